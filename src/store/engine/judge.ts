@@ -1,0 +1,171 @@
+import type { Answer, Ask, LeaseAsk, LeaseRef, RateAsk, Window, WindowAsk } from '../store'
+import { type LeaseState, type RateState, type State, type WindowState, fits } from './state'
+import { append, countUnits, emptyTape, settleTime, timeUntilRoom, trim } from './tape'
+
+/** What the engine needs of a table: the live state of a key, and a place to put a changed one. */
+export interface Table {
+  get(key: string): State | undefined
+  put(key: string, state: State): void
+}
+
+/** What one batch came to; a {@link Verdict} without knowledge of where it was reached. */
+export interface Judgement {
+  readonly committed: boolean
+  readonly answers: readonly Answer[]
+}
+
+/**
+ * Judges a batch against a table in one go. The caller makes it atomic: by running it in one turn of the event loop, or
+ * in one transaction. States handed out by the table are changed in place only when the batch is committed.
+ */
+export function judgeBatch(table: Table, asks: readonly Ask[], now: number): Judgement {
+  const states = new Array<State>(asks.length)
+  const answers = new Array<Answer>(asks.length)
+  let committed = true
+  for (let index = 0; index < asks.length; index++) {
+    const ask = asks[index]!
+    const known = table.get(ask.key)
+    const state = known !== undefined && fits(known, ask) ? known : emptyState(ask)
+    const answer = judgeAsk(state, ask, now)
+    states[index] = state
+    answers[index] = answer
+    if (!answer.ok && ask.enforced) committed = false
+  }
+  if (committed) {
+    for (let index = 0; index < asks.length; index++) {
+      if (!answers[index]!.ok) continue
+      const ask = asks[index]!
+      const state = states[index]!
+      commitAsk(state, ask, now)
+      table.put(ask.key, state)
+    }
+  }
+  return { committed, answers }
+}
+
+/** Gives a lease back; returns the changed state, or undefined when the lease is not held. */
+export function releaseLease(state: State | undefined, ref: LeaseRef): LeaseState | undefined {
+  if (state?.op !== 'lease') return undefined
+  const index = state.holders.findIndex((holder) => holder.id === ref.id)
+  if (index < 0) return undefined
+  state.holders.splice(index, 1)
+  return state
+}
+
+/** Prolongs a lease, taking it again when it was lost. */
+export function renewLease(state: State | undefined, ref: LeaseRef, now: number, ttlMs: number): LeaseState {
+  const held: LeaseState = state?.op === 'lease' ? state : { op: 'lease', holders: [] }
+  dropEnded(held, now)
+  holdLease(held, ref.id, now + ttlMs)
+  return held
+}
+
+/** Units in use for each window, for people. */
+export function countsOf(state: State, now: number): { windowMs: number; count: number }[] {
+  switch (state.op) {
+    case 'window':
+      return state.tapes.map((tape) => ({ windowMs: tape.windowMs, count: countUnits(tape, now) }))
+    case 'rate':
+      return [{ windowMs: Math.max(0, Math.ceil(state.tat - now)), count: state.tat > now ? 1 : 0 }]
+    case 'lease':
+      return [{ windowMs: 0, count: state.holders.filter((holder) => holder.expiresAt > now).length }]
+  }
+}
+
+function emptyState(ask: Ask): State {
+  switch (ask.op) {
+    case 'window':
+      return { op: 'window', tapes: ask.windows.map((window) => emptyTape(window.windowMs)) }
+    case 'rate':
+      return { op: 'rate', tat: 0 }
+    case 'lease':
+      return { op: 'lease', holders: [] }
+  }
+}
+
+function judgeAsk(state: State, ask: Ask, now: number): Answer {
+  if (ask.op === 'window') return judgeWindows(state as WindowState, ask, now)
+  if (ask.op === 'rate') return judgeRate(state as RateState, ask, now)
+  return judgeLease(state as LeaseState, ask, now)
+}
+
+function judgeWindows(state: WindowState, ask: WindowAsk, now: number): Answer {
+  let binding = 0
+  let bindingCount = 0
+  let fullest = -1
+  let retryAfterMs = 0
+  for (let index = 0; index < ask.windows.length; index++) {
+    const { limit }: Window = ask.windows[index]!
+    const tape = state.tapes[index]!
+    const at = settleTime(tape, now)
+    const count = countUnits(tape, at)
+    const wait = count + ask.cost <= limit ? 0 : timeUntilRoom(tape, at, limit, ask.cost) + (at - now)
+    const fullness = count / limit
+    if (wait > retryAfterMs || (retryAfterMs === 0 && fullness > fullest)) {
+      binding = index
+      bindingCount = count
+      fullest = fullness
+    }
+    if (wait > retryAfterMs) retryAfterMs = wait
+  }
+  const { limit, windowMs } = ask.windows[binding]!
+  return { ok: retryAfterMs === 0, count: bindingCount, limit, windowMs, retryAfterMs }
+}
+
+function judgeRate(state: RateState, ask: RateAsk, now: number): Answer {
+  const depthMs = ask.burst * ask.intervalMs
+  // A clock that jumped back further than a full bucket lasts would lock the key out: start anew.
+  const tat = state.tat - now > depthMs ? now : Math.max(state.tat, now)
+  const waitMs = tat + ask.cost * ask.intervalMs - depthMs - now
+  const ok = waitMs <= 0
+  const retryAfterMs = ok ? 0 : ask.cost > ask.burst ? Infinity : Math.max(1, Math.ceil(waitMs))
+  return { ok, count: Math.ceil((tat - now) / ask.intervalMs), limit: ask.burst, windowMs: depthMs, retryAfterMs }
+}
+
+function judgeLease(state: LeaseState, ask: LeaseAsk, now: number): Answer {
+  let count = 0
+  let firstEnd = Infinity
+  let held = false
+  for (const holder of state.holders) {
+    if (holder.id === ask.id) held = true
+    else if (holder.expiresAt > now) {
+      count++
+      firstEnd = Math.min(firstEnd, holder.expiresAt)
+    }
+  }
+  const ok = held || count < ask.limit
+  return { ok, count, limit: ask.limit, windowMs: 0, retryAfterMs: ok ? 0 : Math.max(1, firstEnd - now) }
+}
+
+function commitAsk(state: State, ask: Ask, now: number): void {
+  if (ask.op === 'window') {
+    const { tapes } = state as WindowState
+    for (let index = 0; index < tapes.length; index++) {
+      const tape = tapes[index]!
+      const at = settleTime(tape, now)
+      trim(tape, at)
+      append(tape, at, ask.windows[index]!.limit, ask.cost)
+    }
+  } else if (ask.op === 'rate') {
+    const rate = state as RateState
+    const depthMs = ask.burst * ask.intervalMs
+    const tat = rate.tat - now > depthMs ? now : Math.max(rate.tat, now)
+    rate.tat = tat + ask.cost * ask.intervalMs
+  } else {
+    const leases = state as LeaseState
+    dropEnded(leases, now)
+    holdLease(leases, ask.id, now + ask.ttlMs)
+  }
+}
+
+function holdLease(state: LeaseState, id: string, expiresAt: number): void {
+  const holder = state.holders.find((candidate) => candidate.id === id)
+  if (holder) holder.expiresAt = expiresAt
+  else state.holders.push({ id, expiresAt })
+}
+
+function dropEnded(state: LeaseState, now: number): void {
+  for (let index = state.holders.length - 1; index >= 0; index--) {
+    if (state.holders[index]!.expiresAt <= now) state.holders.splice(index, 1)
+  }
+}

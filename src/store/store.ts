@@ -1,0 +1,152 @@
+/**
+ * The store port: the only door through which anything in Sluice reaches counted state.
+ *
+ * A store judges a *batch* of asks in one atomic step: every ask is evaluated in order against the state before the
+ * batch, and the whole batch is committed only if no enforced ask is refused. A refused batch changes nothing, so a
+ * refused attempt never consumes anybody's quota. A refused ask that is not enforced (shadow) consumes nothing itself
+ * and does not hold up the others.
+ *
+ * All times are milliseconds. A store uses one clock for all its callers (Redis: the server's own), with a resolution
+ * of one millisecond.
+ */
+
+/** At most `limit` units in every half-open interval `(t - windowMs, t]`. */
+export interface Window {
+  readonly limit: number
+  readonly windowMs: number
+}
+
+interface AskBase {
+  /** Printable ASCII, at most {@link MAX_KEY_LENGTH} characters. No two asks of one batch name the same key. */
+  readonly key: string
+  /** A refusal of this ask refuses the batch. */
+  readonly enforced: boolean
+}
+
+/**
+ * Sliding windows over one key. All windows must have room for `cost` units.
+ * A slot is free again at most 1/60 of the window after it could be; see `engine/tape.ts`.
+ */
+export interface WindowAsk extends AskBase {
+  readonly op: 'window'
+  readonly windows: readonly Window[]
+  readonly cost: number
+}
+
+/** Token bucket by virtual scheduling (GCRA): one unit each `intervalMs`, up to `burst` units at once. */
+export interface RateAsk extends AskBase {
+  readonly op: 'rate'
+  readonly intervalMs: number
+  readonly burst: number
+  readonly cost: number
+}
+
+/**
+ * One of at most `limit` leases held at a time. A lease ends by {@link Store.release} or when `ttlMs` have passed
+ * without {@link Store.renew}, so a process that dies takes no slot with it. Taking a lease that is already held renews it.
+ */
+export interface LeaseAsk extends AskBase {
+  readonly op: 'lease'
+  readonly limit: number
+  /** Exactly {@link LEASE_ID_LENGTH} characters, unique to the holder. */
+  readonly id: string
+  readonly ttlMs: number
+}
+
+export type Ask = WindowAsk | RateAsk | LeaseAsk
+
+export interface Answer {
+  readonly ok: boolean
+  /** Units in use before this ask: in the window that binds, of the bucket, or leases held. */
+  readonly count: number
+  /** The limit that `count` is held against. */
+  readonly limit: number
+  /** Length of the window that binds; 0 for leases; the time to fill an empty bucket for rates. */
+  readonly windowMs: number
+  /** When refused: the least time after which the same ask can succeed; `Infinity` when it never can. 0 when `ok`. */
+  readonly retryAfterMs: number
+}
+
+export interface Verdict {
+  readonly committed: boolean
+  /** One for each ask, in order. */
+  readonly answers: readonly Answer[]
+  /** True when the shared store was out of reach and the answer comes from this process's own share of each limit. */
+  readonly degraded: boolean
+}
+
+export interface LeaseRef {
+  readonly key: string
+  readonly id: string
+}
+
+/** What a store knows of one key, for people: `sluice limits show`. */
+export interface KeyState {
+  readonly key: string
+  readonly op: Ask['op']
+  /** Units now in each window (windows), units of the bucket in use (rate), or leases held (lease). */
+  readonly counts: readonly { readonly windowMs: number; readonly count: number }[]
+  readonly expiresAt: number
+}
+
+export interface Ping {
+  readonly kind: Store['kind']
+  readonly latencyMs: number
+  /** The store's clock minus this process's, in milliseconds. */
+  readonly clockSkewMs: number
+  readonly keys: number
+  readonly detail: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Contract: `test/contract/store.ts` holds every implementation to it. */
+export interface Store {
+  readonly kind: 'memory' | 'lmdb' | 'redis'
+
+  /** Ready to judge when it resolves. Rejects with {@link StoreError} when the store cannot be used at all. */
+  open(): Promise<void>
+
+  /** Judges a batch. An embedded store may answer at once, without a promise. Rejects with {@link StoreError}. */
+  judge(asks: readonly Ask[]): Verdict | Promise<Verdict>
+
+  /** Gives leases back. Idempotent; unknown leases are ignored. */
+  release(leases: readonly LeaseRef[]): void | Promise<void>
+
+  /** Prolongs leases that are still held; one that has expired is taken again, whatever the limit says. */
+  renew(leases: readonly LeaseRef[], ttlMs: number): void | Promise<void>
+
+  /** Live keys that start with `prefix`, in no order, at most `most`. */
+  list(prefix: string, most: number): Promise<KeyState[]>
+
+  /** Forgets keys, for every process that shares the store. Returns how many were known. */
+  reset(keys: readonly string[]): Promise<number>
+
+  ping(): Promise<Ping>
+
+  /** Calls back with each key that {@link reset} forgot, whichever process asked for it. */
+  onReset(listener: (key: string) => void): void
+
+  /** Writes what is not yet written and lets go of every resource. Judging afterwards rejects. */
+  close(): Promise<void>
+}
+
+export const MAX_KEY_LENGTH = 300
+export const LEASE_ID_LENGTH = 12
+/** No batch is larger; the policy compiler refuses a configuration that could ask more at one stage. */
+export const MAX_ASKS = 64
+
+export type StoreErrorCode = 'STORE_CLOSED' | 'STORE_UNREACHABLE' | 'STORE_TIMEOUT' | 'STORE_REFUSED' | 'STORE_UNUSABLE'
+
+/** An operating error of a store: it says what happened, where, and in `message` how to mend it. */
+export class StoreError extends Error {
+  constructor(
+    readonly code: StoreErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'StoreError'
+  }
+}
+
+/** Wall clock in milliseconds; tests and simulations inject their own. */
+export type Clock = () => number
