@@ -1,0 +1,143 @@
+import { limitsGate, stageOf } from '../gates/limits/limits-gate'
+import {
+  CLIENT_TIER,
+  CLIENT_TIERS,
+  type LimitRule,
+  NETWORK_TIER,
+  NETWORK_TIERS,
+  NO_OVERRIDES,
+  type Overrides,
+  type Tier,
+} from '../gates/limits/rule'
+import { type SessionBounds, sessionGate } from '../gates/session-gate'
+import { CidrMap } from '../keys/address'
+import type { Gate } from '../policy/gate'
+import { type GatePlan, planGates } from '../policy/pipeline'
+import type { Mode } from '../policy/mode'
+import { MAX_ASKS } from '../store/store'
+import type { Config, RuleInput } from './schema'
+
+/** Everything the suite does, compiled once from one valid configuration and never changed: a reload makes another. */
+export interface Policy {
+  readonly rules: readonly LimitRule[]
+  readonly trusted: CidrMap<true>
+  readonly tenants: ReadonlyMap<string, string>
+  readonly session: SessionBounds
+  readonly config: Config
+  /** Gates of the plugins that are listed, in the order in which they are listed. */
+  plan(plugins: readonly string[]): GatePlan
+}
+
+/** A configuration that is well formed and still cannot be: `path` is the key, `message` says what and how to mend. */
+export interface CompileProblem {
+  readonly path: readonly (string | number)[]
+  readonly message: string
+}
+
+export type Compiled = { readonly policy: Policy } | { readonly problems: readonly CompileProblem[] }
+
+/** `overridesOf` returns the overrides of a rule, map file included; the loader reads them. */
+export function compilePolicy(config: Config, overridesOf: (rule: string) => Overrides | undefined): Compiled {
+  const problems: CompileProblem[] = []
+  const rules: LimitRule[] = []
+  for (const [name, input] of Object.entries(config.limits)) {
+    if (input === false) continue
+    problems.push(...problemsOf(name, input))
+    rules.push(compileRule(name, input, config.mode, overridesOf(name) ?? NO_OVERRIDES))
+  }
+  problems.push(...tooManyAsks(rules))
+  if (problems.length > 0) return { problems }
+  const session: SessionBounds = {
+    recipients: config.session.recipients,
+    errors: config.session.errors,
+    junk: config.session.junk,
+    lengthMs: config.session.length,
+    mode: config.session.mode ?? config.mode,
+  }
+  const policy: Policy = {
+    rules,
+    session,
+    config,
+    trusted: new CidrMap(config.trusted.map((range) => [range, true])),
+    tenants: new Map(Object.entries(config.tenants)),
+    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, rules, session))),
+  }
+  return { policy: Object.freeze(policy) }
+}
+
+function gatesOf(plugin: string, rules: readonly LimitRule[], session: SessionBounds): Gate[] {
+  switch (plugin) {
+    case 'connections':
+      return [sessionGate(session), limitsGate('connections', rules)]
+    case 'messages':
+      return [limitsGate('messages', rules)]
+    default:
+      return []
+  }
+}
+
+function compileRule(name: string, input: RuleInput, mode: Mode, overrides: Overrides): LimitRule {
+  return Object.freeze({
+    name,
+    plugin: input.count === 'connections' || input.count === 'sessions' ? 'connections' : 'messages',
+    mode: input.mode ?? mode,
+    remedy: input.answer ?? 'defer',
+    onError: input.on_error ?? 'accept',
+    text: input.text ?? `Over the limit of ${name.replaceAll('_', ' ')}`,
+    ends: input.count === 'connections' || input.count === 'sessions',
+    count: input.count,
+    per: input.per,
+    limit: input.limit,
+    tiers: tiersOf(input),
+    exemptTrusted: input.exempt?.includes('trusted') ?? true,
+    exemptAuthenticated: input.exempt?.includes('authenticated') ?? false,
+    direction: input.direction,
+    overrides,
+  })
+}
+
+function tiersOf(input: RuleInput): readonly Tier[] {
+  const network = input.per.includes('network')
+  if (input.tiers) return network ? NETWORK_TIERS : CLIENT_TIERS
+  return [network ? NETWORK_TIER : CLIENT_TIER]
+}
+
+const AT_CONNECT: readonly string[] = ['client', 'network']
+
+function problemsOf(name: string, input: RuleInput): CompileProblem[] {
+  const problems: CompileProblem[] = []
+  const say = (key: string, message: string) => problems.push({ path: ['limits', name, key], message })
+  const concurrency = input.limit.kind === 'concurrency'
+  if (input.count === 'sessions' && !concurrency) {
+    say('limit', 'sessions are counted while they last: write {concurrency: 10}, or count: connections for a rate')
+  }
+  if (input.count !== 'sessions' && concurrency) {
+    say('limit', 'concurrency is for count: sessions; write a rate such as 5/min here')
+  }
+  if (new Set(input.per).size !== input.per.length) say('per', 'names the same thing twice')
+  if (input.tiers && !input.per.some((dimension) => AT_CONNECT.includes(dimension))) {
+    say('tiers', 'tiers widen an address: they need per: client or per: network')
+  }
+  const late = input.per.find((dimension) => !AT_CONNECT.includes(dimension) && dimension !== 'session')
+  if (stageOf(input) === 'connect' && late !== undefined) {
+    say('per', `${late} is not yet known when a client connects: use client or network`)
+  }
+  if (stageOf(input) === 'data_post' && input.per.some((dimension) => dimension.startsWith('recipient'))) {
+    say('per', 'bytes are counted once for a message, whatever its recipients: leave the recipient out')
+  }
+  return problems
+}
+
+function tooManyAsks(rules: readonly LimitRule[]): CompileProblem[] {
+  const asks = new Map<string, number>()
+  for (const rule of rules) {
+    const stage = stageOf(rule)
+    asks.set(stage, (asks.get(stage) ?? 0) + rule.tiers.length)
+  }
+  return [...asks]
+    .filter(([, count]) => count > MAX_ASKS / 2)
+    .map(([stage, count]) => ({
+      path: ['limits'],
+      message: `${count} counters at stage ${stage}, at most ${MAX_ASKS / 2}: remove rules or their tiers`,
+    }))
+}

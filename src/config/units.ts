@@ -1,0 +1,48 @@
+/**
+ * Human units of the config. Each reader returns the value, or a sentence that says what was expected.
+ * Sizes are powers of 1024, as mail servers have always counted SIZE.
+ */
+
+const DURATION_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+const SIZE_BYTES: Record<string, number> = { '': 1, B: 1, kB: 1024, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
+
+/** The longest time that may be set anywhere: state is kept that long. */
+export const LONGEST_MS = 31 * 86_400_000
+
+export type Read<T> = { readonly value: T } | { readonly problem: string }
+
+/** `90s`, `10m`, `2h`, `1d`, `250ms`. */
+export function readDuration(text: string): Read<number> {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$/.exec(text.trim())
+  if (!match) return { problem: `"${text}" is no duration: write a number and ms, s, m, h or d, such as 90s or 2h` }
+  const ms = Number(match[1]) * DURATION_MS[match[2]!]!
+  if (ms <= 0 || ms > LONGEST_MS) return { problem: `"${text}" is out of range: more than 0 and at most 31d` }
+  return { value: ms }
+}
+
+/** `25MB`, `512kB`, `1000`. */
+export function readSize(text: string): Read<number> {
+  const match = /^(\d+(?:\.\d+)?)\s*(|B|kB|KB|MB|GB)$/.exec(text.trim())
+  if (!match) return { problem: `"${text}" is no size: write a number and kB, MB or GB, such as 25MB` }
+  return { value: Math.floor(Number(match[1]) * SIZE_BYTES[match[2]!]!) }
+}
+
+/** `5/min`, `120/30m`, `10/s`; the amount may be a size where bytes are counted: `50MB/h`. */
+export function readWindow(text: string): Read<{ limit: number; windowMs: number }> {
+  const match = /^([\d.]+\s*(?:B|kB|KB|MB|GB)?)\s*\/\s*(\d*(?:\.\d+)?)\s*(ms|s|min|m|h|d)$/.exec(text.trim())
+  if (!match) return { problem: `"${text}" is no limit: write an amount per time, such as 5/min, 30/h or 120/30m` }
+  const amount = readSize(match[1]!)
+  if ('problem' in amount) return amount
+  if (!Number.isInteger(amount.value) || amount.value < 1)
+    return { problem: `"${text}": the amount must be at least 1` }
+  const time = readDuration(`${match[2] === '' ? '1' : match[2]}${match[3]}`)
+  if ('problem' in time) return time
+  if (time.value < 1000) return { problem: `"${text}": a window must be at least 1s` }
+  return { value: { limit: amount.value, windowMs: time.value } }
+}
+
+/** `10/s` as the time between two units, in milliseconds. */
+export function readRate(text: string): Read<number> {
+  const window = readWindow(text)
+  return 'problem' in window ? window : { value: window.value.windowMs / window.value.limit }
+}

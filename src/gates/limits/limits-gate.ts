@@ -1,0 +1,183 @@
+import { prefixText } from '../../keys/address'
+import { keyText } from '../../keys/key'
+import type { Exemption } from '../../policy/decision'
+import type { Gate, GateAsk } from '../../policy/gate'
+import { isEnforced } from '../../policy/mode'
+import type { Stage, Subject } from '../../policy/subject'
+import type { Ask } from '../../store/store'
+import { findOverride } from './override'
+import {
+  CLIENT_TIER,
+  type Count,
+  type Dimension,
+  type Limit,
+  type LimitRule,
+  NETWORK_TIER,
+  type Tier,
+  scaleLimit,
+} from './rule'
+
+/** How long a lease lives without a sign of life from the process that holds it. */
+export const LEASE_TTL_MS = 60_000
+
+/** A rule with what can be worked out before the first subject comes: its limit for each tier. */
+interface PreparedRule {
+  readonly rule: LimitRule
+  readonly tiers: readonly { readonly tier: Tier; readonly name: string; readonly limit: Limit }[]
+  readonly namesSender: boolean
+}
+
+/** Which senders an entry of the plan is for. */
+type Senders = 'any' | 'named' | 'null'
+
+interface PlannedRule {
+  readonly prepared: PreparedRule
+  readonly senders: Senders
+}
+
+/** The stage at which a rule asks. Recipients are counted as attempts, unless the key names the recipient: then only valid ones. */
+export function stageOf(rule: Pick<LimitRule, 'count' | 'per'>): Stage {
+  const namesRecipient = rule.per.includes('recipient') || rule.per.includes('recipient_domain')
+  switch (rule.count) {
+    case 'connections':
+    case 'sessions':
+      return 'connect'
+    case 'messages':
+      return namesRecipient ? 'rcpt_ok' : 'mail'
+    case 'recipients':
+      return namesRecipient ? 'rcpt_ok' : 'rcpt'
+    case 'bytes':
+      return 'data_post'
+  }
+}
+
+/** All limit rules of one plugin, as a gate. */
+export function limitsGate(plugin: string, rules: readonly LimitRule[]): Gate {
+  const live = rules.filter((rule) => rule.plugin === plugin && rule.mode.kind !== 'off')
+  const byStage = new Map<Stage, PlannedRule[]>()
+  for (const rule of live) planRule(byStage, prepare(rule))
+  return {
+    plugin,
+    stages: [...byStage.keys()],
+    ask: (subject, asks, exemptions) => {
+      for (const planned of byStage.get(subject.stage)!) askRule(planned, subject, asks, exemptions)
+    },
+  }
+}
+
+function planRule(byStage: Map<Stage, PlannedRule[]>, prepared: PreparedRule): void {
+  const stage = stageOf(prepared.rule)
+  if (stage !== 'mail' || !prepared.namesSender) {
+    add(byStage, stage, { prepared, senders: 'any' })
+    return
+  }
+  // All the world shares the null sender. Where a key names the sender, bounces are judged per network and recipient
+  // instead, which is known only later.
+  add(byStage, 'mail', { prepared, senders: 'named' })
+  add(byStage, 'rcpt_ok', { prepared, senders: 'null' })
+}
+
+function prepare(rule: LimitRule): PreparedRule {
+  const tiers = rule.tiers.map((tier, index) => ({
+    tier,
+    name: index === 0 ? rule.name : `${rule.name}/${tier.bits4}`,
+    limit: scaleLimit(rule.limit, tier.factor),
+  }))
+  return { rule, tiers, namesSender: rule.per.includes('sender') || rule.per.includes('sender_domain') }
+}
+
+function add(byStage: Map<Stage, PlannedRule[]>, stage: Stage, planned: PlannedRule): void {
+  const list = byStage.get(stage)
+  if (list) list.push(planned)
+  else byStage.set(stage, [planned])
+}
+
+function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void {
+  const { rule } = prepared
+  if (rule.direction !== undefined && rule.direction !== subject.direction) return
+  const nullSender = prepared.namesSender && subject.sender?.domain === ''
+  if (senders !== 'any' && nullSender !== (senders === 'null')) return
+  const because = exemptBecause(rule, subject)
+  if (because !== undefined) {
+    exemptions.push({ rule: rule.name, because })
+    return
+  }
+  const override = findOverride(rule.overrides, rule.per, subject)
+  if (override?.value === 'exempt') {
+    exemptions.push({ rule: rule.name, because: `override ${override.entry}` })
+    return
+  }
+  for (const { tier, name, limit } of prepared.tiers) {
+    const values = nullSender ? nullSenderValues(subject) : keyValues(rule.per, subject, tier)
+    if (values === undefined) return
+    const key = keyText(name, values)
+    const granted = override ? scaleLimit(override.value as Limit, tier.factor) : limit
+    asks.push({ rule, ask: askFor(granted, key, isEnforced(rule.mode, key), costOf(rule.count, subject), subject) })
+  }
+}
+
+function exemptBecause(rule: LimitRule, subject: Subject): string | undefined {
+  if (rule.exemptTrusted && subject.client.trusted) return 'trusted network'
+  if (rule.exemptAuthenticated && subject.account !== undefined) return 'authenticated'
+  return undefined
+}
+
+function nullSenderValues({ client, recipient }: Subject): string[] {
+  const network = prefixText(client.address, client.address.family === 4 ? NETWORK_TIER.bits4 : NETWORK_TIER.bits6)
+  return recipient === undefined ? ['<>', network] : ['<>', network, recipient.address]
+}
+
+/** Returns undefined when the subject lacks a part of the key, such as an account: the rule then does not apply. */
+export function keyValues(per: readonly Dimension[], subject: Subject, tier: Tier): string[] | undefined {
+  const values: string[] = []
+  for (const dimension of per) {
+    const value = valueOf(dimension, subject, tier)
+    if (value === undefined) return undefined
+    values.push(value)
+  }
+  return values
+}
+
+function valueOf(dimension: Dimension, subject: Subject, tier: Tier): string | undefined {
+  switch (dimension) {
+    case 'client':
+      return prefixText(subject.client.address, tierBits(subject, tier === NETWORK_TIER ? CLIENT_TIER : tier))
+    case 'network':
+      return prefixText(subject.client.address, tierBits(subject, tier === CLIENT_TIER ? NETWORK_TIER : tier))
+    case 'helo':
+      return subject.helo?.toLowerCase()
+    case 'sender':
+      return subject.sender?.address
+    case 'sender_domain':
+      return subject.sender?.organisation
+    case 'recipient':
+      return subject.recipient?.address
+    case 'recipient_domain':
+      return subject.recipient?.domain
+    case 'account':
+      return subject.account
+    case 'tenant':
+      return subject.tenant
+    case 'session':
+      return subject.session.leaseId
+  }
+}
+
+function tierBits(subject: Subject, tier: Tier): number {
+  return subject.client.address.family === 4 ? tier.bits4 : tier.bits6
+}
+
+function costOf(count: Count, subject: Subject): number {
+  return count === 'bytes' ? Math.max(1, subject.sizeBytes) : 1
+}
+
+function askFor(limit: Limit, key: string, enforced: boolean, cost: number, subject: Subject): Ask {
+  switch (limit.kind) {
+    case 'windows':
+      return { op: 'window', key, enforced, windows: limit.windows, cost }
+    case 'rate':
+      return { op: 'rate', key, enforced, intervalMs: limit.intervalMs, burst: limit.burst, cost }
+    case 'concurrency':
+      return { op: 'lease', key, enforced, limit: limit.most, id: subject.session.leaseId, ttlMs: LEASE_TTL_MS }
+  }
+}

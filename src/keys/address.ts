@@ -1,0 +1,92 @@
+import ipaddr from 'ipaddr.js'
+
+/** An IP address as numbers, IPv4-mapped IPv6 (`::ffff:192.0.2.1`) unmapped. */
+export interface IpAddress {
+  readonly family: 4 | 6
+  readonly bytes: readonly number[]
+  /** Texts of its ranges by length, made when first asked for: every rule of a session asks for the same few. */
+  readonly texts: Map<number, string>
+}
+
+/** Returns undefined for text that is no IP address. */
+export function parseIp(text: string): IpAddress | undefined {
+  if (!ipaddr.isValid(text)) return undefined
+  const parsed = ipaddr.process(text)
+  return { family: parsed.kind() === 'ipv4' ? 4 : 6, bytes: parsed.toByteArray(), texts: new Map() }
+}
+
+/** An address range, its host bits cleared. */
+export interface Cidr {
+  readonly family: 4 | 6
+  readonly bytes: readonly number[]
+  readonly bits: number
+}
+
+/** Reads `192.0.2.0/24`, `2001:db8::/32`, or a single address. Returns undefined for anything else. */
+export function parseCidr(text: string): Cidr | undefined {
+  const [addressText, bitsText, ...rest] = text.split('/')
+  const address = addressText === undefined ? undefined : parseIp(addressText)
+  if (!address || rest.length > 0) return undefined
+  const most = address.family === 4 ? 32 : 128
+  if (bitsText !== undefined && !/^\d{1,3}$/.test(bitsText)) return undefined
+  let bits = bitsText === undefined ? most : Number(bitsText)
+  // `::ffff:192.0.2.0/120` names an IPv4 range.
+  if (address.family === 4 && addressText!.includes(':') && bitsText !== undefined) bits -= 96
+  if (bits < 0 || bits > most) return undefined
+  return { family: address.family, bytes: mask(address.bytes, bits), bits }
+}
+
+/** The range of `bits` bits that holds the address, as text: `192.0.2.0/24`, `2001:db8::/64`. */
+export function prefixText(address: IpAddress, bits: number): string {
+  let text = address.texts.get(bits)
+  if (text === undefined) {
+    text = makePrefixText(address, bits)
+    address.texts.set(bits, text)
+  }
+  return text
+}
+
+function makePrefixText(address: IpAddress, bits: number): string {
+  const masked = mask(address.bytes, bits)
+  const most = address.family === 4 ? 32 : 128
+  const text = address.family === 4 ? masked.join('.') : new ipaddr.IPv6(masked).toString()
+  return bits === most ? text : `${text}/${bits}`
+}
+
+/** Values by address range; the longest range that holds an address wins. */
+export class CidrMap<T> {
+  /** For each family, the tables by prefix length, longest first. */
+  private readonly tables: Record<4 | 6, { bits: number; ranges: Map<string, T> }[]> = { 4: [], 6: [] }
+
+  constructor(entries: Iterable<readonly [Cidr, T]> = []) {
+    for (const [cidr, value] of entries) {
+      const tables = this.tables[cidr.family]
+      let table = tables.find((candidate) => candidate.bits === cidr.bits)
+      if (!table) {
+        table = { bits: cidr.bits, ranges: new Map() }
+        tables.push(table)
+        tables.sort((a, b) => b.bits - a.bits)
+      }
+      table.ranges.set(cidr.bytes.join('.'), value)
+    }
+  }
+
+  find(address: IpAddress): T | undefined {
+    for (const { bits, ranges } of this.tables[address.family]) {
+      const value = ranges.get(mask(address.bytes, bits).join('.'))
+      if (value !== undefined) return value
+    }
+    return undefined
+  }
+
+  get empty(): boolean {
+    return this.tables[4].length === 0 && this.tables[6].length === 0
+  }
+}
+
+function mask(bytes: readonly number[], bits: number): number[] {
+  return bytes.map((byte, index) => {
+    const kept = Math.min(8, Math.max(0, bits - index * 8))
+    return byte & (0xff00 >> kept) & 0xff
+  })
+}

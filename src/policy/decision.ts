@@ -1,0 +1,62 @@
+import type { Mode } from './mode'
+import type { Stage, Subject } from './subject'
+
+/** What a rule does to somebody over its limit. `delay` waits for a free slot within bounds, then defers. */
+export type Remedy = 'delay' | 'defer' | 'reject'
+
+/** The part of a rule that the pipeline and the readers of decisions need to know. */
+export interface Rule {
+  readonly name: string
+  /** Short name of the plugin that answers for it. */
+  readonly plugin: string
+  readonly mode: Mode
+  readonly remedy: Remedy
+  /** `defer`: when the shared store is out of reach, defer rather than judge by this process's own share. */
+  readonly onError: 'accept' | 'defer'
+  /** What the client reads, as a sentence without a full stop: `Too many messages from this sender`. */
+  readonly text: string
+  /** After the refusal the session ends (421, RFC 5321 §3.8). */
+  readonly ends?: boolean
+}
+
+/** What a gate found wrong, before modes are applied. */
+export interface Finding {
+  readonly rule: Rule
+  /** Store key, or a name of the session's own counter. */
+  readonly key: string
+  readonly enforced: boolean
+  readonly count: number
+  readonly limit: number
+  /** 0 where no window applies. */
+  readonly windowMs: number
+  /** Until the same attempt can succeed; `Infinity` when it never can, 0 when unknown. */
+  readonly retryAfterMs: number
+  readonly reason: 'limit' | 'store_unreachable'
+}
+
+/** One finding as it came out, for readers: log, metrics, decision log. */
+export interface Decision extends Finding {
+  /** What was done: `accept` in shadow, or for keys outside the canary share. */
+  readonly action: 'accept' | Remedy
+  /** Short reference that the reply and the log share. */
+  readonly ref: string
+  readonly stage: Stage
+  readonly at: number
+}
+
+/** What one stage came to. */
+export interface Outcome {
+  readonly subject: Subject
+  /** Everything found, shadow included, gravest first within a plugin. */
+  readonly decisions: readonly Decision[]
+  /** The decision that each plugin has to answer with; a plugin that is not in it accepts. */
+  readonly answers: ReadonlyMap<string, Decision>
+  /** Names of rules that did not apply because the subject is exempt, with the reason. */
+  readonly exemptions: readonly Exemption[]
+  readonly degraded: boolean
+}
+
+export interface Exemption {
+  readonly rule: string
+  readonly because: string
+}

@@ -1,0 +1,38 @@
+import type { Answer, Ask } from '../store/store'
+import type { Exemption, Finding, Rule } from './decision'
+import type { Stage, Subject } from './subject'
+
+/** A question to the store on behalf of a rule. */
+export interface GateAsk {
+  readonly rule: Rule
+  readonly ask: Ask
+}
+
+/**
+ * One kind of judgement. Pure: what it says depends on its arguments and its compiled policy alone, so replay and
+ * simulation run the very same gates on a memory store with a virtual clock.
+ */
+export interface Gate {
+  readonly plugin: string
+  readonly stages: readonly Stage[]
+  /** Adds what it wants to know to `asks`, and whom it lets pass unasked to `exemptions`. */
+  ask(subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void
+  /** Says what it finds wrong without the store. */
+  inspect?(subject: Subject, findings: Finding[]): void
+}
+
+/** What the store refused is a finding; so is a store out of reach, for a rule that asked not to guess. */
+export function findingOf({ rule, ask }: GateAsk, answer: Answer, degraded: boolean): Finding | undefined {
+  const unreachable = degraded && rule.onError === 'defer'
+  if (answer.ok && !unreachable) return undefined
+  return {
+    rule,
+    key: ask.key,
+    enforced: ask.enforced,
+    count: answer.count,
+    limit: answer.limit,
+    windowMs: answer.windowMs,
+    retryAfterMs: unreachable ? 0 : answer.retryAfterMs,
+    reason: unreachable ? 'store_unreachable' : 'limit',
+  }
+}

@@ -1,0 +1,53 @@
+import type { IpAddress } from '../keys/address'
+import type { Mailbox } from '../keys/mailbox'
+
+/**
+ * The moments at which something is judged. `rcpt` sees every attempt, unknown recipients too; `rcpt_ok` sees a
+ * recipient that somebody is ready to take; `data_post` knows the size.
+ */
+export const STAGES = ['connect', 'command', 'mail', 'rcpt', 'rcpt_ok', 'data_post'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** `submission`: the client has authenticated or may relay. `inbound`: everybody else. */
+export type Direction = 'inbound' | 'submission'
+
+/** Who is talking. Made once for each address a session shows. */
+export interface Client {
+  /** Text of the address, IPv4-mapped addresses unmapped. */
+  readonly ip: string
+  readonly address: IpAddress
+  /** In the `trusted` networks of the config. */
+  readonly trusted: boolean
+}
+
+/** Counters of the session, kept by the host; a gate reads them and changes nothing. */
+export interface SessionFacts {
+  /** 12 characters; the holder of the session's leases. */
+  readonly leaseId: string
+  readonly startedAt: number
+  /** RCPT commands so far, this one included. */
+  readonly recipients: number
+  /** Commands that were wrong: unknown, out of order, refused for syntax. */
+  readonly errors: number
+  /** Commands that move no mail: NOOP, RSET, VRFY, EXPN, HELP and repeated HELO. */
+  readonly junk: number
+}
+
+/** Everything a gate may know of what it judges; plain data, no Haraka. */
+export interface Subject {
+  readonly stage: Stage
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly client: Client
+  readonly session: SessionFacts
+  readonly direction: Direction
+  /** Haraka's id of the transaction, else of the session: what other log lines call it. */
+  readonly id: string
+  readonly helo: string | undefined
+  readonly account: string | undefined
+  readonly tenant: string | undefined
+  readonly sender: Mailbox | undefined
+  readonly recipient: Mailbox | undefined
+  /** Bytes of the message; 0 before `data_post`. */
+  readonly sizeBytes: number
+}

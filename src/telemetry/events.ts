@@ -1,0 +1,83 @@
+import type { Outcome } from '../policy/decision'
+
+/** One stage of one subject was judged. `tookMs` includes the wait for the store. */
+export interface JudgedEvent {
+  readonly kind: 'judged'
+  readonly outcome: Outcome
+  readonly tookMs: number
+}
+
+/** The shared store was lost or is back; each change once. */
+export interface StoreEvent {
+  readonly kind: 'store'
+  readonly state: 'lost' | 'back'
+  readonly at: number
+  readonly reason: string
+  /** How long it was out of reach; only with `back`. */
+  readonly downMs?: number
+}
+
+/** A configuration was taken, or refused and the last good one kept. */
+export interface ConfigEvent {
+  readonly kind: 'config'
+  readonly at: number
+  readonly file: string
+  readonly accepted: boolean
+  /** What is wrong, ready to print; empty when accepted. */
+  readonly problems: readonly string[]
+  /** The mode of the configuration in force, and how many rules it has. */
+  readonly inForce: string
+}
+
+/** A hook of ours failed or ran out of time; the mail went on as if we were not there. */
+export interface GuardEvent {
+  readonly kind: 'guard'
+  readonly at: number
+  readonly plugin: string
+  readonly hook: string
+  readonly failure: 'error' | 'deadline'
+  readonly message: string
+}
+
+/** A client was refused a command that probes for addresses. */
+export interface ProbeEvent {
+  readonly kind: 'probe'
+  readonly at: number
+  readonly ip: string
+  readonly command: 'VRFY' | 'EXPN'
+}
+
+/** Something an operator must read that is none of the above, such as a corrupt store set aside. */
+export interface NoticeEvent {
+  readonly kind: 'notice'
+  readonly at: number
+  readonly message: string
+}
+
+export type TelemetryEvent = JudgedEvent | StoreEvent | ConfigEvent | GuardEvent | ProbeEvent | NoticeEvent
+
+/** Told every event, synchronously: it must be quick and keep what it cannot do at once. */
+export type Reader = (event: TelemetryEvent) => void
+
+/** The one stream on which everything worth knowing appears once; log, metrics and decision log read it. */
+export class EventStream {
+  private readonly readers: Reader[] = []
+  /** Events that a reader threw on; a broken reader must not stop the mail nor the other readers. */
+  failures = 0
+  lastFailure: unknown
+
+  read(reader: Reader): void {
+    this.readers.push(reader)
+  }
+
+  emit(event: TelemetryEvent): void {
+    for (const reader of this.readers) {
+      try {
+        reader(event)
+      } catch (error) {
+        this.failures++
+        this.lastFailure = error
+      }
+    }
+  }
+}
