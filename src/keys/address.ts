@@ -8,9 +8,13 @@ export interface IpAddress {
   readonly texts: Map<number, string>
 }
 
-/** Returns undefined for text that is no IP address. */
+/**
+ * Returns undefined for text that is no IP address. IPv4 is four decimal numbers: the short, octal and hexadecimal forms
+ * of inet_aton would make `10/8` the network of 0.0.0.10.
+ */
 export function parseIp(text: string): IpAddress | undefined {
-  if (!ipaddr.isValid(text)) return undefined
+  const valid = text.includes(':') ? ipaddr.IPv6.isValid(text) : ipaddr.IPv4.isValidFourPartDecimal(text)
+  if (!valid) return undefined
   const parsed = ipaddr.process(text)
   return { family: parsed.kind() === 'ipv4' ? 4 : 6, bytes: parsed.toByteArray(), texts: new Map() }
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 
-/** A value longer than this is replaced by a digest; no legal address part, domain or host name is cut. */
+/** A value longer than this is replaced by a digest. */
 const MAX_VALUE_LENGTH = 72
+/** So is the whole tuple when it is longer than this: stores refuse keys of more than 300 characters. */
+const MAX_TEXT_LENGTH = 300
 const SAFE = /^[a-z0-9.@_+:/<>=~-]*$/
 
 /**
@@ -11,26 +13,30 @@ const SAFE = /^[a-z0-9.@_+:/<>=~-]*$/
 export function keyText(rule: string, values: readonly string[]): string {
   let text = rule
   for (const value of values) text += '|' + keyValue(value)
-  return text
+  return text.length <= MAX_TEXT_LENGTH ? text : rule + '|' + digest(text)
 }
 
 /** One value of a key, escaped; `%` never occurs unescaped, so escaping is injective. */
 export function keyValue(value: string): string {
-  if (value.length <= MAX_VALUE_LENGTH && SAFE.test(value)) return value
-  const escaped =
-    value.length <= MAX_VALUE_LENGTH ? encodeURIComponent(wellFormed(value)).replace(/[!'()*]/g, percent) : ''
-  if (escaped !== '' && escaped.length <= MAX_VALUE_LENGTH) return escaped
-  // '#' occurs in no other value: it is escaped above.
-  return '#' + createHash('sha256').update(value).digest('base64url').slice(0, 22)
+  if (value.length > MAX_VALUE_LENGTH) return digest(value)
+  if (SAFE.test(value)) return value
+  // encodeURIComponent throws on lone surrogates, and replacing them would give two values one key.
+  if (LONE_SURROGATE.test(value)) return digest(value)
+  const escaped = encodeURIComponent(value).replace(/[!'()*]/g, percent)
+  return escaped.length <= MAX_VALUE_LENGTH ? escaped : digest(value)
+}
+
+/** With the flag u, a pair of surrogates is one character and does not match. */
+const LONE_SURROGATE = /[\uD800-\uDFFF]/u
+
+/** '#' occurs in no other value: it is escaped there. UTF-16 tells lone surrogates apart, UTF-8 cannot. */
+function digest(value: string): string {
+  const bytes = Buffer.from(value, 'utf16le')
+  return '#' + createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
 }
 
 function percent(character: string): string {
   return '%' + character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')
-}
-
-/** encodeURIComponent throws on lone surrogates. */
-function wellFormed(value: string): string {
-  return value.replace(/[\uD800-\uDFFF]/gu, '\uFFFD')
 }
 
 /** FNV-1a, 32 bits: spreads keys over canary shares; stable for ever. */

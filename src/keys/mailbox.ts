@@ -19,12 +19,12 @@ export const NULL_SENDER: Mailbox = { address: '<>', domain: '', organisation: '
  */
 export function foldSender(local: string, domain: string): Mailbox {
   if (local === '' && domain === '') return NULL_SENDER
-  return mailbox(foldSenderLocal(local.toLowerCase()), domain)
+  return mailbox(foldSenderLocal(unquote(local).toLowerCase()), domain)
 }
 
 /** Folds a recipient: case and `+ext` only, since VERP, SRS and BATV are sender conventions. */
 export function foldRecipient(local: string, domain: string): Mailbox {
-  return mailbox(dropExtension(local.toLowerCase()), domain)
+  return mailbox(dropExtension(unquote(local).toLowerCase()), domain)
 }
 
 /** Organisational domain, private suffixes included, so that tenants of a shared suffix do not share a key. Cached. */
@@ -47,19 +47,26 @@ function mailbox(local: string, domain: string): Mailbox {
   return { address: `${local}@${host}`, domain: host, organisation: organisationalDomain(host) }
 }
 
-/** Bounce Address Tag Validation: `prvs=0123abcdef=local` (draft-levine-smtp-batv); also written with the tag last. */
-const BATV = /^(?:prvs|btv1)={1,2}[^=/]{4,64}[=/](.+)$/
+/**
+ * Bounce Address Tag Validation: `prvs=0123abcdef=local` (draft-levine-smtp-batv), in its first draft `prvs=local/tag`,
+ * and the same of Barracuda: `btv1==0123abcdefa==local`. A tag is a key number, the day modulo 1000 and a hash.
+ */
+const BATV = /^prvs=\d{4}[0-9a-f]{6}=(.+)$/
+const BATV_TAG_LAST = /^prvs=(.+)[=/]\d{4}[0-9a-f]{6}$/
+/** What others make of it: gateways sign with tags of other lengths. */
+const BATV_LIKE = /^prvs=[0-9a-f]{6,16}=(.+)$/
+const BARRACUDA = /^btv1==[0-9a-f]{6,16}==(.+)$/
 /** Sender Rewriting Scheme: `SRS0=hash=tt=domain=local` and `SRS1=hash=forwarder==hash=tt=domain=local`. */
 const SRS0 = /^srs0[=+-][^=]{2,64}=[^=]{1,8}=([^=]+)=(.+)$/
 const SRS1 = /^srs1[=+-][^=]{2,64}=([^=]+)=[=+-][^=]{2,64}=[^=]{1,8}=([^=]+)=(.+)$/
 /** All patterns are anchored, with disjoint classes: linear in the length, which RFC 5321 bounds and Haraka enforces. */
 function foldSenderLocal(local: string): string {
-  const batv = BATV.exec(local)
+  const batv = BATV.exec(local) ?? BATV_TAG_LAST.exec(local) ?? BATV_LIKE.exec(local) ?? BARRACUDA.exec(local)
   if (batv) return foldSenderLocal(batv[1]!)
   const srs0 = SRS0.exec(local)
-  if (srs0) return `srs=${srs0[1]}=${srs0[2]}`
+  if (srs0) return `srs=${srs0[1]}=${foldSenderLocal(srs0[2]!)}`
   const srs1 = SRS1.exec(local)
-  if (srs1) return `srs=${srs1[2]}=${srs1[3]}`
+  if (srs1) return `srs=${srs1[2]}=${foldSenderLocal(srs1[3]!)}`
   return dropExtension(dropVerp(local))
 }
 
@@ -69,6 +76,13 @@ function dropVerp(local: string): string {
   if (equals < 0 || local.indexOf('.', equals) < 0) return local
   const separator = local.search(/[-+]/)
   return separator > 0 && separator < equals ? local.slice(0, separator) : local
+}
+
+/** `"user"` is the mailbox `user` (RFC 5321 §4.1.2): quoting must not gain a fresh quota. */
+function unquote(local: string): string {
+  return local.length > 2 && local.startsWith('"') && local.endsWith('"')
+    ? local.slice(1, -1).replace(/\\(.)/gs, '$1')
+    : local
 }
 
 /** `user+anything` → `user`; a local part that begins with `+` is kept. */

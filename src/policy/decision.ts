@@ -1,3 +1,4 @@
+import type { LeaseRef } from '../store/store'
 import type { Mode } from './mode'
 import type { Stage, Subject } from './subject'
 
@@ -53,7 +54,12 @@ export interface Outcome {
   readonly answers: ReadonlyMap<string, Decision>
   /** Names of rules that did not apply because the subject is exempt, with the reason. */
   readonly exemptions: readonly Exemption[]
+  /** Leases that this stage took for the session. */
+  readonly leases: readonly LeaseRef[]
+  /** Judged by this process's own share of each limit, or not at all, because the store was out of reach. */
   readonly degraded: boolean
+  /** Why the store did not answer at all; everything it would have been asked is accepted. */
+  readonly failure?: Error
 }
 
 export interface Exemption {

@@ -1,4 +1,4 @@
-import type { Ask, Store, Verdict } from '../store/store'
+import type { Answer, Ask, LeaseRef, Store, Verdict } from '../store/store'
 import type { Decision, Exemption, Finding, Outcome, Remedy } from './decision'
 import { type Gate, type GateAsk, findingOf } from './gate'
 import { newReference } from './reference'
@@ -21,61 +21,65 @@ export function planGates(gates: readonly Gate[]): GatePlan {
 
 /**
  * Judges one stage of one subject: all asks of all gates go to the store as one batch, and each gate's plugin gets its
- * own answer. An embedded store answers at once; then so does this.
- *
- * Rejects only when the store does; the caller decides what a broken store means (fail open).
+ * own answer. An embedded store answers at once; then so does this. Never rejects: a store that fails is told in
+ * `failure`, and everybody is accepted but for rules that would rather defer.
  */
 export function judgeStage(plan: GatePlan, subject: Subject, store: Store): Outcome | Promise<Outcome> {
   const gates = plan.get(subject.stage)
-  if (gates === undefined) return { ...NOTHING_FOUND, subject }
-  const asks: GateAsk[] = []
-  const exemptions: Exemption[] = []
-  const findings: Finding[] = []
+  const run: Run = { subject, asks: [], exemptions: [], findings: [] }
+  if (gates === undefined) return conclude(run, NO_VERDICT)
   for (const gate of gates) {
-    gate.ask(subject, asks, exemptions)
-    gate.inspect?.(subject, findings)
+    gate.ask(subject, run.asks, run.exemptions)
+    gate.inspect?.(subject, run.findings)
   }
   // Refused by the session's own counters: the attempt must not consume anybody's quota.
-  if (asks.length === 0 || findings.some((finding) => finding.enforced)) {
-    return conclude(subject, findings, exemptions, false)
+  if (run.asks.length === 0 || run.findings.some((finding) => finding.enforced)) return conclude(run, NO_VERDICT)
+  try {
+    const verdict = store.judge(run.asks.map(askOf))
+    if (!(verdict instanceof Promise)) return weigh(run, verdict)
+    return verdict.then(
+      (answered) => weigh(run, answered),
+      (error: unknown) => failOpen(run, error),
+    )
+  } catch (error) {
+    return failOpen(run, error)
   }
-  const verdict = store.judge(asks.map(askOf))
-  if (verdict instanceof Promise) {
-    return verdict.then((answered) => weigh(subject, asks, answered, findings, exemptions))
-  }
-  return weigh(subject, asks, verdict, findings, exemptions)
+}
+
+interface Run {
+  readonly subject: Subject
+  readonly asks: GateAsk[]
+  readonly exemptions: Exemption[]
+  readonly findings: Finding[]
 }
 
 const NO_ANSWERS: ReadonlyMap<string, Decision> = new Map()
-const NOTHING_FOUND = { decisions: [], answers: NO_ANSWERS, exemptions: [], degraded: false } as const
+const NO_LEASES: readonly LeaseRef[] = []
+const NO_VERDICT = { committed: false, degraded: false }
+const UNKNOWN: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
 
 function askOf(gateAsk: GateAsk): Ask {
   return gateAsk.ask
 }
 
-function weigh(
-  subject: Subject,
-  asks: readonly GateAsk[],
-  verdict: Verdict,
-  findings: Finding[],
-  exemptions: Exemption[],
-): Outcome {
-  for (let index = 0; index < asks.length; index++) {
-    const finding = findingOf(asks[index]!, verdict.answers[index]!, verdict.degraded)
-    if (finding) findings.push(finding)
+function weigh(run: Run, verdict: Verdict): Outcome {
+  for (let index = 0; index < run.asks.length; index++) {
+    const finding = findingOf(run.asks[index]!, verdict.answers[index]!, verdict.degraded)
+    if (finding) run.findings.push(finding)
   }
-  return conclude(subject, findings, exemptions, verdict.degraded)
+  return conclude(run, verdict)
 }
 
-function conclude(
-  subject: Subject,
-  findings: readonly Finding[],
-  exemptions: readonly Exemption[],
-  degraded: boolean,
-): Outcome {
-  if (findings.length === 0) {
-    return { subject, decisions: [], answers: NO_ANSWERS, exemptions, degraded }
-  }
+function failOpen(run: Run, error: unknown): Outcome {
+  const answers = run.asks.map(() => UNKNOWN)
+  const outcome = weigh(run, { committed: false, degraded: true, answers })
+  return { ...outcome, failure: error instanceof Error ? error : new Error(String(error)) }
+}
+
+function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' | 'degraded'>): Outcome {
+  const { subject, findings, exemptions } = run
+  const leases = committed && subject.stage === 'connect' ? leasesOf(run) : NO_LEASES
+  if (findings.length === 0) return { subject, decisions: [], answers: NO_ANSWERS, exemptions, leases, degraded }
   // A client told to come back is told the time at which every rule lets it in, not only the one that answers.
   const retryAfterMs = longestWait(findings)
   const decisions = findings.map((finding) => decide(subject, finding, retryAfterMs)).sort(gravestFirst)
@@ -83,7 +87,15 @@ function conclude(
   for (const decision of decisions) {
     if (decision.action !== 'accept' && !answers.has(decision.rule.plugin)) answers.set(decision.rule.plugin, decision)
   }
-  return { subject, decisions, answers, exemptions, degraded }
+  return { subject, decisions, answers, exemptions, leases, degraded }
+}
+
+function leasesOf({ asks, findings }: Run): LeaseRef[] {
+  const leases: LeaseRef[] = []
+  for (const { ask } of asks) {
+    if (ask.op === 'lease' && !findings.some(({ key }) => key === ask.key)) leases.push({ key: ask.key, id: ask.id })
+  }
+  return leases
 }
 
 function longestWait(findings: readonly Finding[]): number {

@@ -1,5 +1,6 @@
 import { prefixText } from '../../keys/address'
 import { keyText } from '../../keys/key'
+import { NULL_SENDER } from '../../keys/mailbox'
 import type { Exemption } from '../../policy/decision'
 import type { Gate, GateAsk } from '../../policy/gate'
 import { isEnforced } from '../../policy/mode'
@@ -95,7 +96,7 @@ function add(byStage: Map<Stage, PlannedRule[]>, stage: Stage, planned: PlannedR
 function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void {
   const { rule } = prepared
   if (rule.direction !== undefined && rule.direction !== subject.direction) return
-  const nullSender = prepared.namesSender && subject.sender?.domain === ''
+  const nullSender = prepared.namesSender && subject.sender === NULL_SENDER
   if (senders !== 'any' && nullSender !== (senders === 'null')) return
   const because = exemptBecause(rule, subject)
   if (because !== undefined) {

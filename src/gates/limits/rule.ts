@@ -1,4 +1,4 @@
-import type { CidrMap } from '../../keys/address'
+import { CidrMap } from '../../keys/address'
 import type { Rule } from '../../policy/decision'
 import type { Direction } from '../../policy/subject'
 import type { Window } from '../../store/store'
@@ -64,7 +64,7 @@ export const NO_OVERRIDES: Overrides = {
   addresses: new Map(),
   domains: new Map(),
   accounts: new Map(),
-  networks: { find: () => undefined, empty: true } as unknown as CidrMap<Override>,
+  networks: new CidrMap(),
 }
 
 /** IPv4 by address and IPv6 by /64: a customer's whole delegation is one client (RFC 6177). */

@@ -1,0 +1,35 @@
+/** `npm run bench [throughput|store|flood|growth …]`: prints tables and writes bench/out/results.json. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { benchFlood } from './flood'
+import { benchGrowth } from './growth'
+import { benchStore } from './store'
+import { benchThroughput } from './throughput'
+
+const BENCHES: Record<string, () => Promise<unknown>> = {
+  throughput: benchThroughput,
+  store: benchStore,
+  flood: benchFlood,
+  growth: benchGrowth,
+}
+
+async function main(wanted: readonly string[]): Promise<void> {
+  const unknown = wanted.find((name) => !(name in BENCHES))
+  if (unknown !== undefined) throw new Error(`no bench "${unknown}": choose among ${Object.keys(BENCHES).join(', ')}`)
+  const results: Record<string, unknown> = {
+    node: process.version,
+    cpu: `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}`,
+    at: new Date().toISOString(),
+  }
+  for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) results[name] = await BENCHES[name]!()
+  const folder = path.join(__dirname, 'out')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
+  console.log(`\nwritten: bench/out/results.json`)
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+})

@@ -1,0 +1,76 @@
+/**
+ * Connection rate and parallel sessions of a client, and bounds on what one session may do. See README.md beside this.
+ */
+import {
+  type Answer,
+  type Connection,
+  type EnvelopeAddress,
+  type Runtime,
+  endSession,
+  sluicePlugin,
+} from '../../src/haraka'
+
+const NAME = 'connections'
+const plugin = sluicePlugin(NAME)
+export const { register, shutdown, hook_init_master, hook_init_child } = plugin
+
+/** The earliest hook whose answer counts: before Haraka spends a reverse lookup on the client. */
+export const hook_lookup_rdns = plugin.hook('lookup_rdns', judgeClient)
+
+/** XCLIENT may show another client and go straight here. */
+export const hook_connect = plugin.hook('connect', (runtime, connection) =>
+  runtime.sessions.of(connection).judgedIp === connection.remote.ip ? undefined : judgeClient(runtime, connection),
+)
+
+export const hook_helo = plugin.hook('helo', countHelo)
+export const hook_ehlo = plugin.hook('ehlo', countHelo)
+export const hook_noop = plugin.hook('noop', countJunk)
+export const hook_rset = plugin.hook('rset', countJunk)
+export const hook_vrfy = plugin.hook('vrfy', countJunk)
+export const hook_unrecognized_command = plugin.hook('unrecognized_command', judgeCommand)
+
+export const hook_mail = plugin.hook('mail', (runtime, connection) =>
+  runtime.answer(NAME, 'mail', connection, connection.transaction ?? connection),
+)
+
+export const hook_rcpt = plugin.hook('rcpt', (runtime, connection, params) => {
+  const [recipient] = params as [EnvelopeAddress]
+  return runtime.answer(NAME, 'rcpt', connection, recipient, recipient)
+})
+
+/** A client that delivers is no nuisance, whatever it sends between its messages. */
+export const hook_queue_ok = plugin.hook('queue_ok', (runtime, connection) => {
+  runtime.sessions.of(connection).junk = 0
+  return undefined
+})
+
+export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) => {
+  runtime.end(connection)
+  return undefined
+})
+
+function judgeClient(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
+  const session = runtime.sessions.of(connection)
+  runtime.giveBack(session)
+  session.judgedIp = connection.remote.ip
+  return runtime.answer(NAME, 'connect', connection, session.client)
+}
+
+function countHelo(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
+  const session = runtime.sessions.of(connection)
+  session.helos++
+  // Twice is normal: before and after STARTTLS.
+  return session.helos > 2 ? countJunk(runtime, connection) : undefined
+}
+
+function countJunk(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
+  runtime.sessions.of(connection).junk++
+  return judgeCommand(runtime, connection)
+}
+
+/** The answers of these hooks are ignored or reworded by Haraka, so the session is ended here. */
+async function judgeCommand(runtime: Runtime, connection: Connection): Promise<Answer> {
+  const answer = await runtime.answer(NAME, 'command', connection, {})
+  if (answer) endSession(connection, answer)
+  return undefined
+}

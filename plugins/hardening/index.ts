@@ -1,0 +1,68 @@
+/**
+ * Small refusals that cost honest mail nothing: VRFY and EXPN, a banner that tells nothing, classic relay tricks. See
+ * README.md beside this.
+ */
+import {
+  type Answer,
+  type Connection,
+  DENY,
+  type EnvelopeAddress,
+  type HarakaPlugin,
+  OK,
+  type Runtime,
+  sluicePlugin,
+  smtpReply,
+} from '../../src/haraka'
+
+const plugin = sluicePlugin('hardening')
+export const { shutdown, hook_init_master, hook_init_child } = plugin
+
+export function register(this: HarakaPlugin): void {
+  plugin.register.call(this)
+  // Last of all: an answer with a text ends the chain, and no other plugin's connect hook may be cut off.
+  this.register_hook('connect', 'greet', 100)
+}
+
+/** `HOST ESMTP`, nothing of the software or the session. RFC 5321 §4.2: the host name comes first. */
+export const greet = plugin.hook('connect', (runtime, connection) => {
+  if (runtime.policy.config.hardening.banner !== 'minimal') return undefined
+  // Also what the Received header says of us.
+  connection.local.info = 'ESMTP'
+  return { code: OK, message: `${connection.local.host} ESMTP` }
+})
+
+/** DENY would answer 550 and wipe an open transaction; OK with a reply of its own leaves it. */
+export const hook_vrfy = plugin.hook('vrfy', (runtime, connection) =>
+  refuseProbe(runtime, connection, 'VRFY')
+    ? { code: OK, message: smtpReply(502, '5.5.1 VRFY is disabled') }
+    : undefined,
+)
+
+/** Haraka knows no EXPN: it arrives here, together with STARTTLS and AUTH. */
+export const hook_unrecognized_command = plugin.hook('unrecognized_command', (runtime, connection, params) => {
+  const [command] = params as [string]
+  if (command.toUpperCase() !== 'EXPN' || !refuseProbe(runtime, connection, 'EXPN')) return undefined
+  runtime.sessions.of(connection).junk++
+  return { code: DENY, message: smtpReply(502, '5.5.1 EXPN is disabled') }
+})
+
+export const hook_rcpt = plugin.hook('rcpt', (runtime, connection, params): Answer => {
+  const [recipient] = params as [EnvelopeAddress]
+  if (runtime.policy.config.hardening.relay !== 'guard' || connection.relaying) return undefined
+  if (!isRelayTrick(recipient)) return undefined
+  return { code: DENY, message: smtpReply(550, '5.7.1 Relaying denied: routed address') }
+})
+
+function refuseProbe(runtime: Runtime, connection: Connection, command: 'VRFY' | 'EXPN'): boolean {
+  if (runtime.policy.config.hardening.vrfy !== 'refuse') return false
+  runtime.stream.emit({ kind: 'probe', at: Date.now(), ip: connection.remote.ip, command })
+  return true
+}
+
+/**
+ * `user%host@us`, `host!user@us`, `"user@host"@us` and source routes: a local part that carries another destination,
+ * for a server behind us that would follow it.
+ */
+function isRelayTrick({ user, original }: EnvelopeAddress): boolean {
+  return /[%!@]/.test(user ?? '') || /^<?@/.test(original ?? '')
+}

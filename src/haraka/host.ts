@@ -1,0 +1,196 @@
+import cluster from 'node:cluster'
+import path from 'node:path'
+import { type Policy, compilePolicy } from '../config/compile'
+import { DEFAULTS } from '../config/defaults'
+import { type LoadResult, formatProblem, loadPolicy } from '../config/load'
+import { configSchema } from '../config/schema'
+import { storeSpecOf } from '../config/store-spec'
+import { type PolicyWatch, watchPolicy } from '../config/watch'
+import { type HttpServer, startHttp } from '../console/http-server'
+import { modeText } from '../policy/mode'
+import { ExhaustedCache } from '../store/exhausted-cache'
+import { openStore } from '../store/open-store'
+import type { Store } from '../store/store'
+import {
+  clusterMetrics,
+  collectStatus,
+  reportStatus,
+  serveWorkerMetrics,
+  watchWorkers,
+} from '../telemetry/cluster-metrics'
+import { DecisionLog } from '../telemetry/decision-log'
+import { EventStream } from '../telemetry/events'
+import { logLineReader } from '../telemetry/log-line'
+import { type Metrics, createMetrics } from '../telemetry/metrics'
+import { harakasLog } from './harakas-log'
+import { type OpenedStore, Runtime } from './runtime'
+import type { HarakaPlugin } from './types'
+import { version } from './version'
+
+/**
+ * Sluice in one Haraka process: wires policy, store, stream and readers to Haraka's life, once, whichever plugin is
+ * loaded first. In the master of a cluster it serves HTTP for all workers and opens no store.
+ */
+export class Host {
+  readonly runtime: Runtime
+  private readonly home: string
+  private readonly stream = new EventStream()
+  private readonly metrics: Metrics
+  private readonly watch: PolicyWatch | undefined
+  private exhausted: ExhaustedCache | undefined
+  private decisions: DecisionLog | undefined
+  private http: Promise<HttpServer> | undefined
+  private stopped: Promise<void> | undefined
+
+  constructor(plugin: HarakaPlugin) {
+    this.home = process.env.HARAKA ?? process.cwd()
+    this.metrics = createMetrics({ version: version() })
+    this.stream.read(logLineReader(harakasLog(plugin)))
+    this.stream.read(this.metrics.reader)
+    const loaded = loadPolicy(this.home)
+    const policy = 'policy' in loaded ? loaded.policy : shippedPolicy()
+    this.runtime = new Runtime({
+      home: this.home,
+      policy,
+      stream: this.stream,
+      openStore: () => this.open(policy),
+    })
+    this.metrics.watch({
+      tarpitWaiting: () => this.runtime.tarpit.waiting,
+      sessionsOpen: () => this.runtime.openSessions,
+      exhaustedHits: () => this.exhausted?.hits ?? 0,
+      storeBatches: () => this.exhausted?.trips ?? 0,
+      readerFailures: () => this.stream.failures,
+      decisionsUnrecorded: () => this.decisions?.dropped ?? 0,
+    })
+    if ('problems' in loaded) this.tellRefused(loaded)
+    this.watch = watchPolicy(this.home, loaded, { onLoad: (result) => this.reload(result) })
+  }
+
+  /** Haraka's master, or its only process, is up. */
+  startPrimary(hasWorkers: boolean): void {
+    if (hasWorkers) watchWorkers()
+    else this.startServing()
+    const { listen } = this.runtime.policy.config.http
+    if (listen === false || this.http) return
+    const colon = listen.lastIndexOf(':')
+    this.http = startHttp({
+      host: listen.slice(0, colon).replace(/^\[|\]$/g, ''),
+      port: Number(listen.slice(colon + 1)),
+      metrics: () => clusterMetrics(this.metrics.registry),
+      health: collectStatus,
+      onNotice: (message) => this.notice(message),
+    })
+  }
+
+  /** A worker of a Haraka cluster is up. */
+  startWorker(): void {
+    serveWorkerMetrics(this.metrics.registry)
+    this.startServing()
+  }
+
+  /** Haraka ends: what is counted and recorded is written down. Idempotent. */
+  stop(): Promise<void> {
+    this.stopped ??= this.closeAll()
+    return this.stopped
+  }
+
+  private async closeAll(): Promise<void> {
+    this.watch?.close()
+    await (await this.http)?.close()
+    await this.runtime.close()
+    await this.decisions?.close()
+  }
+
+  private startServing(): void {
+    void this.runtime.serve().ready.then(() => reportStatus({ ready: true, degraded: false, reasons: [] }))
+  }
+
+  private open(policy: Policy): OpenedStore {
+    const { decisions } = policy.config
+    this.decisions = new DecisionLog({
+      folder: path.resolve(this.home, decisions.path),
+      record: decisions.record,
+      rotateBytes: decisions.rotate,
+      keepMs: decisions.keep,
+      mostBytes: decisions.most,
+      writer: cluster.worker ? `w${cluster.worker.id}` : 'w0',
+      onNotice: (message) => this.notice(message),
+    })
+    this.stream.read(this.decisions.reader)
+    return this.openCached(this.makeStore(policy))
+  }
+
+  private openCached(store: Store): OpenedStore {
+    const cached = new ExhaustedCache(store)
+    this.exhausted = cached
+    const opened: { store: Store; ready: Promise<void> } = { store: cached, ready: Promise.resolve() }
+    opened.ready = cached.open().catch((error: unknown) => {
+      // Mail is never refused because the store is ill: count in this process alone, and say so.
+      this.notice(`${String(error)}; counting in memory of this process until it is mended and Haraka started again`)
+      const memory = new ExhaustedCache(openStore({ kind: 'memory' }, this.storeHooks()))
+      this.exhausted = memory
+      opened.store = memory
+    })
+    return opened
+  }
+
+  private makeStore(policy: Policy): Store {
+    return openStore(storeSpecOf(policy.config.store, this.home), this.storeHooks())
+  }
+
+  private storeHooks() {
+    return {
+      onChange: (change: { state: 'lost' | 'back'; at: number; reason: string; downMs?: number }) => {
+        this.stream.emit({ kind: 'store', ...change })
+        const lost = change.state === 'lost'
+        reportStatus({ ready: true, degraded: lost, reasons: lost ? [`store lost: ${change.reason}`] : [] })
+      },
+      onNotice: (message: string) => this.notice(message),
+    }
+  }
+
+  private reload(result: LoadResult): void {
+    if ('problems' in result) return this.tellRefused(result)
+    const before = this.runtime.policy.config
+    this.runtime.adopt(result.policy)
+    this.exhausted?.clear()
+    this.tellConfig(true, [])
+    const { store, http, decisions } = result.policy.config
+    const fixed = Object.entries({ store, http, decisions }).filter(
+      ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as 'store']),
+    )
+    for (const [name] of fixed)
+      this.notice(`${name} was changed in the config: it takes effect when Haraka starts again`)
+  }
+
+  private tellRefused({ problems }: Extract<LoadResult, { problems: unknown }>): void {
+    this.tellConfig(false, problems.map(formatProblem))
+  }
+
+  private tellConfig(accepted: boolean, problems: readonly string[]): void {
+    const { rules, config } = this.runtime.policy
+    const inForce = `mode ${modeText(config.mode)}, ${rules.length} limits`
+    this.stream.emit({ kind: 'config', at: Date.now(), file: 'config/sluice.yaml', accepted, problems, inForce })
+  }
+
+  private notice(message: string): void {
+    this.stream.emit({ kind: 'notice', at: Date.now(), message })
+  }
+}
+
+/** What holds when the operator's file cannot be used: shipped rules, in shadow, in memory. It refuses nobody. */
+function shippedPolicy(): Policy {
+  const config = configSchema.parse({ ...DEFAULTS, mode: 'shadow', store: 'memory' })
+  const compiled = compilePolicy(config, () => undefined)
+  if ('policy' in compiled) return compiled.policy
+  throw new Error(`the shipped defaults do not compile: ${compiled.problems.map(({ message }) => message).join('; ')}`)
+}
+
+let only: Host | undefined
+
+/** The host of this process; made when the first plugin registers. */
+export function host(plugin: HarakaPlugin): Host {
+  only ??= new Host(plugin)
+  return only
+}

@@ -1,0 +1,44 @@
+import { type HookBody, guard } from './guard'
+import { type Host, host } from './host'
+import type { Runtime } from './runtime'
+import type { HarakaPlugin, HarakaServer, Hook } from './types'
+
+/** What a plugin of the suite exports to Haraka besides its own hooks. */
+export interface SluicePlugin {
+  register(this: HarakaPlugin): void
+  shutdown(this: HarakaPlugin): void
+  hook_init_master: Hook<HarakaServer>
+  hook_init_child: Hook<HarakaServer>
+  /** Makes a hook: guarded, and with the runtime at hand. */
+  hook(name: string, body: HookBody<Runtime>): Hook
+}
+
+/**
+ * The frame of every plugin. `name` is the short name, fixed whatever path Haraka found the plugin under: gates, results
+ * and log lines use it.
+ */
+export function sluicePlugin(name: string): SluicePlugin {
+  return {
+    register() {
+      host(this).runtime.list(name)
+    },
+    shutdown() {
+      void host(this).stop()
+    },
+    hook_init_master: initHook((of, server) => of.startPrimary(server.cluster !== undefined)),
+    hook_init_child: initHook((of) => of.startWorker()),
+    hook: (hookName, body) => guard(name, hookName, runtimeOf, body),
+  }
+}
+
+function runtimeOf(plugin: HarakaPlugin): Runtime {
+  return host(plugin).runtime
+}
+
+/** Start-up never waits for us: what must be loud is told by the host itself. */
+function initHook(start: (of: Host, server: HarakaServer) => void): Hook<HarakaServer> {
+  return function init(this: HarakaPlugin, proceed, server) {
+    start(host(this), server)
+    proceed()
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The parts of Haraka 3.3 that Sluice touches, written down because Haraka ships no types. Nothing else in the suite
+ * knows their shape. Source: connection.js, transaction.js, plugins.js and server.js of haraka 3.3.4.
+ */
+
+/** Answer codes of hooks (haraka-constants). */
+export const CONT = 900
+export const DENY = 902
+export const DENYSOFT = 903
+export const DENYDISCONNECT = 904
+export const OK = 906
+export const DENYSOFTDISCONNECT = 909
+export type Code =
+  typeof CONT | typeof DENY | typeof DENYSOFT | typeof DENYDISCONNECT | typeof OK | typeof DENYSOFTDISCONNECT
+
+/** A reply with its own SMTP code; Haraka recognises it by the name of its class (haraka-dsn). */
+export interface DsnReply {
+  readonly code: number
+  readonly reply: string
+}
+
+export type Next = (code?: Code, message?: string | DsnReply) => void
+
+export interface Logger {
+  logdebug(...parts: unknown[]): void
+  loginfo(...parts: unknown[]): void
+  lognotice(...parts: unknown[]): void
+  logwarn(...parts: unknown[]): void
+  logerror(...parts: unknown[]): void
+  logcrit(...parts: unknown[]): void
+}
+
+export interface HarakaPlugin extends Logger {
+  readonly name: string
+  register_hook(hook: string, method: string, priority?: number): void
+  haraka_require(name: string): unknown
+  config: {
+    readonly root_path?: string
+    get(name: string, type?: string, onChange?: () => void): unknown
+  }
+  [method: string]: unknown
+}
+
+/** An envelope address (@haraka/email-address). Null sender: both parts empty or null. */
+export interface EnvelopeAddress {
+  readonly user: string | null
+  readonly host: string | null
+  readonly original_host?: string | null
+  readonly original?: string
+}
+
+export interface Transaction {
+  readonly uuid: string
+  mail_from: EnvelopeAddress
+  rcpt_to: EnvelopeAddress[]
+  data_bytes: number
+  notes: Record<string, unknown>
+  readonly message_stream: NodeJS.ReadableStream & { pipe(to: NodeJS.WritableStream, options?: object): void }
+  add_header(name: string, value: string): void
+}
+
+export interface Connection extends Logger {
+  readonly uuid: string
+  readonly remote: { ip: string; host: string | null; is_local: boolean; is_private: boolean; closed: boolean }
+  readonly local: { ip: string; port: number; host: string; info: string }
+  readonly hello: { host: string | null; verb: string | null }
+  readonly notes: Record<string, unknown>
+  readonly results: { add(plugin: { name: string }, result: object): void; get(name: string): unknown }
+  readonly rcpt_count: { accept: number; tempfail: number; reject: number }
+  transaction: Transaction | null
+  relaying: boolean
+  errors: number
+  respond(code: number, message: string | readonly string[], done?: () => void): void
+  disconnect(): void
+  reset_transaction(done?: () => void): void
+}
+
+export interface HarakaServer {
+  readonly notes: Record<string, unknown>
+  readonly cluster?: { readonly isMaster: boolean }
+}
+
+/** A hook as Haraka calls it. */
+export type Hook<Target = Connection> = (this: HarakaPlugin, next: Next, target: Target, params?: unknown) => void

@@ -1,0 +1,138 @@
+import {
+  type Answer,
+  type Ask,
+  type Clock,
+  type KeyState,
+  type LeaseRef,
+  type Ping,
+  type Store,
+  type Verdict,
+} from './store'
+
+/** Beyond this many remembered keys the oldest is forgotten, at the price of one trip. */
+const MAX_KEYS = 50_000
+/** A lease may end at any moment in another process: remember a refusal only so long. */
+const LEASE_REFUSAL_MS = 1000
+
+interface Exhausted {
+  readonly until: number
+  readonly at: number
+  readonly answer: Answer
+}
+
+/**
+ * Remembers which keys are over their limit and until when, so that a client over its limit costs no trip to the store:
+ * nothing but time can free a key, and the store said exactly how much. A batch with an enforced ask on such a key is
+ * refused here; the other asks of that batch are answered as if they had room, since nobody asked.
+ */
+export class ExhaustedCache implements Store {
+  /** Batches that were answered without the store. */
+  hits = 0
+  /** Batches that went to the store. */
+  trips = 0
+  private readonly keys = new Map<string, Exhausted>()
+
+  constructor(
+    private readonly inner: Store,
+    private readonly clock: Clock = monotonicMs,
+  ) {
+    inner.onReset((key) => this.keys.delete(key))
+  }
+
+  get kind(): Store['kind'] {
+    return this.inner.kind
+  }
+
+  judge(asks: readonly Ask[]): Verdict | Promise<Verdict> {
+    if (this.keys.size > 0) {
+      const now = this.clock()
+      const refused = this.refuse(asks, now)
+      if (refused) return refused
+    }
+    this.trips++
+    const verdict = this.inner.judge(asks)
+    if (verdict instanceof Promise) return verdict.then((answered) => this.remember(asks, answered))
+    return this.remember(asks, verdict)
+  }
+
+  /** Forgets everything: after a change of the configuration, limits may be wider. */
+  clear(): void {
+    this.keys.clear()
+  }
+
+  open(): Promise<void> {
+    return this.inner.open()
+  }
+
+  release(leases: readonly LeaseRef[]): void | Promise<void> {
+    for (const { key } of leases) this.keys.delete(key)
+    return this.inner.release(leases)
+  }
+
+  renew(leases: readonly LeaseRef[], ttlMs: number): void | Promise<void> {
+    return this.inner.renew(leases, ttlMs)
+  }
+
+  list(prefix: string, most: number): Promise<KeyState[]> {
+    return this.inner.list(prefix, most)
+  }
+
+  reset(keys: readonly string[]): Promise<number> {
+    return this.inner.reset(keys)
+  }
+
+  ping(): Promise<Ping> {
+    return this.inner.ping()
+  }
+
+  onReset(listener: (key: string) => void): void {
+    this.inner.onReset(listener)
+  }
+
+  close(): Promise<void> {
+    return this.inner.close()
+  }
+
+  private refuse(asks: readonly Ask[], now: number): Verdict | undefined {
+    if (!asks.some((ask) => ask.enforced && this.find(ask.key, now))) return undefined
+    this.hits++
+    return { committed: false, degraded: false, answers: asks.map((ask) => this.answer(ask, now)) }
+  }
+
+  private answer(ask: Ask, now: number): Answer {
+    const known = this.find(ask.key, now)
+    if (!known) return NOT_ASKED
+    return { ...known.answer, retryAfterMs: Math.max(1, Math.ceil(known.answer.retryAfterMs - (now - known.at))) }
+  }
+
+  private find(key: string, now: number): Exhausted | undefined {
+    const known = this.keys.get(key)
+    if (known === undefined) return undefined
+    if (known.until > now) return known
+    this.keys.delete(key)
+    return undefined
+  }
+
+  private remember(asks: readonly Ask[], verdict: Verdict): Verdict {
+    // The answers of a process on its own share hold only until the store is back.
+    if (verdict.committed || verdict.degraded) return verdict
+    const now = this.clock()
+    for (let index = 0; index < asks.length; index++) {
+      const ask = asks[index]!
+      const answer = verdict.answers[index]!
+      if (answer.ok || !ask.enforced) continue
+      const freeInMs = ask.op === 'lease' ? Math.min(LEASE_REFUSAL_MS, answer.retryAfterMs) : answer.retryAfterMs
+      // A cost larger than the limit never fits, but a smaller one may.
+      if (freeInMs === Infinity || (ask.op !== 'lease' && ask.cost > 1)) continue
+      if (this.keys.size >= MAX_KEYS) this.keys.delete(this.keys.keys().next().value!)
+      this.keys.set(ask.key, { until: now + freeInMs, at: now, answer })
+    }
+    return verdict
+  }
+}
+
+const NOT_ASKED: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
+
+function monotonicMs(): number {
+  return performance.now()
+}
