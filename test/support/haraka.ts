@@ -64,7 +64,8 @@ export class HarakaServer {
     const haraka = path.join(ROOT, 'node_modules/haraka/bin/haraka')
     const child = spawn(process.execPath, [haraka, '-c', dir], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env },
+      // queue/discard wants to be asked twice
+      env: { ...process.env, YES_REALLY_DO_DISCARD: '1' },
     })
     const server = new HarakaServer(dir, port, httpPort, child)
     if (options.quiet) await server.waitForPort()

@@ -18,42 +18,34 @@ const ENTRY_BYTES = 12
 const HOLDER_BYTES = LEASE_ID_LENGTH + 6
 const MAX_TAPES = 16
 
-export function encodeState(state: State): Buffer {
+/** Writes a state down, after `room` bytes that are left for the caller to fill: a store that keeps more than the state saves a copy. */
+export function encodeState(state: State, room = 0): Buffer {
   switch (state.op) {
     case 'window':
-      return encodeWindows(state)
-    case 'rate': {
-      const bytes = Buffer.allocUnsafe(9)
-      bytes[0] = TAG_RATE
-      bytes.writeDoubleBE(state.tat, 1)
-      return bytes
-    }
+      return encodeWindows(state, room)
+    case 'rate':
+      return encodeRate(state, room)
     case 'lease':
-      return encodeLeases(state)
+      return encodeLeases(state, room)
   }
 }
 
 /** Returns undefined for bytes that are no state: the key then starts anew, which forgets a count and refuses nobody. */
 export function decodeState(bytes: Buffer): State | undefined {
-  switch (bytes[0]) {
-    case TAG_WINDOW:
-      return decodeWindows(bytes)
-    case TAG_RATE:
-      return decodeRate(bytes)
-    case TAG_LEASE:
-      return decodeLeases(bytes)
-    default:
-      return undefined
-  }
+  const tag = bytes[0]
+  if (tag === TAG_WINDOW) return decodeWindows(bytes)
+  if (tag === TAG_RATE) return decodeRate(bytes)
+  if (tag === TAG_LEASE) return decodeLeases(bytes)
+  return undefined
 }
 
-function encodeWindows({ tapes }: WindowState): Buffer {
-  let length = 2
+function encodeWindows({ tapes }: WindowState, room: number): Buffer {
+  let length = room + 2
   for (const tape of tapes) length += TAPE_HEADER_BYTES + (tape.entries.length / 2) * ENTRY_BYTES
   const bytes = Buffer.allocUnsafe(length)
-  bytes[0] = TAG_WINDOW
-  bytes[1] = tapes.length
-  let at = 2
+  bytes[room] = TAG_WINDOW
+  bytes[room + 1] = tapes.length
+  let at = room + 2
   for (const tape of tapes) {
     at = bytes.writeUIntBE(tape.windowMs, at, 6)
     at = bytes.writeUIntBE(tape.base, at, 6)
@@ -82,16 +74,23 @@ function decodeWindows(bytes: Buffer): WindowState | undefined {
   return at === bytes.length ? { op: 'window', tapes } : undefined
 }
 
+function encodeRate({ tat }: RateState, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + 9)
+  bytes[room] = TAG_RATE
+  bytes.writeDoubleBE(tat, room + 1)
+  return bytes
+}
+
 function decodeRate(bytes: Buffer): RateState | undefined {
   if (bytes.length !== 9) return undefined
   const tat = bytes.readDoubleBE(1)
   return Number.isFinite(tat) && tat >= 0 ? { op: 'rate', tat } : undefined
 }
 
-function encodeLeases({ holders }: LeaseState): Buffer {
-  const bytes = Buffer.allocUnsafe(1 + holders.length * HOLDER_BYTES)
-  bytes[0] = TAG_LEASE
-  let at = 1
+function encodeLeases({ holders }: LeaseState, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + 1 + holders.length * HOLDER_BYTES)
+  bytes[room] = TAG_LEASE
+  let at = room + 1
   for (const holder of holders) {
     bytes.write(holder.id, at, LEASE_ID_LENGTH, 'latin1')
     at = bytes.writeUIntBE(holder.expiresAt, at + LEASE_ID_LENGTH, 6)

@@ -5,7 +5,8 @@
  *
  * A tape with more than {@link SLICES} units groups the admissions of one 1/60 of the window into one entry that bears
  * the time of the latest of them. Grouping errs on the safe side: a unit is counted at most 1/60 of the window too long
- * and never too short. So a tape has at most {@link MAX_ENTRIES} entries, whatever the limit.
+ * and never too short. So a tape has at most {@link MAX_ENTRIES} entries, whatever the limit: a window that is no multiple
+ * of 60 ms is cut a little finer, and a limit that was raised leaves up to 60 single entries behind.
  *
  * The Lua scripts of the Redis store do the very same on the encoding of `codec.ts`; the contract suite compares them.
  */
@@ -18,7 +19,7 @@ export interface Tape {
 }
 
 export const SLICES = 60
-export const MAX_ENTRIES = SLICES + 2
+export const MAX_ENTRIES = 2 * SLICES + 2
 /** Totals wrap at 2^48, the width they are stored in; only differences count. */
 export const WRAP = 2 ** 48
 

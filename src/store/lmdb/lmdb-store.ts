@@ -1,0 +1,249 @@
+import { judgeBatch, countsOf, releaseLease, renewLease } from '../engine/judge'
+import { expiryOf } from '../engine/state'
+import {
+  type Ask,
+  type Clock,
+  type KeyState,
+  type LeaseRef,
+  type Ping,
+  type Store,
+  StoreError,
+  type Verdict,
+} from '../store'
+import { clearMark } from './boot-mark'
+import type { Environment } from './environment'
+import { type Notice, openEnvironment } from './open-environment'
+import { decodeRecord } from './record'
+import { ResetLog } from './reset-log'
+import { countKeys } from './sweeper'
+import { type Ledger, Tenure } from './tenure'
+
+export interface LmdbStoreOptions {
+  /** A directory of its own; made, for its owner alone, when it is not there. */
+  readonly path: string
+  /** Beyond this many keys those that expire soonest are forgotten. */
+  readonly maxKeys?: number
+  readonly clock?: Clock
+  /** Hears what an operator must read: a file set aside, a full disk. */
+  readonly onNotice?: Notice
+  /** How long a count may be in memory only; also how soon other processes are noticed. Milliseconds. */
+  readonly flushMs?: number
+}
+
+const MAX_KEYS = 1_000_000
+const FLUSH_MS = 200
+/** States in memory while working alone: some 100 bytes each for a few admissions, a kilobyte for hundreds. */
+const CACHED_STATES = 100_000
+const LIST_LOT = 500
+const RESET_LOT = 200
+
+/**
+ * The embedded store: durable, and shared by the processes of one host that open the same directory.
+ *
+ * While one process alone has it open, that process judges in memory and writes behind, at most `flushMs` late. As soon
+ * as a second one opens it (a worker, or the `sluice` command for a moment), the first writes down everything, and from
+ * then on every batch of every process is one transaction on the file, so that limits are exact across processes. Alone
+ * again, a process goes back to memory. The opener waits for that, typically `flushMs`, in `open()`.
+ *
+ * What can be lost: a process killed while alone forgets the counts of its last `flushMs`; a process killed among others
+ * forgets nothing. When the host goes down, the last seconds may be lost, and at the next start what is readable is
+ * rescued. A process that was stopped for more than ten seconds is taken for dead; it notices before its next batch, so
+ * at most the batch it was stopped in the middle of counts for nobody.
+ *
+ * A process that is stopped (not killed) in the middle of a transaction holds up the others until it goes on.
+ */
+export class LmdbStore implements Store {
+  readonly kind = 'lmdb'
+  private readonly path: string
+  private readonly clock: Clock
+  private readonly notice: Notice
+  private readonly flushMs: number
+  private readonly maxKeys: number
+  private readonly listeners: ((key: string) => void)[] = []
+  private environment: Environment | undefined
+  private tenure: Tenure | undefined
+  private resets: ResetLog | undefined
+  private timer: NodeJS.Timeout | undefined
+
+  constructor({ path, maxKeys = MAX_KEYS, clock = Date.now, onNotice, flushMs = FLUSH_MS }: LmdbStoreOptions) {
+    this.path = path
+    this.clock = clock
+    this.notice = onNotice ?? (() => {})
+    this.flushMs = flushMs
+    this.maxKeys = maxKeys
+  }
+
+  async open(): Promise<void> {
+    const environment = await openEnvironment(this.path, this.notice)
+    const { maxKeys, clock, notice } = this
+    const tenure = new Tenure(environment, { maxKeys, clock, notice, cachedStates: CACHED_STATES })
+    try {
+      this.resets = new ResetLog(environment)
+      await tenure.join()
+    } catch (error) {
+      await environment.close()
+      throw new StoreError(
+        'STORE_UNUSABLE',
+        `${this.path} cannot be written (${String(error)}). Make room on the disk.`,
+        {
+          cause: error,
+        },
+      )
+    }
+    this.environment = environment
+    this.tenure = tenure
+    this.scheduleTick()
+  }
+
+  /** At once, but for the moments in which the way of working changes. */
+  judge(asks: readonly Ask[]): Verdict | Promise<Verdict> {
+    const tenure = this.opened()
+    return tenure.run(asks.length, (ledger) => {
+      const { committed, answers } = judgeBatch(ledger, asks, this.clock())
+      return { committed, answers, degraded: tenure.mode === 'apart' }
+    })
+  }
+
+  release(leases: readonly LeaseRef[]): void | Promise<void> {
+    return this.opened().run(leases.length, (ledger) => {
+      for (const lease of leases) {
+        const state = releaseLease(ledger.get(lease.key), lease)
+        if (!state) continue
+        if (state.holders.length === 0) ledger.remove(lease.key)
+        else ledger.put(lease.key, state)
+      }
+    })
+  }
+
+  renew(leases: readonly LeaseRef[], ttlMs: number): void | Promise<void> {
+    return this.opened().run(leases.length, (ledger) => {
+      const now = this.clock()
+      for (const lease of leases) ledger.put(lease.key, renewLease(ledger.get(lease.key), lease, now, ttlMs))
+    })
+  }
+
+  async list(prefix: string, most: number): Promise<KeyState[]> {
+    const tenure = this.opened()
+    const found: KeyState[] = []
+    let last: string | undefined
+    for (;;) {
+      tenure.settle()
+      this.environment!.refresh()
+      const start = last === undefined ? { start: prefix } : { start: last, exclusiveStart: true }
+      let looked = 0
+      for (const { key, value } of this.environment!.states.getRange({ ...start, limit: LIST_LOT })) {
+        if (!key.startsWith(prefix) || found.length >= most) return found
+        looked++
+        last = key
+        const state = describeKey(key, value, this.clock())
+        if (state) found.push(state)
+      }
+      if (looked < LIST_LOT) return found
+      // The table may be large: let others have their turn.
+      await new Promise((resolve) => setImmediate(resolve))
+      this.opened()
+    }
+  }
+
+  async reset(keys: readonly string[]): Promise<number> {
+    const tenure = this.opened()
+    let known = 0
+    for (let at = 0; at < keys.length; at += RESET_LOT) {
+      const lot = keys.slice(at, at + RESET_LOT)
+      known += await tenure.run(lot.length, (ledger) => removeAll(ledger, lot, this.clock()))
+    }
+    tenure.settle()
+    try {
+      this.environment!.write(2, () => this.resets!.write(keys, Date.now()))
+      this.announceResets()
+    } catch {
+      // A full disk: those that share this process hear of it all the same.
+      for (const key of keys) for (const listener of this.listeners) listener(key)
+    }
+    return known
+  }
+
+  async ping(): Promise<Ping> {
+    const tenure = this.opened()
+    const start = performance.now()
+    tenure.settle()
+    this.environment!.refresh()
+    const keys = countKeys(this.environment!.states)
+    const latencyMs = performance.now() - start
+    const { sizeBytes } = this.environment!
+    const detail = {
+      path: this.path,
+      mode: tenure.mode,
+      processes: tenure.others + 1,
+      sizeBytes,
+      unwritten: tenure.unwritten,
+    }
+    return { kind: this.kind, latencyMs, clockSkewMs: 0, keys, detail }
+  }
+
+  onReset(listener: (key: string) => void): void {
+    this.listeners.push(listener)
+  }
+
+  async close(): Promise<void> {
+    const { tenure, environment } = this
+    this.tenure = undefined
+    clearTimeout(this.timer)
+    if (!tenure || !environment) return
+    try {
+      const last = tenure.leave()
+      if ((await environment.sync()) && last) {
+        environment.write(1, () => {
+          if (tenure.others === 0) clearMark(this.path)
+        })
+      }
+    } catch (error) {
+      this.notice(`store: the last counts could not be written to ${this.path} (${String(error)})`)
+    }
+    await environment.close()
+  }
+
+  private opened(): Tenure {
+    if (!this.tenure) throw new StoreError('STORE_CLOSED', `the LMDB store ${this.path} is not open`)
+    return this.tenure
+  }
+
+  private scheduleTick(): void {
+    this.timer = setTimeout(() => this.tick(), this.flushMs).unref()
+  }
+
+  private tick(): void {
+    if (!this.tenure) return
+    const more = this.tenure.tick()
+    try {
+      this.announceResets()
+    } catch (error) {
+      this.notice(`store: ${this.path}: resets could not be read (${String(error)})`)
+    }
+    if (more) setImmediate(() => this.tick()).unref()
+    else this.scheduleTick()
+  }
+
+  private announceResets(): void {
+    for (const key of this.resets!.unseen()) {
+      for (const listener of this.listeners) listener(key)
+    }
+  }
+}
+
+function describeKey(key: string, bytes: Buffer, now: number): KeyState | undefined {
+  const state = decodeRecord(bytes)
+  if (!state || expiryOf(state) <= now) return undefined
+  return { key, op: state.op, counts: countsOf(state, now), expiresAt: expiryOf(state) }
+}
+
+function removeAll(ledger: Ledger, keys: readonly string[], now: number): number {
+  let known = 0
+  for (const key of keys) {
+    const state = ledger.get(key)
+    if (!state) continue
+    if (expiryOf(state) > now) known++
+    ledger.remove(key)
+  }
+  return known
+}

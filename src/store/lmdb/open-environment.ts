@@ -1,0 +1,79 @@
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { StoreError } from '../store'
+import { wasInterrupted, writeMark } from './boot-mark'
+import { dataFile, inspectDataFile, setAside } from './data-file'
+import { Environment } from './environment'
+import { takeOpeningLock } from './opening-lock'
+import { rescue } from './rescue'
+import { DiskFullError } from './reserve'
+
+const ROOM_FOR_NEW_BYTES = 16 * 2 ** 20
+
+export type Notice = (message: string) => void
+
+/**
+ * Opens the LMDB environment in a directory, which is made when it is not there. A file that is no database, or that
+ * the host's end has made doubtful, is set aside and what can be read of it carried over; `notice` hears of it.
+ * Rejects with {@link StoreError} STORE_UNUSABLE when the directory cannot be used.
+ */
+export async function openEnvironment(path: string, notice: Notice): Promise<Environment> {
+  let release: (() => void) | undefined
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    release = await takeOpeningLock(path)
+    await mendIfNeeded(path, notice)
+    requireRoom(path)
+    requireLockFile(path)
+    writeMark(path)
+    return new Environment(path)
+  } catch (error) {
+    if (error instanceof StoreError) throw error
+    throw new StoreError('STORE_UNUSABLE', `${what(error)} (store.path ${path}). ${remedy(error)}`, { cause: error })
+  } finally {
+    release?.()
+  }
+}
+
+async function mendIfNeeded(path: string, notice: Notice): Promise<void> {
+  const fault = inspectDataFile(path)
+  if (fault === 'no database') {
+    notice(`store: ${path}/data.mdb is no LMDB database; set aside as ${setAside(path)}, counts start anew`)
+    return
+  }
+  if (fault === undefined && !(wasInterrupted(path) && existsSync(dataFile(path)))) return
+  const aside = setAside(path)
+  const { kept, complete } = await rescue(aside, path)
+  const why = fault === 'torn' ? 'is shorter than it says' : 'was in use when the host went down'
+  if (complete && !fault) rmSync(aside, { force: true })
+  const rest = complete && !fault ? 'all keys carried over' : `${kept} keys carried over, the old file is ${aside}`
+  notice(`store: ${path}/data.mdb ${why}; ${rest}`)
+}
+
+/** A new database is written by LMDB itself, which must not meet a full disk; see `reserve.ts`. */
+function requireRoom(path: string): void {
+  if (existsSync(dataFile(path))) return
+  const { bavail, bsize } = statfsSync(path)
+  if (bavail * bsize < ROOM_FOR_NEW_BYTES) throw new DiskFullError(`${bavail * bsize} bytes are free on its disk`)
+}
+
+/** As the data file, see `data-file.ts`: what LMDB cannot open must be found before LMDB tries. */
+function requireLockFile(path: string): void {
+  const file = join(path, 'lock.mdb')
+  if (existsSync(file)) closeSync(openSync(file, 'r+'))
+}
+
+function what(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function remedy(error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException
+  if (code === 'EACCES' || code === 'EPERM') return 'Make the directory belong to the user that Haraka runs as.'
+  if (code === 'EROFS') return 'Choose a directory on a file system that can be written to.'
+  if (code === 'ENOTDIR' || code === 'EEXIST' || code === 'EISDIR')
+    return 'A file is where a directory is needed or the other way round: move it or choose another path.'
+  if (code === 'ENOSPC' || code === 'EDQUOT' || (error as Error).name === 'DiskFullError')
+    return 'Make room on the disk.'
+  return 'Choose another directory, or move this one away to start with empty counts.'
+}

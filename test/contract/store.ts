@@ -1,0 +1,43 @@
+import type { Store } from '../../src/store/store'
+import { describeBatches } from './cases/batches'
+import { describeConcurrency } from './cases/concurrency'
+import { describeKeys } from './cases/keys'
+import { describeLeases } from './cases/leases'
+import { describeProperties } from './cases/properties'
+import { describeRates } from './cases/rates'
+import { describeWindows } from './cases/windows'
+import { Bench } from './bench'
+
+/** How the contract suite gets at one kind of store. */
+export interface StoreHarness {
+  /** A store on fresh, empty state, opened. */
+  open(): Promise<Store>
+  /** Another handle on the state of the latest {@link open}, opened, in this process. */
+  again?(): Promise<Store>
+  /** Argument with which `test/support/store-process.ts` opens the same state in another process. */
+  processSpec?(): string
+  /** Called after each test: closes nothing that is closed already, and removes the state. */
+  cleanUp(): Promise<void>
+  /** Moves the virtual clock; absent when the store lives on real time. */
+  advance?(ms: number): void
+}
+
+/**
+ * Holds a store to the contract of `src/store/store.ts`. With a virtual clock times are checked to the millisecond;
+ * on real time windows are short, and what cannot be known to the millisecond is checked as far as it can be known.
+ */
+export function describeStoreContract(name: string, harness: StoreHarness): void {
+  describe(`store contract: ${name}`, () => {
+    const bench = new Bench(harness)
+    beforeEach(() => bench.setUp())
+    afterEach(() => bench.tearDown())
+
+    describeWindows(bench)
+    describeRates(bench)
+    describeLeases(bench)
+    describeBatches(bench)
+    describeKeys(bench)
+    describeConcurrency(bench)
+    describeProperties(bench)
+  })
+}
