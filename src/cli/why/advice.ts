@@ -1,0 +1,75 @@
+import type { LimitRule } from '../../gates/limits/rule'
+import type { DecisionRecord, RecordedDecision } from '../../telemetry/decision-record'
+
+/** What to type now: the command that shows the counter, and what to write into the configuration. */
+export function adviceFor(
+  record: DecisionRecord,
+  decision: RecordedDecision,
+  rule: LimitRule | undefined,
+  dirOption: string,
+): string[] {
+  const bound = /^session_(recipients|errors|junk|length)$/.exec(decision.rule)?.[1]
+  if (bound !== undefined) return sessionAdvice(bound, record)
+  const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
+  if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
+  const entry = JSON.stringify(overrideEntry(record, decision, rule))
+  const where = `under limits.${decision.rule}.overrides in config/sluice.yaml`
+  const more = moreText(decision, rule)
+  return [
+    show,
+    ...(more === undefined ? [] : [`to allow it more, ${where}:  ${entry}: ${more}`]),
+    `to lift the limit for it, ${more === undefined ? where : 'there'}:  ${entry}: exempt`,
+  ]
+}
+
+function sessionAdvice(bound: string, { ip }: DecisionRecord): string[] {
+  return [
+    `to allow every session more: raise session.${bound} in config/sluice.yaml`,
+    `to lift it for this client: add ${ip} to trusted in config/sluice.yaml`,
+  ]
+}
+
+/**
+ * The entry that reaches this key: what its rule counts by, as the record has it. A network always does, whatever the
+ * rule is per; it is all there is when the rule is unknown and the key names no party of the envelope.
+ */
+function overrideEntry(record: DecisionRecord, { key }: RecordedDecision, rule: LimitRule | undefined): string {
+  const values = key.split('|').slice(1)
+  const { account, sender, recipient, ip } = record
+  const per = rule?.per ?? []
+  if (account !== undefined && (per.includes('account') || per.includes('tenant') || values.includes(account))) {
+    return account
+  }
+  if (sender !== undefined && sender !== '<>' && (per.includes('sender') || values.includes(sender))) return sender
+  if (recipient !== undefined && (per.includes('recipient') || values.includes(recipient))) return recipient
+  const domain = values.find((value) => /^[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+$/.test(value))
+  return domain ?? ip
+}
+
+/** Twice the limit, as the config writes it; undefined where the decision does not tell the rule's own limit. */
+function moreText(
+  { key, rule: name, limit, windowMs }: RecordedDecision,
+  rule: LimitRule | undefined,
+): string | undefined {
+  // `client/26|…`: a wider network, which is held to a multiple of the limit.
+  if (!key.startsWith(`${name}|`)) return undefined
+  switch (rule?.limit.kind) {
+    case 'concurrency':
+      return `{concurrency: ${limit * 2}}`
+    case 'rate':
+      return `{rate: ${perTime(2000 / rule.limit.intervalMs, 1000)}, burst: ${rule.limit.burst * 2}}`
+    case 'windows':
+    case undefined:
+      return windowMs === 0 ? `{concurrency: ${limit * 2}}` : perTime(limit * 2, windowMs)
+  }
+}
+
+/** A rate below one a second is told by the hour, so that it stays a whole number. */
+function perTime(amount: number, windowMs: number): string {
+  const unit = { 1000: 's', 60_000: 'min', 3_600_000: 'h', 86_400_000: 'd' }[windowMs] ?? `${windowMs / 1000}s`
+  return `${Math.ceil(amount)}/${unit}`
+}
+
+function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,150 @@
+import type { LimitRule } from '../../gates/limits/rule'
+import { sayDuration } from '../../policy/say'
+import type { DecisionRecord, RecordedDecision } from '../../telemetry/decision-record'
+import { oneLine } from '../../telemetry/escape'
+import { humanTime } from '../terminal'
+import { adviceFor } from './advice'
+
+export interface ExplainContext {
+  readonly now: number
+  /** What the configuration in force says of a rule; undefined when it has no such rule, or cannot be read. */
+  readonly ruleOf: (name: string) => LimitRule | undefined
+  /** ` --dir DIR` for the commands that are proposed, or nothing. */
+  readonly dirOption: string
+}
+
+/** One record as lines for a person: what happened, then each of the decisions. */
+export function explain(
+  record: DecisionRecord,
+  decisions: readonly RecordedDecision[],
+  context: ExplainContext,
+): string[] {
+  const when = `${utc(record.t)}, ${humanTime(Math.max(0, context.now - record.t))} ago`
+  const lines = [`${when}: ${oneLine(whatOf(record))} ${cameTo(record)}`]
+  for (const decision of decisions) lines.push(...explainDecision(record, decision, context))
+  if (record.exempt.length > 0) lines.push(line('exempt', exemptText(record)))
+  lines.push(line('client', clientText(record)))
+  return lines
+}
+
+/** `2026-08-04 13:22:05 UTC` */
+export function utc(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
+}
+
+function whatOf({ stage, ip, sender, recipient, size }: DecisionRecord): string {
+  const from = sender === undefined ? '' : ` (sender ${sender})`
+  switch (stage) {
+    case 'connect':
+      return `a connection from ${ip}`
+    case 'command':
+      return `a command from ${ip}`
+    case 'mail':
+      return `MAIL FROM:${bracketed(sender)} from ${ip}`
+    case 'rcpt':
+    case 'rcpt_ok':
+      return `RCPT TO:${bracketed(recipient)} from ${ip}${from}`
+    case 'data_post':
+      return `a message of ${sizeText(size)} from ${ip}${from}`
+  }
+}
+
+function bracketed(address: string | undefined): string {
+  return address === undefined || address === '<>' ? '<>' : `<${address}>`
+}
+
+function cameTo({ result, decisions }: DecisionRecord): string {
+  switch (result) {
+    case 'accept':
+      return decisions.length === 0 ? 'was accepted' : 'was accepted, though over a limit'
+    case 'delay':
+      return 'was held until a slot was free'
+    case 'defer':
+      return 'was deferred: the client may try again'
+    case 'reject':
+      return 'was refused for good'
+  }
+}
+
+function explainDecision(record: DecisionRecord, decision: RecordedDecision, context: ExplainContext): string[] {
+  const rule = context.ruleOf(decision.rule)
+  const advice = adviceFor(record, decision, rule, context.dirOption)
+  return [
+    line('reference', decision.ref),
+    line('rule', `${decision.rule} (${modeWords(decision)})`),
+    line('counted', countedText(record, decision, rule)),
+    line('key', decision.key),
+    line('free', freeText(record, decision, context.now)),
+    ...advice.map((text, index) => line(index === 0 ? 'do' : '', text)),
+  ]
+}
+
+function modeWords({ mode, action, remedy }: RecordedDecision): string {
+  if (action !== 'accept') return mode
+  const outside = mode.startsWith('canary') ? ', this key is outside that share' : ''
+  return `${mode}${outside}: enforced, it would ${remedy ?? 'defer'}`
+}
+
+function countedText(record: DecisionRecord, decision: RecordedDecision, rule: LimitRule | undefined): string {
+  const { count, limit, windowMs } = decision
+  const share = record.degraded ? ', by the share of one process: the shared store was out of reach' : ''
+  if (decision.reason === 'store_unreachable') return 'nothing: the shared store was out of reach (on_error: defer)'
+  if (decision.rule === 'session_length') {
+    return `the session had lasted ${sayDuration(count)}, the limit is ${sayDuration(limit)}`
+  }
+  const what = rule?.count ?? sessionNoun(decision)
+  if (what === 'bytes') return `${sizeText(count)} in ${sayDuration(windowMs)}, the limit is ${sizeText(limit)}${share}`
+  const amount = what === undefined ? figure(count) : `${figure(count)} ${count === 1 ? what.slice(0, -1) : what}`
+  const span = windowMs > 0 ? `in ${sayDuration(windowMs)}` : what === 'sessions' ? 'at a time' : 'in this session'
+  return `${amount} ${span}, the limit is ${figure(limit)}${share}`
+}
+
+/** `session_errors` → `errors`: bounds of the session have no rule in `limits`. */
+function sessionNoun({ rule, windowMs }: RecordedDecision): string | undefined {
+  const name = /^session_(recipients|errors|junk)$/.exec(rule)?.[1]
+  if (name === 'junk') return 'commands that move no mail'
+  return name ?? (windowMs === 0 ? 'sessions' : undefined)
+}
+
+function freeText({ t }: DecisionRecord, decision: RecordedDecision, now: number): string {
+  const { retryAfterMs, rule, reason } = decision
+  if (retryAfterMs === Infinity) return 'never: this attempt alone is more than the limit'
+  if (reason === 'store_unreachable') return 'when the shared store is back'
+  if (rule.startsWith('session_') && retryAfterMs === 0) return 'in another session'
+  if (retryAfterMs === 0) return 'unknown'
+  const at = t + retryAfterMs
+  const left = at <= now ? 'that is past: the same attempt is judged afresh' : `in ${sayDuration(at - now)} from now`
+  return `${utc(at)}, ${sayDuration(retryAfterMs)} later; ${left}`
+}
+
+function exemptText({ exempt }: DecisionRecord): string {
+  return exempt.map(({ rule, because }) => `${rule} (${because})`).join(', ')
+}
+
+function clientText({ ip, trusted, helo, account, tenant, id, direction }: DecisionRecord): string {
+  const parts = [`${ip}${trusted ? ' (trusted)' : ''}`, direction]
+  if (helo !== undefined) parts.push(`helo ${helo}`)
+  if (account !== undefined) parts.push(`account ${account}`)
+  if (tenant !== undefined) parts.push(`tenant ${tenant}`)
+  return [...parts, `id ${id}`].join(', ')
+}
+
+/** What strangers wrote goes to a terminal: nothing in it may act there. */
+function line(name: string, text: string): string {
+  return `  ${name.padEnd(10)} ${oneLine(text)}`
+}
+
+export function figure(value: number): string {
+  return String(Math.round(value * 100) / 100)
+}
+
+/** Sizes are powers of 1024, as in the config. */
+export function sizeText(bytes: number): string {
+  const units = [
+    ['GB', 1024 ** 3],
+    ['MB', 1024 ** 2],
+    ['kB', 1024],
+  ] as const
+  const unit = units.find(([, least]) => bytes >= least)
+  return unit ? `${Number((bytes / unit[1]).toFixed(1))} ${unit[0]}` : `${figure(bytes)} bytes`
+}

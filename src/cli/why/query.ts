@@ -1,0 +1,100 @@
+import { CidrMap, parseCidr, parseIp, prefixText } from '../../keys/address'
+import { foldRecipient, foldSender } from '../../keys/mailbox'
+import type { DecisionRecord, RecordedDecision } from '../../telemetry/decision-record'
+
+/** What somebody asks about, made comparable with the decision log. */
+export interface Query {
+  /** As the answer calls it. */
+  readonly text: string
+  readonly containsAny?: readonly string[]
+  readonly matches: (record: DecisionRecord) => boolean
+  /** The decisions of a record that are meant; all of them where this is absent. */
+  readonly picks?: (decision: RecordedDecision) => boolean
+}
+
+/** `…, try again in 5 minutes (sluice sender 7KQ2XYZ)`: people paste the whole reply. */
+const REPLY = /\(sluice [a-z0-9_]+ ([0-9a-z]{7})\)/i
+const REFERENCE = /^[0-9A-HJKMNP-TV-Z]{7}$/
+const HARAKA_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\d+)*$/i
+
+/**
+ * Reads a reference, an address, an IP address or a network; also a reply that holds a reference, Haraka's id of a
+ * session or transaction, a store key, a domain, an account. Undefined for empty text.
+ */
+export function readQuery(input: string): Query | undefined {
+  const text = (REPLY.exec(input)?.[1] ?? input).trim()
+  if (text === '') return undefined
+  if (text.includes('|')) return keyQuery(text)
+  if (text === '<>' || text.includes('@')) return addressQuery(text)
+  return networkQuery(text) ?? idQuery(text) ?? referenceQuery(text) ?? nameQuery(text)
+}
+
+function keyQuery(key: string): Query {
+  const picks = (decision: RecordedDecision) => decision.key === key
+  return { text: key, containsAny: [key], matches: ({ decisions }) => decisions.some(picks), picks }
+}
+
+/** The log holds folded addresses, and who asks has the one that the client wrote. */
+function addressQuery(input: string): Query {
+  const text = (/^<(.+)>$/.exec(input)?.[1] ?? input).toLowerCase()
+  const at = text.lastIndexOf('@')
+  const [local, domain] = [text.slice(0, Math.max(at, 0)), text.slice(at + 1)]
+  const folds = at < 0 ? [] : [foldSender(local, domain).address, foldRecipient(local, domain).address]
+  const forms = [...new Set([text, ...folds])]
+  const isMeant = (value: string | undefined) => value !== undefined && forms.includes(value)
+  return {
+    text,
+    containsAny: forms,
+    matches: ({ sender, recipient, account }) => isMeant(sender) || isMeant(recipient) || isMeant(account),
+  }
+}
+
+function networkQuery(text: string): Query | undefined {
+  const address = parseIp(text)
+  if (address) {
+    const canonical = prefixText(address, address.family === 4 ? 32 : 128)
+    return { text: canonical, containsAny: [canonical], matches: ({ ip }) => ip === canonical }
+  }
+  const range = parseCidr(text)
+  if (!range) return undefined
+  const map = new CidrMap([[range, true]])
+  const holds = (ip: string) => {
+    const parsed = parseIp(ip)
+    return parsed !== undefined && map.find(parsed) === true
+  }
+  return { text, matches: ({ ip }) => holds(ip) }
+}
+
+/** A session's id finds its transactions too: they add `.1`, `.2`. */
+function idQuery(input: string): Query | undefined {
+  if (!HARAKA_ID.test(input)) return undefined
+  const text = input.toUpperCase()
+  return { text, containsAny: [text], matches: ({ id }) => id === text || id.startsWith(`${text}.`) }
+}
+
+/** Crockford's base 32 is read without case, `O` as 0, `I` and `L` as 1. An account may look the same. */
+function referenceQuery(input: string): Query | undefined {
+  const text = input.toUpperCase().replaceAll('O', '0').replace(/[IL]/g, '1')
+  if (!REFERENCE.test(text)) return undefined
+  const name = nameQuery(input)
+  const picks = (decision: RecordedDecision) => decision.ref === text
+  const isNamed = (record: DecisionRecord) => record.decisions.some(picks)
+  return {
+    text,
+    containsAny: [text, ...name.containsAny],
+    matches: (record) => isNamed(record) || name.matches(record),
+    picks,
+  }
+}
+
+/** A domain, an account or a tenant. */
+function nameQuery(input: string): Query & { readonly containsAny: readonly string[] } {
+  const text = input.toLowerCase()
+  const isIn = (address: string | undefined) => address?.endsWith(`@${text}`) === true
+  return {
+    text,
+    containsAny: [text],
+    matches: ({ account, tenant, sender, recipient }) =>
+      account === text || tenant === text || isIn(account) || isIn(sender) || isIn(recipient),
+  }
+}

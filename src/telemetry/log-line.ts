@@ -1,0 +1,123 @@
+import type { Decision } from '../policy/decision'
+import type { Mode } from '../policy/mode'
+import type { Subject } from '../policy/subject'
+import type { ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent } from './events'
+import { oneLine, quoted, token } from './escape'
+
+/** Where lines go; the host's logger adds time and level. */
+export interface LineLog {
+  notice(line: string): void
+  info(line: string): void
+  warn(line: string): void
+  error(line: string): void
+  /** Whether `info` lines are written at all; if not, none is built. */
+  readonly writesInfo: () => boolean
+}
+
+/**
+ * Writes the event stream as log lines.
+ *
+ * What concerns a client is `name=value` pairs, always all of them, always in this order, and what a client chose comes
+ * last, so that `^action=(?:delay|defer|reject) rule=\S+ mode=\S+ stage=\S+ ref=\S+ ip=(\S+) ` reads a line in linear
+ * time whatever is in it. A value is a token without white space or a JSON string; a `-` stands for none. Times are in
+ * seconds. What concerns the service is a sentence that begins with its subject: `store lost: …`, `config refused: …`.
+ *
+ * Refusals are notices; what a rule in shadow, or outside its canary share, would have refused is info.
+ */
+export function logLineReader(log: LineLog): Reader {
+  const sayGuard = guardLines(log)
+  return (event) => {
+    switch (event.kind) {
+      case 'judged':
+        return sayJudged(event, log)
+      case 'store':
+        return sayStore(event, log)
+      case 'config':
+        return sayConfig(event, log)
+      case 'guard':
+        return sayGuard(event)
+      case 'probe':
+        // The session's bound on commands that move no mail bounds these lines too.
+        return log.notice(`action=refuse command=${event.command} ip=${token(event.ip)}`)
+      case 'notice':
+        return log.warn(oneLine(event.message))
+    }
+  }
+}
+
+function sayJudged({ outcome: { decisions, subject } }: JudgedEvent, log: LineLog): void {
+  for (const decision of decisions) {
+    if (decision.action !== 'accept') log.notice(decisionLine(decision, subject))
+    else if (log.writesInfo()) log.info(decisionLine(decision, subject))
+  }
+}
+
+/** A store key is made of printable ASCII and bounded by the store; whole, it can be copied into a command. */
+const MOST_KEY = 300
+
+function decisionLine(decision: Decision, { client, account, id, helo }: Subject): string {
+  const { action, rule, stage, ref, count, limit, windowMs, reason, key } = decision
+  return (
+    `action=${action} rule=${rule.name} mode=${modeToken(rule.mode)} stage=${stage} ref=${ref} ip=${token(client.ip)}` +
+    ` count=${figure(count)} limit=${figure(limit)} window_s=${figure(windowMs / 1000)}` +
+    ` retry_s=${retryToken(decision.retryAfterMs)} reason=${reason} account=${token(account)} id=${token(id)}` +
+    ` key=${quoted(key, MOST_KEY)} helo=${helo === undefined ? '-' : quoted(helo)}`
+  )
+}
+
+function modeToken(mode: Mode): string {
+  return mode.kind === 'canary' ? `canary:${mode.percent}%` : mode.kind
+}
+
+/** Rounded up: who reads it must not come back too early. */
+function retryToken(retryAfterMs: number): string {
+  if (retryAfterMs === Infinity) return 'never'
+  return retryAfterMs === 0 ? '-' : String(Math.ceil(retryAfterMs / 1000))
+}
+
+function figure(value: number): string {
+  return String(Math.round(value * 1000) / 1000)
+}
+
+function sayStore({ state, reason, downMs }: StoreEvent, log: LineLog): void {
+  if (state === 'lost') {
+    log.error(`store lost: ${oneLine(reason)}; each process holds its own share of the limits until it is back`)
+  } else {
+    const after = downMs === undefined ? '' : ` after ${figure(downMs / 1000)} s`
+    log.notice(`store back${after}: ${oneLine(reason)}; limits are shared again`)
+  }
+}
+
+const MOST_PROBLEMS = 50
+
+function sayConfig({ accepted, file, problems, inForce }: ConfigEvent, log: LineLog): void {
+  const where = oneLine(file)
+  if (accepted) return log.notice(`config taken: ${where}; in force: ${oneLine(inForce)}`)
+  log.error(`config refused: ${where} has ${countOf(problems.length)}; still in force: ${oneLine(inForce)}`)
+  for (const problem of problems.slice(0, MOST_PROBLEMS)) log.error(`config problem: ${oneLine(problem)}`)
+  if (problems.length > MOST_PROBLEMS) log.error(`config problem: and ${problems.length - MOST_PROBLEMS} more`)
+}
+
+function countOf(problems: number): string {
+  return problems === 1 ? '1 problem' : `${problems} problems`
+}
+
+/** A hook that fails on every command would bury the log: the same failure is told once in this time, with a count. */
+const GUARD_QUIET_MS = 10_000
+
+function guardLines(log: LineLog): (event: GuardEvent) => void {
+  // As many entries as there are plugins, hooks and kinds of failure.
+  const told = new Map<string, { at: number; silent: number }>()
+  return ({ at, plugin, hook, failure, message }) => {
+    const what = `${plugin} ${hook} ${failure}`
+    const last = told.get(what)
+    if (last && Math.abs(at - last.at) < GUARD_QUIET_MS) {
+      last.silent++
+      return
+    }
+    told.set(what, { at, silent: 0 })
+    const again = last && last.silent > 0 ? `, and ${last.silent} times unsaid since the last line` : ''
+    const kind = failure === 'deadline' ? 'ran out of time' : 'failed'
+    log.warn(oneLine(`guard: ${plugin} ${hook} ${kind}: ${message}; the mail went on unjudged${again}`))
+  }
+}

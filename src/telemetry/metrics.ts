@@ -1,0 +1,149 @@
+import { type Aggregator, Registry, collectDefaultMetrics } from 'prom-client'
+import { STAGES, type Stage } from '../policy/subject'
+import type { JudgedEvent, Reader } from './events'
+import { type Result, resultOf } from './result'
+import { DurationHistogram, Reading, Series, type Sample } from './series'
+
+/** Figures that no event carries: whoever keeps one says how to read it. */
+export interface Readings {
+  /** Clients that a `delay` holds at the moment. */
+  tarpitWaiting(): number
+  /** Sessions open at the moment. */
+  sessionsOpen(): number
+  /** Batches answered without the store because their key is known to be exhausted, since the start. */
+  exhaustedHits(): number
+  /** Batches that went to the store, since the start. */
+  storeBatches(): number
+  /** Events that some reader of the stream threw on, since the start. */
+  readerFailures(): number
+  /** Judged stages that the decision log could not keep, since the start. */
+  decisionsUnrecorded(): number
+}
+
+export interface Metrics {
+  readonly reader: Reader
+  readonly registry: Registry
+  /** Names the source of some readings; what has none stays 0. */
+  watch(readings: Partial<Readings>): void
+}
+
+export interface MetricsOptions {
+  /** Version of the suite, for `sluice_build_info`. */
+  readonly version: string
+  /** Also the usual `process_*` and `nodejs_*` metrics; default true. */
+  readonly processMetrics?: boolean
+}
+
+/** 50 µs to 5 s: an embedded store answers within the first, Redis on the same network within the fifth. */
+const JUDGE_BOUNDS_S = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+]
+
+/** Prometheus metrics as a reader of the stream. No label ever holds an address, a domain or an account. */
+export function createMetrics({ version, processMetrics = true }: MetricsOptions): Metrics {
+  const registry = new Registry()
+  const readings: Partial<Readings> = {}
+  if (processMetrics) collectDefaultMetrics({ register: registry })
+  const build = gauge('build_info', 'Version of Sluice and of Node; always 1', ['version', 'node'], 'first')
+  build.register(registry).cell(version, process.versions.node).value = 1
+  registerReadings(registry, readings)
+  return { reader: makeReader(registry), registry, watch: (given) => void Object.assign(readings, given) }
+}
+
+function makeReader(registry: Registry): Reader {
+  const judged = judgedReader(registry)
+  const storeUp = gauge('store_up', '1 while the shared store answers', [], 'min').register(registry).cell()
+  storeUp.value = 1
+  const lost = counter('store_lost_total', 'Times the shared store was lost').register(registry).cell()
+  const guards = counter('guard_failures_total', 'Hooks that failed or ran out of time; the mail went on unjudged', [
+    'plugin',
+    'hook',
+    'failure',
+  ]).register(registry)
+  const reloads = counter('config_reloads_total', 'Configurations read', ['result']).register(registry)
+  const [taken, refused] = [reloads.cell('accepted'), reloads.cell('refused')]
+  const probes = counter('probes_total', 'Commands refused because they probe for addresses', ['command'])
+  probes.register(registry)
+  for (const command of ['VRFY', 'EXPN']) probes.cell(command)
+  const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
+
+  return (event) => {
+    switch (event.kind) {
+      case 'judged':
+        return judged(event)
+      case 'store':
+        storeUp.value = event.state === 'lost' ? 0 : 1
+        if (event.state === 'lost') lost.value++
+        return
+      case 'config':
+        if (event.accepted) taken.value++
+        else refused.value++
+        return
+      case 'guard':
+        guards.cell(event.plugin, event.hook, event.failure).value++
+        return
+      case 'probe':
+        probes.cell(event.command).value++
+        return
+      case 'notice':
+        notices.value++
+        return
+    }
+  }
+}
+
+/** The hot one: told of every stage of every session. */
+function judgedReader(registry: Registry): (event: JudgedEvent) => void {
+  const stages = counter('stages_total', 'Judged stages by what came of them', ['stage', 'result']).register(registry)
+  const cells = Object.fromEntries(STAGES.map((stage) => [stage, resultCells(stages, stage)])) as Record<
+    Stage,
+    Record<Result, Sample>
+  >
+  const decisions = counter('decisions_total', 'Limits found exceeded, shadow included, by what was done', [
+    'stage',
+    'rule',
+    'mode',
+    'action',
+  ]).register(registry)
+  const exemptions = counter('exemptions_total', 'Times a rule did not apply to an exempt client', ['rule'])
+  exemptions.register(registry)
+  const degraded = counter('degraded_total', 'Stages judged by the local share because the shared store was lost')
+  const degradedCell = degraded.register(registry).cell()
+  const head = { name: 'sluice_judge_seconds', help: 'Time to judge a stage, the wait for the store included' }
+  const durations = new DurationHistogram(head, 'stage', STAGES, JUDGE_BOUNDS_S).register(registry)
+
+  return ({ outcome, tookMs }) => {
+    const { stage } = outcome.subject
+    cells[stage][resultOf(outcome)].value++
+    durations.observe(stage, tookMs / 1000)
+    if (outcome.degraded) degradedCell.value++
+    for (const { rule, action } of outcome.decisions) decisions.cell(stage, rule.name, rule.mode.kind, action).value++
+    for (const { rule } of outcome.exemptions) exemptions.cell(rule).value++
+  }
+}
+
+function resultCells(stages: Series, stage: Stage): Record<Result, Sample> {
+  const cell = (result: Result) => stages.cell(stage, result)
+  return { accept: cell('accept'), delay: cell('delay'), defer: cell('defer'), reject: cell('reject') }
+}
+
+function registerReadings(registry: Registry, readings: Partial<Readings>): void {
+  const add = (type: 'counter' | 'gauge', name: string, help: string, source: keyof Readings) =>
+    new Reading({ name: `sluice_${name}`, help, type, aggregator: 'sum' }, () => readings[source]?.() ?? 0).register(
+      registry,
+    )
+  add('gauge', 'tarpit_waiting', 'Clients held by a delay at the moment', 'tarpitWaiting')
+  add('gauge', 'sessions_open', 'Sessions open at the moment', 'sessionsOpen')
+  add('counter', 'exhausted_hits_total', 'Batches answered without a trip to the store', 'exhaustedHits')
+  add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
+  add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
+  add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+}
+
+function counter(name: string, help: string, labelNames: readonly string[] = []): Series {
+  return new Series({ name: `sluice_${name}`, help, type: 'counter', aggregator: 'sum' }, labelNames)
+}
+
+function gauge(name: string, help: string, labelNames: readonly string[], aggregator: Aggregator): Series {
+  return new Series({ name: `sluice_${name}`, help, type: 'gauge', aggregator }, labelNames)
+}

@@ -1,0 +1,144 @@
+/**
+ * Metrics that cost next to nothing to raise. prom-client hashes the labels of every call; these are plain numbers that
+ * the registry reads when somebody scrapes. They have the shape that a `Registry` asks of a metric: name, type, `get()`.
+ */
+import type { Aggregator, Metric, Registry } from 'prom-client'
+
+/** One sample, as a registry's JSON has it. */
+export interface Sample {
+  value: number
+  readonly labels: Readonly<Record<string, string | number>>
+  /** Differs from the metric's name for the parts of a histogram. */
+  readonly metricName?: string
+}
+
+/** One metric, as a registry's JSON has it. */
+export interface MetricJson {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram' | 'summary'
+  /** How the figures of several processes become one. */
+  readonly aggregator: Aggregator
+  readonly values: readonly Sample[]
+}
+
+type Head = Omit<MetricJson, 'values'>
+
+abstract class Readable {
+  readonly name: string
+  constructor(protected readonly head: Head) {
+    this.name = head.name
+  }
+  protected abstract samples(): readonly Sample[]
+  async get(): Promise<MetricJson> {
+    return { ...this.head, values: this.samples() }
+  }
+  register<T extends Readable>(this: T, registry: Registry): T {
+    registry.registerMetric(this as unknown as Metric)
+    return this
+  }
+}
+
+/** Label values come from the config, the code or the protocol, never from a client; this bounds a config that changes for ever. */
+export const MOST_CELLS = 1000
+
+/** A counter or gauge with labels. Keep the cell where the same labels come often. */
+export class Series extends Readable {
+  private readonly cells = new Map<string, Sample>()
+  private rest: Sample | undefined
+
+  constructor(
+    head: Head,
+    private readonly labelNames: readonly string[],
+  ) {
+    super(head)
+    if (labelNames.length === 0) this.cell()
+  }
+
+  /** The number for these label values, in the order of the names; beyond {@link MOST_CELLS} all share one, labelled `other`. */
+  cell(...values: string[]): Sample {
+    const key = values.length === 1 ? values[0]! : values.join('\n')
+    return (
+      this.cells.get(key) ?? (this.cells.size < MOST_CELLS ? this.make(key, values) : (this.rest ??= this.makeRest()))
+    )
+  }
+
+  private make(key: string, values: readonly string[]): Sample {
+    const labels = Object.fromEntries(this.labelNames.map((name, index) => [name, values[index] ?? '']))
+    const made: Sample = { value: 0, labels }
+    this.cells.set(key, made)
+    return made
+  }
+
+  private makeRest(): Sample {
+    const others = this.labelNames.map(() => 'other')
+    return this.make(others.join('\n'), others)
+  }
+
+  protected samples(): readonly Sample[] {
+    return [...this.cells.values()]
+  }
+}
+
+/** A figure that somebody else keeps, read at scrape time. */
+export class Reading extends Readable {
+  constructor(
+    head: Head,
+    private readonly read: () => number,
+  ) {
+    super(head)
+  }
+
+  protected samples(): readonly Sample[] {
+    return [{ value: this.read(), labels: {} }]
+  }
+}
+
+interface Row {
+  readonly label: string
+  readonly counts: Float64Array
+  sum: number
+}
+
+/** Durations in seconds, by one label whose values are known beforehand. */
+export class DurationHistogram extends Readable {
+  private readonly rows = new Map<string, Row>()
+
+  constructor(
+    head: Omit<Head, 'type' | 'aggregator'>,
+    private readonly labelName: string,
+    labels: readonly string[],
+    private readonly bounds: readonly number[],
+  ) {
+    super({ ...head, type: 'histogram', aggregator: 'sum' })
+    for (const label of labels) this.rows.set(label, { label, counts: new Float64Array(bounds.length + 1), sum: 0 })
+  }
+
+  /** A label that was not announced is not counted. */
+  observe(label: string, seconds: number): void {
+    const row = this.rows.get(label)
+    if (row === undefined) return
+    let index = 0
+    while (index < this.bounds.length && seconds > this.bounds[index]!) index++
+    row.counts[index]!++
+    row.sum += seconds
+  }
+
+  protected samples(): readonly Sample[] {
+    return [...this.rows.values()].flatMap((row) => this.rowSamples(row))
+  }
+
+  private rowSamples({ label, counts, sum }: Row): Sample[] {
+    const samples: Sample[] = []
+    const shared = { [this.labelName]: label }
+    let count = 0
+    for (let index = 0; index <= this.bounds.length; index++) {
+      count += counts[index]!
+      const le = this.bounds[index] ?? '+Inf'
+      samples.push({ value: count, labels: { le, ...shared }, metricName: `${this.name}_bucket` })
+    }
+    samples.push({ value: sum, labels: shared, metricName: `${this.name}_sum` })
+    samples.push({ value: count, labels: shared, metricName: `${this.name}_count` })
+    return samples
+  }
+}

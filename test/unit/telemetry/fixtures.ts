@@ -1,0 +1,76 @@
+import { parseIp } from '../../../src/keys/address'
+import { foldRecipient, foldSender } from '../../../src/keys/mailbox'
+import type { Decision, Outcome, Rule } from '../../../src/policy/decision'
+import type { Subject } from '../../../src/policy/subject'
+import type { JudgedEvent } from '../../../src/telemetry/events'
+
+/** 2026-08-04 13:22:05 UTC */
+export const AT = Date.UTC(2026, 7, 4, 13, 22, 5)
+
+export function subject(changes: Partial<Subject> = {}): Subject {
+  return {
+    stage: 'mail',
+    at: AT,
+    client: { ip: '192.0.2.1', address: parseIp('192.0.2.1')!, trusted: false },
+    session: { leaseId: 'abcdefghijkl', startedAt: AT - 1000, recipients: 0, errors: 0, junk: 0 },
+    direction: 'inbound',
+    id: '0E1F2A3B-0000-4000-8000-000000000001.1',
+    helo: 'mx.example.com',
+    account: undefined,
+    tenant: undefined,
+    sender: foldSender('list', 'example.com'),
+    recipient: undefined,
+    sizeBytes: 0,
+    ...changes,
+  }
+}
+
+export const recipient = foldRecipient('you', 'example.net')
+
+export function rule(changes: Partial<Rule> = {}): Rule {
+  return {
+    name: 'sender',
+    plugin: 'messages',
+    mode: { kind: 'enforce' },
+    remedy: 'defer',
+    onError: 'accept',
+    text: 'Too many messages from this sender',
+    ...changes,
+  }
+}
+
+export function decision(changes: Partial<Decision> = {}): Decision {
+  return {
+    rule: rule(),
+    key: 'sender|list@example.com',
+    enforced: true,
+    count: 5,
+    limit: 5,
+    windowMs: 60_000,
+    retryAfterMs: 36_500,
+    reason: 'limit',
+    action: 'defer',
+    ref: '7KQ2XYZ',
+    stage: 'mail',
+    at: AT,
+    ...changes,
+  }
+}
+
+export const shadowed = decision({ action: 'accept', enforced: false, rule: rule({ mode: { kind: 'shadow' } }) })
+
+export function outcome(changes: Partial<Outcome> = {}): Outcome {
+  return {
+    subject: subject(),
+    decisions: [],
+    answers: new Map(),
+    exemptions: [],
+    leases: [],
+    degraded: false,
+    ...changes,
+  }
+}
+
+export function judged(changes: Partial<Outcome> = {}, tookMs = 0.07): JudgedEvent {
+  return { kind: 'judged', outcome: outcome(changes), tookMs }
+}

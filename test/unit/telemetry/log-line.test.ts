@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { logLineReader } from '../../../src/telemetry/log-line'
+import type { TelemetryEvent } from '../../../src/telemetry/events'
+import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
+
+/** The expression that the documentation gives to fail2ban and its like. */
+const REFUSAL = /^action=(?:delay|defer|reject) rule=\S+ mode=\S+ stage=\S+ ref=\S+ ip=(\S+) /
+
+function linesOf(events: readonly TelemetryEvent[], writesInfo = true): string[] {
+  const lines: string[] = []
+  const to = (level: string) => (line: string) => void lines.push(`${level} ${line}`)
+  const log = { notice: to('notice'), info: to('info'), warn: to('warn'), error: to('error') }
+  const reader = logLineReader({ ...log, writesInfo: () => writesInfo })
+  for (const event of events) reader(event)
+  return lines
+}
+
+/** Undoes the format: every field by its name. */
+function fieldsOf(line: string): Record<string, string> {
+  const fields: Record<string, string> = {}
+  for (const [, name, value] of line.matchAll(/(\w+)=("(?:[^"\\]|\\.)*"|\S+)/g)) fields[name!] = value!
+  return fields
+}
+
+describe('log lines', () => {
+  it('writes a refusal as a notice, fixed fields first', () => {
+    assert.deepEqual(linesOf([judged({ decisions: [decision()] })]), [
+      'notice action=defer rule=sender mode=enforce stage=mail ref=7KQ2XYZ ip=192.0.2.1 count=5 limit=5 window_s=60 ' +
+        'retry_s=37 reason=limit account=- id=0E1F2A3B-0000-4000-8000-000000000001.1 key="sender|list@example.com" ' +
+        'helo="mx.example.com"',
+    ])
+  })
+
+  it('writes what shadow lets pass as info, and nothing at all where info is not written', () => {
+    const event = judged({ decisions: [shadowed] })
+    assert.match(linesOf([event])[0]!, /^info action=accept rule=sender mode=shadow /)
+    assert.deepEqual(linesOf([event], false), [])
+  })
+
+  it('writes one line for each decision and none for a stage without', () => {
+    const canary = decision({ ...shadowed, rule: rule({ name: 'client', mode: { kind: 'canary', percent: 12.5 } }) })
+    const lines = linesOf([judged({ decisions: [decision(), canary] }), judged()])
+    assert.equal(lines.length, 2)
+    assert.match(lines[1]!, /^info action=accept rule=client mode=canary:12.5% /)
+  })
+
+  it('says never and unknown', () => {
+    const lines = linesOf([
+      judged({ decisions: [decision({ retryAfterMs: Infinity })] }),
+      judged({ decisions: [decision({ retryAfterMs: 0, reason: 'store_unreachable' })] }),
+    ])
+    assert.match(lines[0]!, / retry_s=never reason=limit /)
+    assert.match(lines[1]!, / retry_s=- reason=store_unreachable /)
+  })
+
+  it('keeps hostile text in its field', () => {
+    const helo = 'a" ip=198.51.100.9\r\naction=defer\0\\ \u202emüller'
+    const event = judged({
+      subject: subject({ helo, account: 'eve ip=203.0.113.5' }),
+      decisions: [decision({ key: 'helo|%22' })],
+    })
+    const [line] = linesOf([event])
+    assert.ok(
+      line!.endsWith('helo="a\\" ip=198.51.100.9\\u000d\\u000aaction=defer\\u0000\\\\ \\u202em\\u00fcller"'),
+      line,
+    )
+    assert.match(line!, / account="eve\\u0020ip=203\.0\.113\.5" /)
+    assert.equal(REFUSAL.exec(line!.slice('notice '.length))?.[1], '192.0.2.1')
+  })
+
+  it('cuts long text and marks it', () => {
+    const [line] = linesOf([judged({ subject: subject({ helo: 'x'.repeat(10_000) }), decisions: [decision()] })])
+    assert.ok(line!.endsWith(` helo="${'x'.repeat(128)}…"`))
+  })
+
+  it('is one parseable line whatever a client sends', () => {
+    const text = fc.string({ unit: 'binary', maxLength: 300 })
+    fc.assert(
+      fc.property(text, text, (helo, account) => {
+        const lines = linesOf([judged({ subject: subject({ helo, account }), decisions: [decision()] })])
+        assert.equal(lines.length, 1)
+        assert.match(lines[0]!, /^[\x20-\x7e…]*$/)
+        const fields = fieldsOf(lines[0]!)
+        assert.equal(fields.ip, '192.0.2.1')
+        assert.equal(fields.ref, '7KQ2XYZ')
+        if (helo.length <= 128) assert.equal(JSON.parse(fields.helo!), helo)
+      }),
+    )
+  })
+
+  it('takes linear time for the longest hostile text', () => {
+    const began = performance.now()
+    const helo = '"\\ \u0000'.repeat(2500)
+    for (let round = 0; round < 1000; round++) {
+      const [line] = linesOf([judged({ subject: subject({ helo }), decisions: [decision()] })])
+      REFUSAL.test(line!)
+    }
+    assert.ok(performance.now() - began < 2000)
+  })
+
+  it('tells the loss of the store loudly, and its return', () => {
+    assert.deepEqual(
+      linesOf([
+        { kind: 'store', state: 'lost', at: AT, reason: 'connect ECONNREFUSED 127.0.0.1:6379\nat x' },
+        { kind: 'store', state: 'back', at: AT, reason: 'answers in 0.4 ms', downMs: 12_345 },
+      ]),
+      [
+        'error store lost: connect ECONNREFUSED 127.0.0.1:6379\\u000aat x; each process holds its own share of the ' +
+          'limits until it is back',
+        'notice store back after 12.345 s: answers in 0.4 ms; limits are shared again',
+      ],
+    )
+  })
+
+  it('tells a configuration taken, and each problem of one refused', () => {
+    const file = 'config/sluice.yaml'
+    const problems = ['config/sluice.yaml:3:10 limits.sender.limit: "5/mn" is no limit', 'another']
+    assert.deepEqual(
+      linesOf([
+        { kind: 'config', at: AT, file, accepted: true, problems: [], inForce: 'shadow, 8 rules' },
+        { kind: 'config', at: AT, file, accepted: false, problems, inForce: 'shadow, 8 rules' },
+      ]),
+      [
+        'notice config taken: config/sluice.yaml; in force: shadow, 8 rules',
+        'error config refused: config/sluice.yaml has 2 problems; still in force: shadow, 8 rules',
+        'error config problem: config/sluice.yaml:3:10 limits.sender.limit: "5/mn" is no limit',
+        'error config problem: another',
+      ],
+    )
+    const many = Array.from({ length: 60 }, (_, index) => `problem ${index}`)
+    const lines = linesOf([{ kind: 'config', at: AT, file, accepted: false, problems: many, inForce: 'x' }])
+    assert.equal(lines.length, 52)
+    assert.equal(lines[51], 'error config problem: and 10 more')
+  })
+
+  it('tells a failing hook once in ten seconds, with a count', () => {
+    const guard = (at: number, hook = 'rcpt') =>
+      ({ kind: 'guard', at, plugin: 'messages', hook, failure: 'error', message: 'boom' }) as const
+    assert.deepEqual(linesOf([guard(AT), guard(AT + 1), guard(AT + 2), guard(AT, 'mail'), guard(AT + 10_000)]), [
+      'warn guard: messages rcpt failed: boom; the mail went on unjudged',
+      'warn guard: messages mail failed: boom; the mail went on unjudged',
+      'warn guard: messages rcpt failed: boom; the mail went on unjudged, and 2 times unsaid since the last line',
+    ])
+  })
+
+  it('tells probes and notices', () => {
+    assert.deepEqual(
+      linesOf([
+        { kind: 'probe', at: AT, ip: '2001:db8::1', command: 'VRFY' },
+        { kind: 'notice', at: AT, message: 'a corrupt store was set aside\nas x' },
+      ]),
+      ['notice action=refuse command=VRFY ip=2001:db8::1', 'warn a corrupt store was set aside\\u000aas x'],
+    )
+  })
+})

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { Registry } from 'prom-client'
+import { type Metrics, createMetrics } from '../../../src/telemetry/metrics'
+import { DurationHistogram, MOST_CELLS, Series } from '../../../src/telemetry/series'
+import type { TelemetryEvent } from '../../../src/telemetry/events'
+import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
+
+/** Samples of the text format by name and labels. */
+async function samplesOf({ registry }: Pick<Metrics, 'registry'>): Promise<Map<string, number>> {
+  const lines = (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]))
+}
+
+async function after(events: readonly TelemetryEvent[]): Promise<Map<string, number>> {
+  const metrics = createMetrics({ version: '1.2.3', processMetrics: false })
+  for (const event of events) metrics.reader(event)
+  return samplesOf(metrics)
+}
+
+describe('metrics', () => {
+  it('counts stages by result, decisions and exemptions', async () => {
+    const samples = await after([
+      judged(),
+      judged({ decisions: [shadowed] }),
+      judged({ decisions: [shadowed, decision()], degraded: true }),
+      judged({ exemptions: [{ rule: 'client', because: 'trusted network' }], subject: subject({ stage: 'connect' }) }),
+    ])
+    assert.equal(samples.get('sluice_stages_total{stage="mail",result="accept"}'), 2)
+    assert.equal(samples.get('sluice_stages_total{stage="mail",result="defer"}'), 1)
+    assert.equal(samples.get('sluice_stages_total{stage="connect",result="accept"}'), 1)
+    assert.equal(samples.get('sluice_stages_total{stage="data_post",result="reject"}'), 0)
+    const sender = 'stage="mail",rule="sender"'
+    assert.equal(samples.get(`sluice_decisions_total{${sender},mode="shadow",action="accept"}`), 2)
+    assert.equal(samples.get(`sluice_decisions_total{${sender},mode="enforce",action="defer"}`), 1)
+    assert.equal(samples.get('sluice_exemptions_total{rule="client"}'), 1)
+    assert.equal(samples.get('sluice_degraded_total'), 1)
+  })
+
+  it('measures judging in seconds, in cumulative buckets', async () => {
+    const samples = await after([judged({}, 0.04), judged({}, 0.05), judged({}, 3), judged({}, 60_000)])
+    const bucket = (le: string) => samples.get(`sluice_judge_seconds_bucket{le="${le}",stage="mail"}`)
+    assert.deepEqual(
+      [bucket('0.00005'), bucket('0.0025'), bucket('0.005'), bucket('5'), bucket('+Inf')],
+      [2, 2, 3, 3, 4],
+    )
+    assert.equal(samples.get('sluice_judge_seconds_count{stage="mail"}'), 4)
+    assert.ok(Math.abs(samples.get('sluice_judge_seconds_sum{stage="mail"}')! - 60.00309) < 1e-6)
+  })
+
+  it('follows the store, the config, guards, probes and notices', async () => {
+    const config = { kind: 'config', at: AT, file: 'f', problems: [], inForce: '' } as const
+    const samples = await after([
+      { kind: 'store', state: 'lost', at: AT, reason: 'x' },
+      { ...config, accepted: true },
+      { ...config, accepted: false },
+      { kind: 'guard', at: AT, plugin: 'messages', hook: 'rcpt', failure: 'deadline', message: 'x' },
+      { kind: 'probe', at: AT, ip: '192.0.2.1', command: 'EXPN' },
+      { kind: 'notice', at: AT, message: 'x' },
+    ])
+    assert.equal(samples.get('sluice_store_up'), 0)
+    assert.equal(samples.get('sluice_store_lost_total'), 1)
+    assert.equal(samples.get('sluice_config_reloads_total{result="accepted"}'), 1)
+    assert.equal(samples.get('sluice_config_reloads_total{result="refused"}'), 1)
+    assert.equal(samples.get('sluice_guard_failures_total{plugin="messages",hook="rcpt",failure="deadline"}'), 1)
+    assert.equal(samples.get('sluice_probes_total{command="EXPN"}'), 1)
+    assert.equal(samples.get('sluice_probes_total{command="VRFY"}'), 0)
+    assert.equal(samples.get('sluice_notices_total'), 1)
+    assert.equal(samples.get(`sluice_build_info{version="1.2.3",node="${process.versions.node}"}`), 1)
+  })
+
+  it('says the store is up until it hears otherwise, and again when it is back', async () => {
+    assert.equal((await after([])).get('sluice_store_up'), 1)
+    const lost = { kind: 'store', state: 'lost', at: AT, reason: 'x' } as const
+    assert.equal((await after([lost, { ...lost, state: 'back' }])).get('sluice_store_up'), 1)
+  })
+
+  it('reads figures that others keep when it is scraped', async () => {
+    const metrics = createMetrics({ version: '1', processMetrics: false })
+    let waiting = 3
+    metrics.watch({ tarpitWaiting: () => waiting, exhaustedHits: () => 7 })
+    assert.equal((await samplesOf(metrics)).get('sluice_tarpit_waiting'), 3)
+    waiting = 4
+    const samples = await samplesOf(metrics)
+    assert.equal(samples.get('sluice_tarpit_waiting'), 4)
+    assert.equal(samples.get('sluice_exhausted_hits_total'), 7)
+    assert.equal(samples.get('sluice_sessions_open'), 0)
+  })
+
+  it('carries the usual metrics of the process under their usual names', async () => {
+    const samples = await samplesOf(createMetrics({ version: '1' }))
+    assert.ok(samples.get('process_resident_memory_bytes')! > 0)
+    assert.ok([...samples.keys()].some((name) => name.startsWith('nodejs_eventloop_lag')))
+  })
+
+  it('keeps the names and types that dashboards rest on', async () => {
+    const metrics = createMetrics({ version: '1', processMetrics: false })
+    const types = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('# TYPE'))
+    assert.deepEqual(types.map((line) => line.slice('# TYPE sluice_'.length)).sort(), [
+      'build_info gauge',
+      'config_reloads_total counter',
+      'decisions_total counter',
+      'decisions_unrecorded_total counter',
+      'degraded_total counter',
+      'exemptions_total counter',
+      'exhausted_hits_total counter',
+      'guard_failures_total counter',
+      'judge_seconds histogram',
+      'notices_total counter',
+      'probes_total counter',
+      'reader_failures_total counter',
+      'sessions_open gauge',
+      'stages_total counter',
+      'store_batches_total counter',
+      'store_lost_total counter',
+      'store_up gauge',
+      'tarpit_waiting gauge',
+    ])
+  })
+
+  it('never puts an address, a domain or an account into a label', async () => {
+    const metrics = createMetrics({ version: '1', processMetrics: false })
+    const who = subject({ account: 'carol@example.org', tenant: 'example.org', helo: 'mx.example.com' })
+    metrics.reader(judged({ subject: who, decisions: [decision({ rule: rule({ name: 'client' }) })] }))
+    metrics.reader({ kind: 'probe', at: AT, ip: '192.0.2.1', command: 'VRFY' })
+    assert.doesNotMatch(await metrics.registry.metrics(), /example|192\.0\.2\.1/)
+  })
+
+  it('bounds the label values of a series', async () => {
+    const registry = new Registry()
+    const head = { name: 'x_total', help: 'x', type: 'counter', aggregator: 'sum' } as const
+    const series = new Series(head, ['rule', 'mode']).register(registry)
+    for (let index = 0; index < MOST_CELLS + 5; index++) series.cell(`rule${index}`, 'shadow').value++
+    const { values } = await series.get()
+    assert.equal(values.length, MOST_CELLS + 1)
+    assert.deepEqual(values.at(-1), { value: 5, labels: { rule: 'other', mode: 'other' } })
+  })
+
+  it('does not count a stage that was not announced', async () => {
+    const histogram = new DurationHistogram({ name: 'x_seconds', help: 'x' }, 'stage', ['mail'], [1])
+    histogram.observe('constructor', 1)
+    assert.equal((await histogram.get()).values.length, 4)
+  })
+})
