@@ -8,7 +8,7 @@ const may = {
   telemetry: ['policy'],
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
-  config: ['policy', 'gates', 'keys', 'store/store'],
+  config: ['policy', 'gates', 'keys', 'store/store', 'store/open-store'],
   console: ['telemetry', 'policy'],
   haraka: ['gates', 'policy', 'keys', 'config', 'telemetry', 'console', 'store/store', 'store/open-store'],
   cli: ['config', 'gates', 'policy', 'keys', 'telemetry', 'store/store', 'store/open-store'],

@@ -95,7 +95,12 @@ export async function benchThroughput(): Promise<Throughput[]> {
         const before = cpuSeconds(server.child.pid!)
         const result = await load.run({ ...order, messages: MESSAGES[perConnection]! })
         const cpu = cpuSeconds(server.child.pid!) - before
-        if (result.refused > 0) throw new Error(`${name}: ${result.refused} refused\n${server.log}`)
+        if (result.refused > 0) {
+          load.stop()
+          await server.remove()
+          await redis.stop()
+          throw new Error(`${name}: ${result.refused} refused\n${server.log}`)
+        }
         const key = `${name}|${perConnection}`
         const kept = figures.get(key) ?? { rates: [], cpu: [] }
         kept.rates.push(result.sent / result.seconds)

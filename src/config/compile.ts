@@ -59,7 +59,8 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     session,
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
-    tenants: new Map(Object.entries(config.tenants)),
+    // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
+    tenants: new Map(Object.entries(config.tenants).map(([account, tenant]) => [account.toLowerCase(), tenant])),
     plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, rules, session))),
   }
   return { policy: Object.freeze(policy) }
@@ -83,7 +84,7 @@ function compileRule(name: string, input: RuleInput, mode: Mode, overrides: Over
     mode: input.mode ?? mode,
     remedy: input.answer ?? 'defer',
     onError: input.on_error ?? 'accept',
-    text: input.text ?? `Over the limit of ${name.replaceAll('_', ' ')}`,
+    text: input.text ?? defaultText(name),
     ends: input.count === 'connections' || input.count === 'sessions',
     count: input.count,
     per: input.per,
@@ -96,6 +97,11 @@ function compileRule(name: string, input: RuleInput, mode: Mode, overrides: Over
   })
 }
 
+/** What a client reads where the rule does not say. */
+export function defaultText(rule: string): string {
+  return `Over the limit of ${rule.replaceAll('_', ' ')}`
+}
+
 function tiersOf(input: RuleInput): readonly Tier[] {
   const network = input.per.includes('network')
   if (input.tiers) return network ? NETWORK_TIERS : CLIENT_TIERS
@@ -103,27 +109,36 @@ function tiersOf(input: RuleInput): readonly Tier[] {
 }
 
 const AT_CONNECT: readonly string[] = ['client', 'network']
+const NAMES_ACCOUNT: readonly string[] = ['account', 'tenant']
 
+/** What is well written and still cannot be: above all, rules that would never apply. */
 function problemsOf(name: string, input: RuleInput): CompileProblem[] {
   const problems: CompileProblem[] = []
   const say = (key: string, message: string) => problems.push({ path: ['limits', name, key], message })
+  const { count, per } = input
   const concurrency = input.limit.kind === 'concurrency'
-  if (input.count === 'sessions' && !concurrency) {
+  if (count === 'sessions' && !concurrency) {
     say('limit', 'sessions are counted while they last: write {concurrency: 10}, or count: connections for a rate')
   }
-  if (input.count !== 'sessions' && concurrency) {
+  if (count !== 'sessions' && concurrency) {
     say('limit', 'concurrency is for count: sessions; write a rate such as 5/min here')
   }
-  if (new Set(input.per).size !== input.per.length) say('per', 'names the same thing twice')
-  if (input.tiers && !input.per.some((dimension) => AT_CONNECT.includes(dimension))) {
+  if (new Set(per).size !== per.length) say('per', 'names the same thing twice')
+  if (input.tiers && !per.some((dimension) => AT_CONNECT.includes(dimension))) {
     say('tiers', 'tiers widen an address: they need per: client or per: network')
   }
-  const late = input.per.find((dimension) => !AT_CONNECT.includes(dimension) && dimension !== 'session')
-  if (stageOf(input) === 'connect' && late !== undefined) {
-    say('per', `${late} is not yet known when a client connects: use client or network`)
+  const late = per.find((dimension) => !AT_CONNECT.includes(dimension) && dimension !== 'session')
+  if (stageOf(input) === 'connect') {
+    if (late !== undefined) say('per', `${late} is not yet known when a client connects: use client or network`)
+    else if (per.includes('session')) say('per', 'a session is one connection: this limit could never be reached')
   }
-  if (stageOf(input) === 'data_post' && input.per.some((dimension) => dimension.startsWith('recipient'))) {
+  if (stageOf(input) === 'data_post' && per.some((dimension) => dimension.startsWith('recipient'))) {
     say('per', 'bytes are counted once for a message, whatever its recipients: leave the recipient out')
+  }
+  if (per.some((dimension) => NAMES_ACCOUNT.includes(dimension))) {
+    const why = 'can never apply: only who has authenticated has an account and a tenant'
+    if (input.exempt?.includes('authenticated')) say('exempt', `${why}, and those are exempt`)
+    if (input.direction === 'inbound') say('direction', `${why}, and that mail is submission`)
   }
   return problems
 }

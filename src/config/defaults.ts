@@ -14,7 +14,8 @@ export const DEFAULTS = {
   decisions: { path: 'data/decisions', record: 'all', rotate: '64MB', keep: '7d', most: '2GB' },
   tarpit: { longest: '10s', most: 100 },
   session: { recipients: 100, errors: 20, junk: 100, length: '1h' },
-  hardening: { vrfy: 'refuse', banner: 'minimal', helo: 'required', relay: 'guard' },
+  hardening: { vrfy: 'refuse', banner: 'minimal', relay: 'guard' },
+  maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {
       count: 'connections',

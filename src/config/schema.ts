@@ -3,10 +3,13 @@
  * Unknown keys are refused everywhere; descriptions feed `sluice config schema` and the generated reference.
  */
 import { z } from 'zod'
-import { COUNTS, DIMENSIONS, type Limit } from '../gates/limits/rule'
+import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { parseCidr } from '../keys/address'
 import type { Mode } from '../policy/mode'
-import { type Read, readDuration, readRate, readSize, readWindow } from './units'
+import { LIMIT_FORMS, limit } from './limit'
+import { type Read, readDuration, readSize } from './units'
+
+export { limit, readLimit } from './limit'
 
 /** A string with a unit, read while parsing so that the error stands at the right key. */
 function unit<T>(read: (text: string) => Read<T>) {
@@ -26,78 +29,49 @@ export const cidr = z.string().transform((text, context) => {
   if (range) return range
   context.issues.push({
     code: 'custom',
-    message: `"${text}" is no network: write 192.0.2.0/24 or 2001:db8::/32`,
+    message: `"${text}" is no network: write 192.0.2.0/24, 2001:db8::/32 or a single address`,
     input: text,
   })
   return z.NEVER
 })
 
-const MODE_HELP = 'write off, shadow, canary: 10% or enforce'
+const MODE_HELP = 'write off, shadow, {canary: 10%} or enforce'
+/** Keys are dealt into 10,000 shares. */
+const LEAST_PERCENT = 0.01
 
-export const mode = z.unknown().transform((input, context): Mode => {
-  const read = readMode(input)
-  if (read) return read
-  context.issues.push({ code: 'custom', message: `${JSON.stringify(input)} is no mode: ${MODE_HELP}`, input })
-  return z.NEVER
-})
+export const mode = z
+  .unknown()
+  .transform((input, context): Mode => {
+    const read = readMode(input)
+    if (read) return read
+    context.issues.push({ code: 'custom', message: `${JSON.stringify(input)} is no mode: ${MODE_HELP}`, input })
+    return z.NEVER
+  })
+  .meta({
+    anyOf: [
+      { type: 'string', enum: ['off', 'shadow', 'enforce'] },
+      {
+        type: 'object',
+        properties: { canary: { type: 'string', pattern: '^[0-9.]+ *%$', examples: ['10%'] } },
+        required: ['canary'],
+        additionalProperties: false,
+      },
+    ],
+  })
 
 function readMode(input: unknown): Mode | undefined {
   if (input === false || input === 'off') return { kind: 'off' }
   if (input === 'shadow' || input === 'enforce') return { kind: input }
-  const share =
-    typeof input === 'string'
-      ? /^canary:?\s*([\d.]+)\s*%$/.exec(input)?.[1]
-      : /^([\d.]+)\s*%$/.exec(String((input as { canary?: unknown } | null)?.canary))?.[1]
-  const percent = Number(share)
-  return share !== undefined && percent > 0 && percent <= 100 ? { kind: 'canary', percent } : undefined
+  const share = canaryShare(input)
+  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(share ?? '')?.[1])
+  return percent >= LEAST_PERCENT && percent <= 100 ? { kind: 'canary', percent } : undefined
 }
 
-const LIMIT_HELP = 'write 5/min, a list of such, {rate: 10/s, burst: 50} or {concurrency: 10}'
-
-/** `5/min`, `[5/min, 30/h]`, `{rate: 10/s, burst: 50}`, `{concurrency: 10}`. */
-export const limit = z.unknown().transform((input, context): Limit => {
-  const read = readLimit(input)
-  if ('value' in read) return read.value
-  context.issues.push({ code: 'custom', message: read.problem, input })
-  return z.NEVER
-})
-
-const MOST_WINDOWS = 8
-
-/** Reads one limit; also used for the values of overrides and map files. */
-export function readLimit(input: unknown): Read<Limit> {
-  if (typeof input === 'string' || Array.isArray(input)) return readWindows(Array.isArray(input) ? input : [input])
-  const { rate, burst, concurrency, ...rest } = (input ?? {}) as Record<string, unknown>
-  const strange = Object.keys(rest)[0]
-  if (strange !== undefined) return { problem: `unknown key "${strange}" in a limit: ${LIMIT_HELP}` }
-  if (typeof rate === 'string' && isCount(burst) && concurrency === undefined) {
-    const interval = readRate(rate)
-    return 'problem' in interval ? interval : { value: { kind: 'rate', intervalMs: interval.value, burst } }
-  }
-  if (isCount(concurrency) && rate === undefined && burst === undefined) {
-    return { value: { kind: 'concurrency', most: concurrency } }
-  }
-  return { problem: `${JSON.stringify(input)} is no limit: ${LIMIT_HELP}` }
-}
-
-function readWindows(inputs: readonly unknown[]): Read<Limit> {
-  if (inputs.length === 0 || inputs.length > MOST_WINDOWS)
-    return { problem: `a limit has 1 to ${MOST_WINDOWS} windows` }
-  const windows = []
-  for (const input of inputs) {
-    const window = readWindow(String(input))
-    if ('problem' in window) return window
-    windows.push(window.value)
-  }
-  windows.sort((a, b) => a.windowMs - b.windowMs)
-  for (let index = 1; index < windows.length; index++) {
-    if (windows[index]!.windowMs === windows[index - 1]!.windowMs) return { problem: 'two windows of the same length' }
-  }
-  return { value: { kind: 'windows', windows } }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1
+/** `{canary: 10%}`, and the same in one string, as logs print it. */
+function canaryShare(input: unknown): string | undefined {
+  if (typeof input === 'string') return /^canary:?\s*(.*)$/.exec(input)?.[1]
+  const { canary, ...rest } = (input ?? {}) as { canary?: unknown }
+  return typeof canary === 'string' && Object.keys(rest).length === 0 ? canary : undefined
 }
 
 const ruleName = z
@@ -112,12 +86,17 @@ export const ruleSchema = z.strictObject({
     .describe('What the counter belongs to; a list makes a tuple'),
   limit: limit.describe('How much: 5/min, a list of windows, {rate, burst} or {concurrency}'),
   tiers: z.boolean().optional().describe('Also hold wider prefixes of the address to 3 and 9 times the limit'),
-  mode: mode.optional().describe('off, shadow, canary: 10% or enforce; default: the mode at the top'),
+  mode: mode.optional().describe('off, shadow, {canary: 10%} or enforce; default: the mode at the top'),
   answer: z
     .enum(['delay', 'defer', 'reject'])
     .optional()
     .describe('What a client over the limit gets; default defer (450/421)'),
-  on_error: z.enum(['accept', 'defer']).optional().describe('defer: answer 451 while the shared store is out of reach'),
+  on_error: z
+    .enum(['accept', 'defer'])
+    .optional()
+    .describe(
+      'defer: defer everybody while the shared store is out of reach; default accept: judge by this process alone',
+    ),
   exempt: z
     .array(z.enum(['trusted', 'authenticated']))
     .optional()
@@ -127,7 +106,7 @@ export const ruleSchema = z.strictObject({
     .optional()
     .describe('Only mail from strangers, or only from our own users'),
   overrides: z
-    .record(z.string(), z.unknown())
+    .record(z.string(), z.unknown().meta({ anyOf: [{ const: 'exempt' }, ...LIMIT_FORMS] }))
     .optional()
     .describe('Another limit, or exempt, for an address, domain, account or network'),
   overrides_file: z
@@ -159,7 +138,6 @@ const sessionSchema = z.strictObject({
 const hardeningSchema = z.strictObject({
   vrfy: z.enum(['refuse', 'pass']).describe('refuse: VRFY and EXPN answer 502 5.5.1, an open transaction stays'),
   banner: z.enum(['minimal', 'haraka']).describe('minimal: "220 HOST ESMTP" and no version anywhere'),
-  helo: z.enum(['required', 'optional']).describe('required: MAIL before HELO or EHLO answers 503'),
   relay: z
     .enum(['guard', 'off'])
     .describe(
@@ -168,7 +146,9 @@ const hardeningSchema = z.strictObject({
 })
 
 const tarpitSchema = z.strictObject({
-  longest: durationMs.describe('A client is held at most so long; a limit that frees later defers at once'),
+  longest: durationMs
+    .refine((ms) => ms <= 20_000, 'at most 20s: Haraka gives a hook 30s, and clients lose patience')
+    .describe('A client is held at most so long; a limit that frees later defers at once'),
   most: z
     .number()
     .int()
@@ -177,14 +157,22 @@ const tarpitSchema = z.strictObject({
     .describe('Clients held at a time in one process; beyond it they are deferred at once'),
 })
 
+const LISTEN_HELP = 'write HOST:PORT such as 127.0.0.1:8787 or [::1]:8787, or false for none'
+
 const httpSchema = z.strictObject({
   listen: z
-    .union([z.literal(false), z.string().regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'write HOST:PORT or false')])
+    .union([
+      z.literal(false),
+      z
+        .string()
+        .regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, LISTEN_HELP)
+        .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, LISTEN_HELP),
+    ])
     .describe('Metrics and health; false for none'),
 })
 
 const decisionLogSchema = z.strictObject({
-  path: z.string().describe('Folder, relative to the Haraka directory'),
+  path: z.string().min(1).describe('Folder, relative to the Haraka directory'),
   record: z
     .enum(['all', 'denied'])
     .describe('all: every judged stage, for why and replay; denied: only what was or would have been refused'),
@@ -193,16 +181,24 @@ const decisionLogSchema = z.strictObject({
   most: sizeBytes.describe('All files together; beyond it the oldest are deleted'),
 })
 
+const maildropSchema = z.strictObject({
+  path: z.string().min(1).describe('Folder in which plugin maildrop keeps mail, relative to the Haraka directory'),
+})
+
 const storeSchema = z.union([
   z.string(),
   z.strictObject({
-    at: z.string(),
-    max_keys: z.number().int().min(1000).optional(),
-    timeout: durationMs.optional(),
+    at: z.string().describe('The same as the short form: memory, lmdb:PATH, redis://HOST:PORT/DB'),
+    max_keys: z.number().int().min(1000).max(100_000_000).optional().describe('Keys kept at most; the oldest go first'),
+    timeout: durationMs
+      .refine((ms) => ms <= 5000, 'at most 5s: a client waits for the answer')
+      .optional()
+      .describe('How long a store over the network may take before this process judges by its own share'),
     prefix: z
       .string()
-      .regex(/^[a-z0-9_-]{1,32}$/)
-      .optional(),
+      .regex(/^[a-z0-9_-]{1,32}$/, 'lower case letters, digits, _ and -, at most 32')
+      .optional()
+      .describe('Begins every key in Redis, so that several installations can share one'),
   }),
 ])
 
@@ -213,11 +209,12 @@ export const configSchema = z.strictObject({
   tenants: z
     .record(z.string(), z.string())
     .describe('Account or account domain to tenant; default: the domain of the account'),
-  http: httpSchema,
-  decisions: decisionLogSchema,
-  tarpit: tarpitSchema,
-  session: sessionSchema,
-  hardening: hardeningSchema,
+  http: httpSchema.describe('Where the server tells how it is'),
+  decisions: decisionLogSchema.describe('Record of what was judged, for `sluice why` and for replay'),
+  tarpit: tarpitSchema.describe('Bounds on rules with answer: delay'),
+  session: sessionSchema.describe('What one session may do; kept in the process, no store needed'),
+  hardening: hardeningSchema.describe('Commands and texts that help an attacker'),
+  maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))
     .describe('Rules by name; false removes a shipped one'),

@@ -1,0 +1,122 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Policy } from '../../config/compile'
+import { formatProblem, loadPolicy } from '../../config/load'
+import { openStore, type StoreSpec } from '../../store/open-store'
+import { isLoopback, parseEndpoint } from '../endpoint'
+import { storeSpec, whyNoStore } from '../open'
+import { type Finding, fail, ok, type Patient, warn } from './finding'
+import { hookTimeoutSeconds } from './haraka-config'
+
+/** Beyond this, times in the log and on the store's clock no longer fit together. */
+const MOST_SKEW_MS = 1000
+/** What a decision itself may take, on top of the tarpit. */
+const DECISION_S = 5
+
+/** `config/sluice.yaml`, and what it points at. */
+export async function examineSluice({ dir, files }: Patient): Promise<Finding[]> {
+  const loaded = loadPolicy(dir)
+  if ('problems' in loaded) {
+    return loaded.problems.map((problem) => fail('sluice', formatProblem(problem), 'then: sluice config check'))
+  }
+  const { policy } = loaded
+  return [
+    ok('sluice', `config/sluice.yaml is valid: ${policy.rules.length} rules`),
+    ...heldTooLong(policy, hookTimeoutSeconds(files)),
+    http(policy),
+    decisions(policy, dir),
+    ...relaying(files),
+    ...(await store(policy, dir)),
+  ]
+}
+
+function heldTooLong({ config }: Policy, hookTimeoutS: number): Finding[] {
+  const needs = config.tarpit.longest / 1000 + DECISION_S
+  if (hookTimeoutS === 0 || hookTimeoutS > needs) return []
+  const what = `a client may be held ${needs} s, and Haraka ends a hook after ${hookTimeoutS} s by refusing`
+  return [fail('timeout', what, `write ${needs + 1} or more into config/plugin_timeout, or lower tarpit.longest`)]
+}
+
+function http({ config: { http } }: Policy): Finding {
+  if (http.listen === false) return ok('http', 'off')
+  const host = parseEndpoint(http.listen)?.host ?? ''
+  if (isLoopback(host)) return ok('http', http.listen)
+  const what = `metrics are open to the network on ${http.listen}, without a password`
+  return warn('http', what, 'set http.listen to 127.0.0.1:PORT, or let only your monitoring through')
+}
+
+function decisions({ config }: Policy, dir: string): Finding {
+  const folder = resolve(dir, config.decisions.path)
+  if (isWritable(folder)) return ok('decisions', folder)
+  return fail('decisions', `${folder} cannot be written`, 'give the user that Haraka runs as permission')
+}
+
+/** The folder, or where it would be made. */
+function isWritable(folder: string): boolean {
+  if (!existsSync(folder)) return dirname(folder) !== folder && isWritable(dirname(folder))
+  try {
+    accessSync(folder, constants.W_OK)
+    return statSync(folder).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+function relaying(files: Patient['files']): Finding[] {
+  if (!files.plugins().includes('relay')) return []
+  const everyone = files.list('relay_acl_allow').filter((range) => /\/0$/.test(range))
+  if (everyone.length > 0) {
+    const what = `config/relay_acl_allow lets everybody (${everyone.join(', ')}) send to any domain`
+    return [fail('relay', what, 'name your own networks there')]
+  }
+  return [ok('relay', 'only the networks of config/relay_acl_allow may send to any domain')]
+}
+
+async function store(policy: Policy, dir: string): Promise<Finding[]> {
+  let spec: StoreSpec
+  try {
+    spec = storeSpec(policy, dir)
+  } catch (error) {
+    return [fail('store', textOf(error), 'set store: in config/sluice.yaml')]
+  }
+  const missing = whyNoStore(spec)
+  if (missing === undefined) return ping(spec)
+  if (spec.kind === 'lmdb' && !isWritable(spec.path))
+    return [fail('store', `${spec.path} cannot be made`, 'give the user that Haraka runs as permission')]
+  return [ok('store', missing)]
+}
+
+async function ping(spec: StoreSpec): Promise<Finding[]> {
+  const notices: string[] = []
+  const opened = openStore(spec, {
+    role: 'operator',
+    onChange: () => undefined,
+    onNotice: (message) => notices.push(message),
+  })
+  try {
+    await opened.open()
+    const { kind, latencyMs, clockSkewMs, keys } = await opened.ping()
+    return [
+      ok('store', `${kind}, ${keys} keys, answers in ${latencyMs.toFixed(1)} ms`),
+      ...notices.map((notice) => warn('store', notice, 'look into the log of the server too')),
+      clock(clockSkewMs),
+    ]
+  } catch (error) {
+    return [fail('store', `does not answer: ${textOf(error)}`, 'start it, or set store: in config/sluice.yaml')]
+  } finally {
+    // What went wrong has been said.
+    await Promise.resolve(opened.close()).catch(() => undefined)
+  }
+}
+
+/** `skewMs`: the store minus this host. */
+export function clock(skewMs: number): Finding {
+  const text = `${(Math.abs(skewMs) / 1000).toFixed(1)} s`
+  if (Math.abs(skewMs) <= MOST_SKEW_MS) return ok('clock', `within ${text} of the store's`)
+  const what = `the store's clock is ${text} ${skewMs > 0 ? 'ahead of' : 'behind'} this host's`
+  return warn('clock', what, 'let a time service such as chrony set both')
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { packageRoot } from '../package-root'
+import type { Choice } from './choice'
+import { setYaml } from './set-yaml'
+
+/** A file to write, relative to the Haraka directory. */
+export interface HarakaFile {
+  readonly content: string
+  /** Permission bits. */
+  readonly mode: number
+}
+
+type Fill = (text: string, choice: Choice) => string
+
+/** What differs from the shipped config; every other file is taken as it is. */
+const FILLED: Readonly<Record<string, Fill>> = {
+  'smtp.ini': (text, { smtp, nodes }) => setIni(setIni(text, 'listen', smtp), 'nodes', nodes),
+  me: (_text, { domain }) => `mail.${domain}\n`,
+  host_list: (text, { domain }) => list(text, [domain, 'localhost']),
+  relay_acl_allow: (text, { trusted }) => list(text, trusted),
+  'sluice.yaml': (text, { mode, store, trusted, http }) =>
+    [
+      { path: ['mode'], value: mode },
+      { path: ['store'], value: store },
+      { path: ['trusted'], value: trusted },
+      { path: ['http', 'listen'], value: http },
+    ].reduce((filled, { path, value }) => setYaml(filled, path, value), text),
+}
+
+/** Secrets of this package's own checkout stay there. */
+const NEVER_COPIED = new Set(['internalcmd_key'])
+
+/**
+ * Every file of a Haraka directory, by path: the `config/` of this package, which this repository itself runs on, with
+ * the choice filled in.
+ */
+export function harakaFiles(choice: Choice): Map<string, HarakaFile> {
+  const shipped = join(packageRoot(), 'config')
+  const files = new Map<string, HarakaFile>()
+  for (const entry of readdirSync(shipped, { withFileTypes: true, recursive: true })) {
+    const file = join(entry.parentPath, entry.name)
+    const name = relative(shipped, file)
+    if (!entry.isFile() || NEVER_COPIED.has(name)) continue
+    const text = readFileSync(file, 'utf8')
+    files.set(join('config', name), { content: FILLED[name]?.(text, choice) ?? text, mode: 0o644 })
+  }
+  // With it, only who can read the file may tell Haraka to restart or flush its queue.
+  files.set(join('config', 'internalcmd_key'), { content: randomBytes(32).toString('hex'), mode: 0o600 })
+  return files
+}
+
+function setIni(text: string, key: string, value: string): string {
+  return text.replace(new RegExp(`^${key}=.*$`, 'm'), () => `${key}=${value}`)
+}
+
+/** The comments of a list file, then other entries. */
+function list(text: string, entries: readonly string[]): string {
+  const comments = text.split('\n').filter((line) => line.startsWith('#'))
+  return [...comments, ...entries].join('\n') + '\n'
+}

@@ -1,0 +1,97 @@
+import type { Policy } from '../../config/compile'
+import { CLIENT_TIER, type Dimension, type LimitRule, NETWORK_TIER, type Tier } from '../../gates/limits/rule'
+import { type IpAddress, parseIp, prefixText } from '../../keys/address'
+import { keyText, keyValue } from '../../keys/key'
+import { foldRecipient, foldSender, organisationalDomain } from '../../keys/mailbox'
+import type { KeyState, Store } from '../../store/store'
+import { tierNames } from './read-key'
+
+/** Counters read from the store for one question; a name that has more is asked about more precisely. */
+export const MOST_READ = 100_000
+
+/**
+ * The counters that belong to `what`: a key (`sender|me@example.com`, or the beginning of one up to a `|`), an IP
+ * address, a mail address, a domain, an account, a tenant, or `<>` for the null sender. An address finds its own
+ * counters, not those of its domain; an IP address also the wider networks that hold it.
+ */
+export async function findKeys(store: Store, policy: Policy, what: string): Promise<KeyState[]> {
+  if (what.includes('|')) {
+    const states = await store.list(what, MOST_READ)
+    return states.filter(({ key }) => key === what || what.endsWith('|') || key.startsWith(`${what}|`))
+  }
+  const found = new Map<string, KeyState>()
+  for (const rule of policy.rules) {
+    for (const { name, tier } of tierNames(rule)) {
+      for (const state of await findOfRule(store, rule, name, tier, what)) found.set(state.key, state)
+    }
+  }
+  return [...found.values()]
+}
+
+async function findOfRule(store: Store, rule: LimitRule, name: string, tier: Tier, what: string): Promise<KeyState[]> {
+  const wanted = rule.per.map((dimension) => valuesFor(dimension, tier, what).map(keyValue))
+  const states: KeyState[] = []
+  if (rule.per.length === 1) {
+    for (const value of wanted[0]!) {
+      const key = `${name}|${value}`
+      states.push(...(await store.list(key, MOST_READ)).filter((state) => state.key === key))
+    }
+  } else if (wanted.some((values) => values.length > 0)) {
+    const all = await store.list(`${name}|`, MOST_READ)
+    states.push(
+      ...all.filter(({ key }) => key.split('|').some((value, at) => at > 0 && wanted[at - 1]?.includes(value))),
+    )
+  }
+  states.push(...(await findNullSender(store, rule, name, what)))
+  return states
+}
+
+/** Where a key names the sender, the null sender is counted per network and recipient. */
+async function findNullSender(store: Store, rule: LimitRule, name: string, what: string): Promise<KeyState[]> {
+  if (!rule.per.includes('sender') && !rule.per.includes('sender_domain')) return []
+  const start = `${keyText(name, ['<>'])}|`
+  if (what === '<>') return store.list(start, MOST_READ)
+  const address = parseIp(what)
+  if (address) return store.list(start + keyValue(prefixText(address, bitsOf(NETWORK_TIER, address))), MOST_READ)
+  const [local, domain] = splitAddress(what)
+  if (domain === undefined) return []
+  const end = `|${keyValue(foldRecipient(local, domain).address)}`
+  return (await store.list(start, MOST_READ)).filter(({ key }) => key.endsWith(end))
+}
+
+/** The texts that `what` can have in a key at this dimension; none when it cannot stand there. */
+function valuesFor(dimension: Dimension, tier: Tier, what: string): string[] {
+  const address = parseIp(what)
+  const [local, domain] = splitAddress(what)
+  switch (dimension) {
+    case 'client':
+      // Beside `network` in one key, the client stays a client.
+      return address ? [prefixText(address, bitsOf(tier === NETWORK_TIER ? CLIENT_TIER : tier, address))] : []
+    case 'network':
+      return address ? [prefixText(address, bitsOf(tier, address))] : []
+    case 'sender':
+      return domain === undefined ? [] : [foldSender(local, domain).address]
+    case 'recipient':
+      return domain === undefined ? [] : [foldRecipient(local, domain).address]
+    case 'sender_domain':
+      return address || domain !== undefined ? [] : [organisationalDomain(what.toLowerCase())]
+    case 'recipient_domain':
+      return address || domain !== undefined ? [] : [what.toLowerCase()]
+    case 'helo':
+      return [what.toLowerCase()]
+    case 'account':
+    case 'tenant':
+    case 'session':
+      return [what]
+  }
+}
+
+function bitsOf(tier: Tier, { family }: IpAddress): number {
+  return family === 4 ? tier.bits4 : tier.bits6
+}
+
+/** `[local, domain]`; the domain is undefined for a text without `@`. */
+function splitAddress(text: string): [string, string | undefined] {
+  const at = text.lastIndexOf('@')
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}

@@ -1,0 +1,185 @@
+/** Reads YAML and remembers where everything stood. */
+import {
+  type Document,
+  type ErrorCode,
+  LineCounter,
+  type ParsedNode,
+  type YAMLError,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  parseDocument,
+  visit,
+} from 'yaml'
+import { deepLine } from './depth'
+
+/** A place in a text, both from 1. */
+export interface Place {
+  readonly line: number
+  readonly column: number
+}
+
+export interface SyntaxProblem extends Place {
+  readonly message: string
+}
+
+/** A configuration file as it was written: its value, and the place of every key. */
+export interface ConfigDocument {
+  /** Plain data; undefined for a file that says nothing. */
+  readonly value: unknown
+  /** Place of the value at a path, or of the nearest thing above it that the file holds. */
+  placeOfValue(path: readonly PropertyKey[]): Place
+  /** Place of the last key of a path, or of the nearest thing above it. */
+  placeOfKey(path: readonly PropertyKey[]): Place
+  /** Whether the file holds this very path. */
+  holds(path: readonly PropertyKey[]): boolean
+}
+
+export type ReadDocument = { readonly document: ConfigDocument } | { readonly problems: readonly SyntaxProblem[] }
+
+const MAX_ALIASES = 100
+
+/** Reads a text, or says what is wrong with its syntax: the first problem of each line, since one slip draws others. */
+export function readDocument(text: string): ReadDocument {
+  const lines = new LineCounter()
+  const place = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset)
+    return { line: Math.max(1, line), column: Math.max(1, col) }
+  }
+  const deep = deepLine(text)
+  if (deep !== undefined) return { problems: [{ line: deep, column: 1, message: TOO_DEEP }] }
+  // Warnings come back as problems here rather than go to the console.
+  // The parser compares every key with every other, which takes a minute for some ten thousand: see duplicateKeys.
+  const unchecked = { uniqueKeys: false, prettyErrors: false } as const
+  const options = { lineCounter: lines, stringKeys: true, logLevel: 'error', ...unchecked } as const
+  const yaml = parseDocument(text, options)
+  const problems = [...yaml.errors, ...yaml.warnings].map((error) => ({
+    ...place(error.pos[0]),
+    message: explainSyntax(error, text),
+  }))
+  problems.push(...danglingAliases(yaml, place), ...duplicateKeys(yaml, place))
+  if (problems.length > 0) return { problems: firstOfEachLine(problems) }
+  try {
+    const value: unknown = yaml.toJS({ maxAliasCount: MAX_ALIASES })
+    return { document: documentOf(yaml, value, place) }
+  } catch {
+    return { problems: [{ line: 1, column: 1, message: `more than ${MAX_ALIASES} aliases: write the values out` }] }
+  }
+}
+
+type Placer = (offset: number) => Place
+
+function danglingAliases(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
+  const problems: SyntaxProblem[] = []
+  visit(yaml, {
+    Alias: (_, alias) => {
+      if (alias.resolve(yaml)) return
+      const message = 'a value that begins with * repeats one marked & above, and there is none: put it in quotes'
+      problems.push({ ...place(alias.range?.[0] ?? 0), message })
+    },
+  })
+  return problems
+}
+
+function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
+  const problems: SyntaxProblem[] = []
+  visit(yaml, {
+    Map: (_, map) => {
+      const seen = new Set<string>()
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue
+        const name = String(key.value)
+        if (seen.has(name)) {
+          problems.push({ ...place(key.range?.[0] ?? 0), message: `"${name}" stands here twice: keep one` })
+        }
+        seen.add(name)
+      }
+    },
+  })
+  return problems
+}
+
+function documentOf(yaml: Document.Parsed, value: unknown, place: Placer): ConfigDocument {
+  return {
+    value: value ?? undefined,
+    placeOfValue: (path) => {
+      const { node, keyOffset } = locate(yaml, path)
+      return place(node?.range[0] ?? keyOffset)
+    },
+    placeOfKey: (path) => place(locate(yaml, path).keyOffset),
+    holds: (path) => locate(yaml, path).depth === path.length,
+  }
+}
+
+interface Located {
+  /** The node at the path, or the nearest above it. */
+  readonly node: ParsedNode | null
+  /** Where its key stands; for an entry of a list, the entry itself. */
+  readonly keyOffset: number
+  /** How many steps of the path the file holds. */
+  readonly depth: number
+}
+
+function locate(yaml: Document.Parsed, path: readonly PropertyKey[]): Located {
+  let found: Located = { node: yaml.contents, keyOffset: yaml.contents?.range[0] ?? 0, depth: 0 }
+  for (const step of path) {
+    const { node } = found
+    const target = isAlias(node) ? (node.resolve(yaml) as ParsedNode | undefined) : node
+    const deeper = stepInto({ ...found, node: target ?? null }, step)
+    if (!deeper) break
+    found = deeper
+  }
+  return found
+}
+
+function stepInto({ node, depth }: Located, step: PropertyKey): Located | undefined {
+  if (isMap<ParsedNode, ParsedNode | null>(node)) {
+    const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+    return pair && { node: pair.value ?? null, keyOffset: pair.key.range[0], depth: depth + 1 }
+  }
+  if (isSeq<ParsedNode>(node)) {
+    const item = node.items[Number(step)]
+    return isNode(item) ? { node: item, keyOffset: item.range[0], depth: depth + 1 } : undefined
+  }
+  return undefined
+}
+
+function firstOfEachLine(problems: SyntaxProblem[]): SyntaxProblem[] {
+  problems.sort((a, b) => a.line - b.line || a.column - b.column)
+  return problems.filter(({ line }, index) => problems[index - 1]?.line !== line)
+}
+
+const QUOTE = 'put the value in quotes'
+const NO_VALUE = 'a key without a value: write "key: value", with a space after the colon'
+const TOO_DEEP = 'nested too deeply'
+const OPEN_LIST = 'a list is opened with [ and never closed with ]'
+const OPEN_SECTION = 'a section is opened with { and never closed with }'
+
+const CROOKED = 'the indent fits nothing above: line it up with its neighbours'
+
+type Explain = (message: string, text: string, offset: number) => string
+
+/** What a YAML parser means, for somebody who writes YAML twice a year. Values are never repeated: one may be a password. */
+const EXPLAIN: Readonly<Partial<Record<ErrorCode, Explain>>> = {
+  TAB_AS_INDENT: () => 'a tab: YAML indents with spaces only',
+  BLOCK_AS_IMPLICIT_KEY: () => `a second ":" in one line: ${QUOTE} or in braces, such as {canary: 10%}`,
+  MULTILINE_IMPLICIT_KEY: () => NO_VALUE,
+  MISSING_CHAR: (message) => (message.includes('quote') ? 'a quote is opened and never closed' : sayOpen(message)),
+  BAD_INDENT: (message) => (message.startsWith('Flow') ? sayOpen(message) : CROOKED),
+  BAD_SCALAR_START: (_, text, offset) => `a value cannot begin with ${JSON.stringify(text[offset])}: ${QUOTE}`,
+  MULTIPLE_DOCS: () => 'a second document begins here: remove the line ---',
+  TAG_RESOLVE_FAILED: () => `a value cannot begin with "!": ${QUOTE}`,
+  RESOURCE_EXHAUSTION: () => TOO_DEEP,
+  NON_STRING_KEY: () => 'a key must be a plain word: a list or section stands here',
+}
+
+function sayOpen(message: string): string {
+  if (message.includes(']')) return OPEN_LIST
+  return message.includes('}') ? OPEN_SECTION : NO_VALUE
+}
+
+function explainSyntax({ code, message, pos }: YAMLError, text: string): string {
+  return EXPLAIN[code]?.(message, text, pos[0]) ?? `no valid YAML: ${message}`
+}

@@ -1,0 +1,155 @@
+/** Puts what the schema found into words for the person who wrote the file. */
+import type { core } from 'zod'
+import { DEFAULTS } from './defaults'
+import { descriptionAt, keysAt } from './json-schema'
+import { didYouMean, pathText } from './problem'
+import { redactSecrets } from './redact'
+
+/** A mistake by key path; the loader adds file and line. */
+export interface Mistake {
+  readonly path: readonly PropertyKey[]
+  /** Whether to point at the key or at its value. */
+  readonly at: 'key' | 'value'
+  readonly message: string
+}
+
+/** All mistakes behind the schema's issues, each once; `input` is what was checked. */
+export function mistakesOf(issues: readonly core.$ZodIssue[], input: unknown): Mistake[] {
+  const mistakes = issues.flatMap((issue) => describe(issue, [], input)).map(withoutSecrets)
+  const once = new Map(mistakes.map((mistake) => [`${pathText(mistake.path)} ${mistake.message}`, mistake]))
+  return gatherMissing([...once.values()])
+}
+
+/** What a rule lacks is one mistake: most of all when its name was meant to be that of a shipped rule. */
+function gatherMissing(mistakes: readonly Mistake[]): Mistake[] {
+  const lacking = new Map<string, string[]>()
+  const others = mistakes.filter(({ path: [section, rule, key, ...rest], message }) => {
+    if (section !== 'limits' || key === undefined || rest.length > 0 || !message.startsWith(MISSING)) return true
+    lacking.set(String(rule), [...(lacking.get(String(rule)) ?? []), String(key)])
+    return false
+  })
+  for (const [rule, keys] of lacking) {
+    const needs = `a rule of your own needs ${keys.join(', ')} too`
+    const meant = didYouMean(rule, Object.keys(DEFAULTS.limits))
+    const message =
+      meant === undefined ? needs : `no rule of this name is shipped, did you mean "${meant}"? Else ${needs}`
+    others.push({ path: ['limits', rule], at: 'key', message })
+  }
+  return others
+}
+
+/** A store's address may hold a password, whichever key it was written at by mistake. */
+function withoutSecrets(mistake: Mistake): Mistake {
+  return { ...mistake, message: redactSecrets(mistake.message) }
+}
+
+function describe(issue: core.$ZodIssue, above: readonly PropertyKey[], input: unknown): Mistake[] {
+  const path = [...above, ...issue.path]
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, path) }))
+  }
+  if (issue.code === 'invalid_key') return [{ path, at: 'key', message: issue.issues[0]?.message ?? issue.message }]
+  const value = valueAt(input, path)
+  if (value === undefined) return [{ path, at: 'key', message: sayMissing(path) }]
+  if (value === null) return [{ path, at: 'key', message: 'has no value: write one, or remove the line' }]
+  if (issue.code === 'invalid_union') return describeUnion(issue, path, value, input)
+  return [{ path, at: 'value', message: sayWrong(issue, value) }]
+}
+
+const MISSING = 'is missing'
+
+function sayMissing(path: readonly PropertyKey[]): string {
+  const what = descriptionAt(path)
+  return what === undefined ? MISSING : `${MISSING}: ${what}`
+}
+
+/** Of several shapes that were allowed, the one that was probably meant speaks: the first of the right type. */
+function describeUnion(
+  issue: core.$ZodIssueInvalidUnion,
+  path: readonly PropertyKey[],
+  value: unknown,
+  input: unknown,
+): Mistake[] {
+  const meant = issue.errors.find((issues) => !issues.some((inner) => isOtherType(inner, value)))
+  if (meant) return meant.flatMap((inner) => describe(inner, path, input))
+  const shapes = issue.errors.map((issues) => expectedOf(issues[0]!))
+  return [{ path, at: 'value', message: `must be ${shapes.join(' or ')}, not ${sayValue(value)}` }]
+}
+
+function isOtherType(issue: core.$ZodIssue, value: unknown): boolean {
+  if (issue.path.length > 0) return false
+  if (issue.code === 'invalid_type') return true
+  // A choice that is not text (false) was meant only by who wrote it.
+  return issue.code === 'invalid_value' && (typeof value !== 'string' || typeof issue.values[0] !== 'string')
+}
+
+function sayWrong(issue: core.$ZodIssue, value: unknown): string {
+  if (issue.code === 'invalid_value') return sayNoneOf(value, issue.values.map(String))
+  if (issue.code === 'invalid_type') {
+    const bare = issue.expected === 'string' && typeof value !== 'object'
+    return `must be ${expectedOf(issue)}, not ${sayValue(value)}${bare ? ': put it in quotes' : ''}`
+  }
+  if (issue.code === 'too_small') {
+    return isSized(issue.origin) ? 'must not be empty' : `must be at least ${issue.minimum}, not ${sayValue(value)}`
+  }
+  if (issue.code === 'too_big') {
+    const unit = issue.origin === 'string' ? 'characters' : 'entries'
+    if (isSized(issue.origin)) return `is too long: at most ${issue.maximum} ${unit}`
+    return `must be at most ${issue.maximum}, not ${sayValue(value)}`
+  }
+  return issue.message
+}
+
+function isSized(origin: string): boolean {
+  return origin === 'string' || origin === 'array'
+}
+
+function sayNoneOf(value: unknown, allowed: readonly string[]): string {
+  const meant = didYouMean(String(value), allowed)
+  const wrong = `${sayValue(value)} is none of ${allowed.join(', ')}`
+  return meant === undefined ? wrong : `${wrong}; did you mean "${meant}"?`
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list such as [a, b]',
+  object: 'a section of "key: value" lines',
+  record: 'a section of "key: value" lines',
+}
+
+function expectedOf(issue: core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return TYPES[issue.expected] ?? issue.expected
+  return issue.code === 'invalid_value' ? issue.values.map(String).join(' or ') : issue.message
+}
+
+const MOST_SHOWN = 40
+
+/** A value, short enough for a line. */
+export function sayValue(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a section'
+  const text = redactSecrets(JSON.stringify(value))
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN - 1)}…"`
+}
+
+function unknownKey(key: string, section: readonly PropertyKey[]): string {
+  const known = keysAt(section)
+  const meant = didYouMean(key, known)
+  if (meant !== undefined) return `unknown key, did you mean "${meant}"?`
+  const home = section.length > 0 ? undefined : known.find((name) => keysAt([name]).includes(key))
+  if (home !== undefined) return `unknown key here: it belongs under ${home}`
+  return `unknown key: what may stand here is ${known.join(', ')}`
+}
+
+export function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
+  let value = input
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
+    value = (value as Record<PropertyKey, unknown>)[step]
+  }
+  return value
+}

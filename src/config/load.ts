@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto'
+import path from 'node:path'
+import type { Overrides } from '../gates/limits/rule'
+import { type CompileProblem, type Policy, compilePolicy } from './compile'
+import { DEFAULTS } from './defaults'
+import { type ConfigDocument, type Place, readDocument } from './document'
+import { displayName, readText } from './files'
+import { type Mistake, mistakesOf, sayValue } from './issues'
+import { type MapFile, MapFiles } from './map-files'
+import { isSection, mergeConfig } from './merge'
+import { type ConfigProblem, byPlace, pathText } from './problem'
+import { mistakenRemoval, readRule } from './rules'
+import { type Config, type RuleInput, configSchema } from './schema'
+import { storeMistakes } from './store-address'
+
+export { type ConfigProblem, formatProblem } from './problem'
+
+/** Where a value of the configuration comes from: the defaults, or a place in the operator's file. */
+export type Origin = 'default' | (Place & { readonly file: string })
+
+export interface Origins {
+  of(path: readonly PropertyKey[]): Origin
+}
+
+interface Files {
+  /** Files that the outcome depends on, relative to the Haraka directory where they are inside; not all need exist. */
+  readonly files: readonly string[]
+  /** Changes when the content of any of them does. */
+  readonly fingerprint: string
+}
+
+/** A configuration that can be put in force. */
+export interface LoadedPolicy extends Files {
+  readonly policy: Policy
+  readonly origins: Origins
+  /** The file laid over the defaults, units as they were written. */
+  readonly effective: Readonly<Record<string, unknown>>
+  /** Map files in use, by the rule that names them. */
+  readonly maps: ReadonlyMap<string, MapFile>
+}
+
+/** A configuration with mistakes: all of them, ordered by place. */
+export interface RefusedPolicy extends Files {
+  readonly problems: readonly ConfigProblem[]
+}
+
+export type LoadResult = LoadedPolicy | RefusedPolicy
+
+export interface LoadOptions {
+  /** The YAML file to read, relative to the Haraka directory. Default: `config/sluice.yaml`. */
+  readonly file?: string
+}
+
+/** Folder of the configuration in a Haraka directory, and the file in it. */
+export const CONFIG_DIR = 'config'
+export const CONFIG_FILE = 'config/sluice.yaml'
+const MOST_CONFIG_BYTES = 1024 ** 2
+
+/**
+ * Reads the configuration of a Haraka directory: `config/sluice.yaml` over the defaults, with the map files that it
+ * names. A file that is not there means the defaults. Never throws: whatever is wrong comes back as problems.
+ */
+export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOptions = {}): LoadResult {
+  const home = path.resolve(harakaDir)
+  const absolute = path.resolve(home, file)
+  const name = displayName(home, absolute)
+  const maps = new MapFiles(home, path.join(home, CONFIG_DIR))
+  const read = readText(absolute, MOST_CONFIG_BYTES)
+  const text = 'text' in read ? read.text : ''
+  const content = 'text' in read ? text : JSON.stringify(read)
+  const refuse = (problems: readonly ConfigProblem[]): RefusedPolicy => ({
+    problems: [...problems].sort(byPlace),
+    ...filesOf(home, name, content, maps),
+  })
+  if ('problem' in read) return refuse([{ file: name, line: 1, column: 1, path: '', message: read.problem }])
+  const parsed = readDocument(text)
+  if ('problems' in parsed) return refuse(parsed.problems.map((problem) => ({ ...problem, file: name, path: '' })))
+  const { document } = parsed
+  if (document.value !== undefined && !isSection(document.value)) {
+    const message = `must be lines of "key: value", not ${sayValue(document.value)}`
+    return refuse([{ file: name, line: 1, column: 1, path: '', message }])
+  }
+  const effective = mergeConfig(DEFAULTS, document.value ?? {})
+  const checked = check(effective, maps)
+  if (!('policy' in checked)) {
+    const own = checked.mistakes.map((mistake) => locate(name, document, mistake))
+    return refuse([...own, ...checked.mapProblems])
+  }
+  const { policy, mapOf } = checked
+  return { policy, effective, maps: mapOf, origins: originsOf(name, document), ...filesOf(home, name, content, maps) }
+}
+
+type Checked =
+  | { readonly policy: Policy; readonly mapOf: ReadonlyMap<string, MapFile> }
+  | { readonly mistakes: readonly Mistake[]; readonly mapProblems: readonly ConfigProblem[] }
+
+/** Looks for everything that is wrong at once: a mistake in one place does not hide those in others. */
+function check(effective: Record<string, unknown>, maps: MapFiles): Checked {
+  const parsed = configSchema.safeParse(effective)
+  const mistakes = parsed.success ? [] : mistakesOf(parsed.error.issues, effective)
+  const config = parsed.success ? parsed.data : salvage(effective, mistakes)
+  const { overrides, mapOf, mapProblems } = checkRules(effective.limits, config?.limits ?? {}, maps, mistakes)
+  mistakes.push(...storeMistakes(effective.store))
+  const compiled = config && compilePolicy(config, (rule) => overrides.get(rule))
+  if (compiled && 'problems' in compiled) mistakes.push(...compiled.problems.map(mistakeOf))
+  if (compiled && 'policy' in compiled && mistakes.length === 0 && mapProblems.length === 0) {
+    return { policy: compiled.policy, mapOf }
+  }
+  return { mistakes, mapProblems }
+}
+
+function checkRules(limits: unknown, rules: Config['limits'], maps: MapFiles, mistakes: Mistake[]) {
+  const overrides = new Map<string, Overrides>()
+  const mapOf = new Map<string, MapFile>()
+  const mapProblems = new Map<string, ConfigProblem>()
+  for (const [name, raw] of Object.entries(isSection(limits) ? limits : {})) {
+    const removal = raw === false ? mistakenRemoval(name) : undefined
+    if (removal) mistakes.push(removal)
+    if (!isSection(raw)) continue
+    const rule: RuleInput | false | undefined = Object.hasOwn(rules, name) ? rules[name] : undefined
+    const read = readRule(name, raw, rule === false ? undefined : rule, maps)
+    overrides.set(name, read.overrides)
+    if (read.map) mapOf.set(name, read.map)
+    mistakes.push(...read.mistakes)
+    // Two rules that share a map would tell its mistakes twice.
+    for (const { key, ...problem } of read.mapProblems) {
+      mapProblems.set(`${problem.file}:${problem.line} ${problem.message}`, { ...problem, path: key })
+    }
+  }
+  return { overrides, mapOf, mapProblems: [...mapProblems.values()] }
+}
+
+/** The configuration without its wrong parts, so that the rest can be checked further. */
+function salvage(effective: Record<string, unknown>, mistakes: readonly Mistake[]): Config | undefined {
+  const sound: Record<string, unknown> = { ...effective }
+  const limits = isSection(effective.limits) ? { ...effective.limits } : {}
+  for (const {
+    path: [section, rule],
+  } of mistakes) {
+    if (section === 'limits' && rule !== undefined) delete limits[String(rule)]
+    else delete sound[String(section)]
+  }
+  const parsed = configSchema.safeParse({ ...DEFAULTS, ...sound, limits })
+  return parsed.success ? parsed.data : undefined
+}
+
+function mistakeOf({ path, message }: CompileProblem): Mistake {
+  return { path, at: 'value', message }
+}
+
+function locate(file: string, document: ConfigDocument, { path, at, message }: Mistake): ConfigProblem {
+  // Something inherited from the defaults has no place: the nearest key above it that the file holds stands for it.
+  const place = at === 'value' && document.holds(path) ? document.placeOfValue(path) : document.placeOfKey(path)
+  return { file, ...place, path: pathText(path), message }
+}
+
+function originsOf(file: string, document: ConfigDocument): Origins {
+  return { of: (path) => (document.holds(path) ? { file, ...document.placeOfKey(path) } : 'default') }
+}
+
+function filesOf(home: string, name: string, content: string, maps: MapFiles): Files {
+  const hash = createHash('sha256').update(content)
+  for (const map of maps.files) hash.update('\0').update(map.name).update('\0').update(map.text)
+  const lookedFor = [...maps.lookedFor].map((file) => displayName(home, file))
+  return { files: [...new Set([name, ...lookedFor])], fingerprint: hash.digest('hex').slice(0, 16) }
+}
