@@ -67,6 +67,7 @@ async function reset(what: string, { dir, json, dryRun }: Common & { readonly dr
     if (json) return printJson({ dryRun: dryRun === true, keys, forgotten })
     for (const key of keys) print(`${dryRun ? 'would forget' : 'forgot'} ${key}`)
     if (keys.length === 0) say(`Nothing is counted for ${what} just now.`)
+    else if (!dryRun) say('Servers that share the store follow within a second.')
   })
 }
 

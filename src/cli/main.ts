@@ -20,6 +20,12 @@ Examples:
 
 Exit codes: 0 fine, 1 a problem was found, 2 wrong usage.`
 
+const WHY_EXAMPLES = `
+Examples:
+  sluice why 7KQ2XYZ                the reference at the end of an SMTP reply
+  sluice why me@example.com --since 7d
+  sluice why 192.0.2.0/24 --all --json`
+
 /**
  * Runs the command line and returns its exit code: 0 fine, 1 a problem was found, 2 wrong usage. Never throws.
  * A command that found a problem without failing leaves 1 in `process.exitCode`.
@@ -45,7 +51,7 @@ export function program(): Command {
     sendCommand(),
     configCommand(),
     doctorCommand(),
-    whyCommand(),
+    whyCommand().addHelpText('after', WHY_EXAMPLES),
     limitsCommand(),
     storeCommand(),
   ]

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Policy } from '../config/compile'
 import { formatProblem, loadPolicy } from '../config/load'
-import { openStore, parseStoreSpec, type StoreSpec } from '../store/open-store'
+import { storeSpecOf } from '../config/store-spec'
+import { openStore, type StoreSpec } from '../store/open-store'
 import type { Store } from '../store/store'
 import { CliError, say } from './terminal'
 
@@ -13,25 +14,6 @@ export function readPolicy(dir: string): Policy {
   const loaded = loadPolicy(dir)
   if ('policy' in loaded) return loaded.policy
   throw new CliError(['the configuration cannot be used:', ...loaded.problems.map(formatProblem)].join('\n  '))
-}
-
-/** The store that a policy names, paths made absolute. Throws a `StoreError` for one that cannot be. */
-export function storeSpec({ config }: Policy, dir: string): StoreSpec {
-  const { at, max_keys, timeout, prefix } =
-    typeof config.store === 'string' ? { at: config.store } : { prefix: undefined, ...config.store }
-  const spec = parseStoreSpec(at)
-  switch (spec.kind) {
-    case 'memory':
-      return spec
-    case 'lmdb':
-      return { ...spec, path: resolve(dir, spec.path), ...(max_keys === undefined ? {} : { maxKeys: max_keys }) }
-    case 'redis':
-      return {
-        ...spec,
-        ...(prefix === undefined ? {} : { prefix }),
-        ...(timeout === undefined ? {} : { timeoutMs: timeout }),
-      }
-  }
 }
 
 /** Why there is no store to look into from outside the server, or undefined when there is. */
@@ -48,7 +30,7 @@ export function whyNoStore(spec: StoreSpec): string | undefined {
  */
 export async function withStore(dir: string, use: (store: Store, policy: Policy) => Promise<void>): Promise<void> {
   const policy = readPolicy(dir)
-  const spec = storeSpec(policy, dir)
+  const spec = storeSpecOf(policy.config.store, dir)
   const missing = whyNoStore(spec)
   if (missing !== undefined) throw new CliError(missing)
   const store = openStore(spec, { role: 'operator', onChange: () => undefined, onNotice: say })

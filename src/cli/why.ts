@@ -7,6 +7,7 @@ import type { LimitRule } from '../gates/limits/rule'
 import { type DecisionReading, type DecisionRecord, readDecisions } from '../telemetry/decision-log'
 import { oneLine } from '../telemetry/escape'
 import { CliError, humanTime, print, printJson, say } from './terminal'
+import { shellQuoted } from './why/advice'
 import { type ExplainContext, explain, sizeText, utc } from './why/explain'
 import { type Query, readQuery } from './why/query'
 
@@ -46,11 +47,15 @@ async function why(about: string, options: WhyOptions): Promise<void> {
   await search.run()
   if (options.json) printJson(search.shown)
   else {
-    const dirOption = options.dir === '.' ? '' : ` --dir ${options.dir}`
+    const dirOption = options.dir === '.' ? '' : ` --dir ${shellWord(options.dir)}`
     printShown(search, { now, ruleOf, dirOption })
   }
   sayRest(search, options)
   if (search.shown.length + search.accepted === 0) process.exitCode = 1
+}
+
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : shellQuoted(text)
 }
 
 function readSince(text: string): number {
@@ -119,7 +124,9 @@ function sayRest({ shown, accepted, reading, folder, query, limits }: Search, op
   if (files === 0) say(`no decisions in ${folder} of the last ${options.since}: is --dir the Haraka directory?`)
   else {
     say(`nothing about ${oneLine(query.text)} since ${utc(limits.since)} (${humanTime(Date.now() - limits.since)})`)
-    say(`searched ${files} files in ${folder}, ${sizeText(bytesRead)}; --since looks further back`)
+    say(
+      `searched ${files === 1 ? '1 file' : `${files} files`} in ${folder}, ${sizeText(bytesRead)}; --since looks further back`,
+    )
   }
 }
 

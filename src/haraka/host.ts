@@ -64,6 +64,12 @@ export class Host {
       decisionsUnrecorded: () => this.decisions?.dropped ?? 0,
     })
     if ('problems' in loaded) this.tellRefused(loaded)
+    // Haraka ends by process.exit, without a word to plugins, unless graceful_shutdown is set.
+    process.once('exit', () => {
+      if (this.stopped) return
+      this.runtime.closeNow()
+      this.decisions?.closeNow()
+    })
     this.watch = watchPolicy(this.home, loaded, { onLoad: (result) => this.reload(result) })
   }
 

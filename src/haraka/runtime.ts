@@ -139,6 +139,12 @@ export class Runtime {
     await this.opened.store.close()
   }
 
+  /** For a process that is about to exit: what can be written at once. */
+  closeNow(): void {
+    for (const session of this.holders) this.giveBack(session)
+    this.opened?.store.closeNow()
+  }
+
   private judge(
     stage: Stage,
     connection: Connection,

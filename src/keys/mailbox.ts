@@ -59,14 +59,19 @@ const BARRACUDA = /^btv1==[0-9a-f]{6,16}==(.+)$/
 /** Sender Rewriting Scheme: `SRS0=hash=tt=domain=local` and `SRS1=hash=forwarder==hash=tt=domain=local`. */
 const SRS0 = /^srs0[=+-][^=]{2,64}=[^=]{1,8}=([^=]+)=(.+)$/
 const SRS1 = /^srs1[=+-][^=]{2,64}=([^=]+)=[=+-][^=]{2,64}=[^=]{1,8}=([^=]+)=(.+)$/
+/** Wrappings that are taken off, outermost first. Real mail has two or three; who nests more gains nothing he could not have. */
+const MOST_WRAPPINGS = 4
+
 /** All patterns are anchored, with disjoint classes: linear in the length, which RFC 5321 bounds and Haraka enforces. */
-function foldSenderLocal(local: string): string {
-  const batv = BATV.exec(local) ?? BATV_TAG_LAST.exec(local) ?? BATV_LIKE.exec(local) ?? BARRACUDA.exec(local)
-  if (batv) return foldSenderLocal(batv[1]!)
-  const srs0 = SRS0.exec(local)
-  if (srs0) return `srs=${srs0[1]}=${foldSenderLocal(srs0[2]!)}`
-  const srs1 = SRS1.exec(local)
-  if (srs1) return `srs=${srs1[2]}=${foldSenderLocal(srs1[3]!)}`
+function foldSenderLocal(local: string, wrappings = MOST_WRAPPINGS): string {
+  if (wrappings > 0) {
+    const batv = BATV.exec(local) ?? BATV_TAG_LAST.exec(local) ?? BATV_LIKE.exec(local) ?? BARRACUDA.exec(local)
+    if (batv) return foldSenderLocal(batv[1]!, wrappings - 1)
+    const srs0 = SRS0.exec(local)
+    if (srs0) return `srs=${srs0[1]}=${foldSenderLocal(srs0[2]!, wrappings - 1)}`
+    const srs1 = SRS1.exec(local)
+    if (srs1) return `srs=${srs1[2]}=${foldSenderLocal(srs1[3]!, wrappings - 1)}`
+  }
   return dropExtension(dropVerp(local))
 }
 

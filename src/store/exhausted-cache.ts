@@ -93,6 +93,10 @@ export class ExhaustedCache implements Store {
     return this.inner.close()
   }
 
+  closeNow(): void {
+    this.inner.closeNow()
+  }
+
   private refuse(asks: readonly Ask[], now: number): Verdict | undefined {
     if (!asks.some((ask) => ask.enforced && this.find(ask.key, now))) return undefined
     this.hits++

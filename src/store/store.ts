@@ -127,6 +127,12 @@ export interface Store {
 
   /** Writes what is not yet written and lets go of every resource. Judging afterwards rejects. */
   close(): Promise<void>
+
+  /**
+   * The same for a process that is about to exit and can wait for nothing: writes what can be written at once. Haraka
+   * ends that way unless `graceful_shutdown` is set. Never throws.
+   */
+  closeNow(): void
 }
 
 export const MAX_KEY_LENGTH = 300

@@ -1,3 +1,4 @@
+import { appendFileSync, mkdirSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import type { Reader } from './events'
 import { decisionPath, freeNumber, sweepDecisions, utcDay } from './decision-files'
@@ -121,6 +122,22 @@ export class DecisionLog {
     await this.drain
     await this.flush()
     await this.closeFile()
+  }
+
+  /** For a process that is about to exit and can wait for nothing: writes what waits at once, or loses it. Never throws. */
+  closeNow(): void {
+    this.closed = true
+    if (this.waiting === '') return
+    const { folder, writer } = this.options
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o750 })
+      // No file begun yet: number 0 is for last words.
+      const path = this.file?.path ?? decisionPath(folder, utcDay(this.clock()), writer, 0)
+      appendFileSync(path, this.waiting, { mode: 0o640 })
+    } catch {
+      // Nobody is left to tell.
+    }
+    this.waiting = ''
   }
 
   private schedule(): void {

@@ -206,6 +206,12 @@ describe('RedisStore on other deployments', () => {
     await proves(`redis://mail:p%40ss@127.0.0.1:${port}/3`)
   })
 
+  it('works for a user who may do no more than the advice for NOPERM says', async () => {
+    const rights = '~{sluice}:* &{sluice}:* +@read +@write +@scripting +@pubsub +@connection +info +time'
+    const { port } = await start(['--user', 'mail', 'on', '>secret', ...rights.split(' ')])
+    await proves(`redis://mail:secret@127.0.0.1:${port}`)
+  })
+
   it('works over a socket', async () => {
     const path = join(tmpdir(), `sluice-${process.pid}.sock`)
     await start(['--unixsocket', path])

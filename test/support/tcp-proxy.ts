@@ -5,9 +5,10 @@ import { type AddressInfo, type Server, type Socket, connect, createServer } fro
 export class TcpProxy {
   /** Holds back each piece of an answer for this long. */
   answerDelayMs = 0
-  /** Swallows what comes from either side, and keeps connections open, as a network that drops packets does. */
-  blackHole = false
   private readonly sockets = new Set<Socket>()
+  private holding = false
+  private connections = 0
+  private waiting: { count: number; resolve: () => void }[] = []
 
   private constructor(
     private readonly server: Server,
@@ -27,6 +28,24 @@ export class TcpProxy {
     return (this.server.address() as AddressInfo).port
   }
 
+  /**
+   * Lets nothing through while true, as a network does that drops packets: connections stay, and what was sent arrives
+   * when it is over, unless its connection was given up by then.
+   */
+  set blackHole(holding: boolean) {
+    this.holding = holding
+    for (const socket of this.sockets) {
+      if (holding) socket.pause()
+      else socket.resume()
+    }
+  }
+
+  /** Resolves when so many connections have been made since the start. */
+  connected(count: number): Promise<void> {
+    if (this.connections >= count) return Promise.resolve()
+    return new Promise((resolve) => this.waiting.push({ count, resolve }))
+  }
+
   /** Breaks every connection. */
   reset(): void {
     for (const socket of this.sockets) socket.destroy()
@@ -40,11 +59,10 @@ export class TcpProxy {
 
   private join(client: Socket): void {
     const target = connect(this.targetPort, '127.0.0.1')
-    client.on('data', (piece) => {
-      if (!this.blackHole) target.write(piece)
-    })
+    this.connections++
+    for (const { count, resolve } of this.waiting) if (this.connections >= count) resolve()
+    client.on('data', (piece) => target.write(piece))
     target.on('data', (piece) => {
-      if (this.blackHole) return
       if (this.answerDelayMs === 0) client.write(piece)
       else setTimeout(() => client.destroyed || client.write(piece), this.answerDelayMs)
     })
@@ -55,6 +73,7 @@ export class TcpProxy {
   private pair(socket: Socket, other: Socket): void {
     this.sockets.add(socket)
     socket.setNoDelay(true)
+    if (this.holding) socket.pause()
     socket.on('error', () => {})
     socket.on('close', () => {
       this.sockets.delete(socket)

@@ -2,9 +2,10 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Policy } from '../../config/compile'
 import { formatProblem, loadPolicy } from '../../config/load'
+import { storeSpecOf } from '../../config/store-spec'
 import { openStore, type StoreSpec } from '../../store/open-store'
 import { isLoopback, parseEndpoint } from '../endpoint'
-import { storeSpec, whyNoStore } from '../open'
+import { whyNoStore } from '../open'
 import { type Finding, fail, ok, type Patient, warn } from './finding'
 import { hookTimeoutSeconds } from './haraka-config'
 
@@ -75,7 +76,7 @@ function relaying(files: Patient['files']): Finding[] {
 async function store(policy: Policy, dir: string): Promise<Finding[]> {
   let spec: StoreSpec
   try {
-    spec = storeSpec(policy, dir)
+    spec = storeSpecOf(policy.config.store, dir)
   } catch (error) {
     return [fail('store', textOf(error), 'set store: in config/sluice.yaml')]
   }

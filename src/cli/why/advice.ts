@@ -70,6 +70,6 @@ function perTime(amount: number, windowMs: number): string {
   return `${Math.ceil(amount)}/${unit}`
 }
 
-function shellQuoted(text: string): string {
+export function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`
 }

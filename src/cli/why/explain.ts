@@ -113,7 +113,7 @@ function freeText({ t }: DecisionRecord, decision: RecordedDecision, now: number
   if (rule.startsWith('session_') && retryAfterMs === 0) return 'in another session'
   if (retryAfterMs === 0) return 'unknown'
   const at = t + retryAfterMs
-  const left = at <= now ? 'that is past: the same attempt is judged afresh' : `in ${sayDuration(at - now)} from now`
+  const left = at <= now ? 'that is past: the same attempt is judged afresh' : `${sayDuration(at - now)} from now`
   return `${utc(at)}, ${sayDuration(retryAfterMs)} later; ${left}`
 }
 

@@ -109,10 +109,10 @@ function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: Gat
     return
   }
   for (const { tier, name, limit } of prepared.tiers) {
-    const values = nullSender ? nullSenderValues(subject) : keyValues(rule.per, subject, tier)
+    const values = nullSender ? nullSenderValues(rule.per, subject) : keyValues(rule.per, subject, tier)
     if (values === undefined) return
     const key = keyText(name, values)
-    const granted = override ? scaleLimit(override.value as Limit, tier.factor) : limit
+    const granted = override ? scaleLimit(override.value, tier.factor) : limit
     asks.push({ rule, ask: askFor(granted, key, isEnforced(rule.mode, key), costOf(rule.count, subject), subject) })
   }
 }
@@ -123,9 +123,16 @@ function exemptBecause(rule: LimitRule, subject: Subject): string | undefined {
   return undefined
 }
 
-function nullSenderValues({ client, recipient }: Subject): string[] {
+/** Undefined when the rule is not about this subject, as for {@link keyValues}. */
+function nullSenderValues(per: readonly Dimension[], subject: Subject): string[] | undefined {
+  if (keyValues(per, subject, NETWORK_TIER) === undefined) return undefined
+  const { client, recipient, account, tenant } = subject
   const network = prefixText(client.address, client.address.family === 4 ? NETWORK_TIER.bits4 : NETWORK_TIER.bits6)
-  return recipient === undefined ? ['<>', network] : ['<>', network, recipient.address]
+  const values = ['<>', network]
+  if (recipient !== undefined) values.push(recipient.address)
+  if (account !== undefined && per.includes('account')) values.push(account)
+  if (tenant !== undefined && per.includes('tenant')) values.push(tenant)
+  return values
 }
 
 /** Returns undefined when the subject lacks a part of the key, such as an account: the rule then does not apply. */

@@ -89,6 +89,10 @@ export class MemoryStore implements Store {
     this.closed = true
     return Promise.resolve()
   }
+
+  closeNow(): void {
+    this.closed = true
+  }
 }
 
 /** How many of the oldest keys are looked at for expiry on each write: more than one, so that the table shrinks. */

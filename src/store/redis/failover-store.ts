@@ -50,9 +50,9 @@ const ROUNDS_PER_SETTLING = 400
  * divided by the number of live processes, as last heard (`quota-share.ts`).
  *
  * When the shared store is back, it is first told what happened meanwhile (`outage-ledger.ts`): units admitted here are
- * charged at the time they were admitted, leases are given back. A charge whose answer is lost is not sent again, nor is
- * a judgement that timed out charged at all, as it may have been carried out: so no unit is ever counted twice. Leases
- * that were taken here are taken there by the renewals of their holders.
+ * charged at the time they were admitted, leases are given back. No unit is counted twice: neither a charge whose answer
+ * is lost is sent again, nor is a judgement charged whose answer was lost, as it may have been carried out. Leases that
+ * were taken here are taken there by the renewals of their holders.
  */
 export class FailoverStore implements Store {
   readonly kind: Store['kind']
@@ -105,7 +105,7 @@ export class FailoverStore implements Store {
       return verdict
     } catch (error) {
       const { code } = this.failed(error)
-      return this.judgeLocally(asks, code !== 'STORE_TIMEOUT')
+      return this.judgeLocally(asks, code === 'STORE_REFUSED')
     }
   }
 
@@ -155,6 +155,13 @@ export class FailoverStore implements Store {
     await this.local.close()
   }
 
+  /** Nothing can be sent any more: leases end by themselves. */
+  closeNow(): void {
+    this.closed = true
+    clearInterval(this.timer)
+  }
+
+  /** @param charge whether the shared store surely knows nothing of this batch */
   private async judgeLocally(asks: readonly Ask[], charge: boolean): Promise<Verdict> {
     const verdict = await this.local.judge(shareOf(asks, this.nodes))
     if (charge) this.ledger.noteAdmitted(asks, verdict, this.clock())

@@ -4,7 +4,8 @@ import { StoreError } from '../store'
 const MENDING: Readonly<Record<string, string>> = {
   NOAUTH: 'put the password into the URL',
   WRONGPASS: 'correct the user and password in the URL',
-  NOPERM: 'allow this user the keys, channels and commands that docs name (ACL SETUSER)',
+  NOPERM:
+    'ACL SETUSER … ~{sluice}:* &{sluice}:* +@read +@write +@scripting +@pubsub +@connection +info +time, with your prefix',
   READONLY: 'point the URL at the primary, or use redis+sentinel://',
   OOM: 'raise maxmemory, or set maxmemory-policy volatile-ttl',
   LOADING: 'none needed: it is usable once its data is loaded',
@@ -28,21 +29,14 @@ export function isReadOnly(error: Error): boolean {
 }
 
 /**
- * Turns whatever the driver threw into a {@link StoreError}. The driver's error is not kept as a cause: it carries the
+ * Makes a {@link StoreError} of what the driver's error said. The error itself is not kept as a cause: it carries the
  * arguments of its command, which for AUTH are the password.
  *
+ * @param own the text of the error, without secrets
  * @param where the redacted address
- * @param redact takes secrets out of a text
- * @param lastTrouble the latest error of the connection, which says more than "connection is closed"
+ * @param lastTrouble the latest trouble of the connection, which says more than "connection is closed"
  */
-export function toStoreError(
-  error: unknown,
-  where: string,
-  redact: (text: string) => string,
-  lastTrouble?: string,
-): StoreError {
-  if (error instanceof StoreError) return error
-  const own = redact(textOf(error))
+export function toStoreError(own: string, where: string, lastTrouble?: string): StoreError {
   const text = errorWord(own) === undefined ? (lastTrouble ?? own) : own
   const word = errorWord(text)
   if (word !== undefined) {
@@ -64,7 +58,7 @@ export function textOf(error: unknown): string {
 }
 
 /** The first word of an error answer of the server; undefined for an error of the connection. */
-export function errorWord(text: string): string | undefined {
+function errorWord(text: string): string | undefined {
   const word = /^(?:Ready check failed: )?([A-Z]{2,})\b/.exec(text)?.[1]
   // Codes of the operating system and of TLS look alike: ECONNREFUSED, ERR_TLS_….
   return word === undefined || /^E(?!RR$|XECABORT$)/.test(word) ? undefined : word

@@ -4,7 +4,7 @@ import { type Ask, type KeyState, type LeaseRef, type Ping, StoreError, type Ver
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'
 import { listKeys, pingServer } from './inspect'
-import { isMissingScript, textOf, timeoutError, toStoreError } from './redis-error'
+import { isMissingScript, isReadOnly, textOf, timeoutError, toStoreError } from './redis-error'
 import { type RedisTarget, parseRedisUrl, redactText, redactUrl } from './redis-url'
 import { ResetChannel } from './reset-channel'
 import { type Script, loadScript } from './script'
@@ -75,6 +75,7 @@ export class RedisStore implements SharedStore {
     this.timeoutMs = commandTimeoutMs
     this.client = makeClient(this.target, clientName)
     this.client.on('error', (error: unknown) => (this.lastTrouble = this.redact(textOf(error))))
+    this.client.on('close', () => (this.lastTrouble ??= 'the connection was closed'))
     this.client.on('ready', () => (this.lastTrouble = undefined))
     const channel = `{${prefix}}:1:reset`
     this.resets = new ResetChannel(makeClient(this.target, `${clientName}-resets`), channel, this.id, (error) => {
@@ -155,6 +156,11 @@ export class RedisStore implements SharedStore {
     this.client.disconnect()
   }
 
+  /** Nothing can be waited for: the others learn by its silence that this process is gone. */
+  closeNow(): void {
+    this.closed = true
+  }
+
   private namesOf(parts: readonly { readonly key: string }[]): string[] {
     return parts.map((part) => this.keyPrefix + part.key)
   }
@@ -191,7 +197,11 @@ export class RedisStore implements SharedStore {
 
   private convert(error: unknown): StoreError {
     if (this.closed) return new StoreError('STORE_CLOSED', `the Redis store at ${this.where} is closed`)
-    return toStoreError(error, this.where, (text) => this.redact(text), this.lastTrouble)
+    if (error instanceof StoreError) return error
+    const text = this.redact(textOf(error))
+    // The driver hangs up on a replica to look for the primary; until it is connected again this remains the reason.
+    if (error instanceof Error && isReadOnly(error)) this.lastTrouble = text
+    return toStoreError(text, this.where, this.lastTrouble)
   }
 
   private redact(text: string): string {

@@ -51,7 +51,7 @@ describe('sluice why', () => {
       const lines = linesOf({ decisions: [later] })
       assert.match(lines[0]!, /was accepted, though over a limit$/)
       assert.equal(lines[2], '  rule       sender (shadow: enforced, it would defer)')
-      assert.match(lines[5]!, /1 hour later; in 57 minutes from now$/)
+      assert.match(lines[5]!, /1 hour later; 57 minutes from now$/)
       const canary = { ...shadowed, rule: rule({ mode: { kind: 'canary', percent: 10 }, remedy: 'reject' }) }
       assert.equal(
         linesOf({ decisions: [canary] })[2],
@@ -272,7 +272,7 @@ describe('sluice why', () => {
       const { out, err, code } = await run('192.0.2.1', '--dir', dir, '--since', '1h')
       assert.equal(code, 1)
       assert.equal(out, '')
-      assert.match(err, /^nothing about 192\.0\.2\.1 since .* UTC \(1 h\)\nsearched 1 files in .*data\/decisions, /)
+      assert.match(err, /^nothing about 192\.0\.2\.1 since .* UTC \(1 h\)\nsearched 1 file in .*data\/decisions, /)
       rmSync(path.join(dir, 'data'), { recursive: true })
       assert.match(
         (await run('192.0.2.1', '--dir', dir)).err,

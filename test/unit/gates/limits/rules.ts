@@ -1,0 +1,27 @@
+import {
+  CLIENT_TIER,
+  type Count,
+  type Dimension,
+  type Limit,
+  type LimitRule,
+  NO_OVERRIDES,
+} from '../../../../src/gates/limits/rule'
+import { rule } from '../../telemetry/fixtures'
+
+export const perMinute = (limit: number): Limit => ({ kind: 'windows', windows: [{ limit, windowMs: 60_000 }] })
+
+/** A limit rule named `mine` of the plugin `messages`, 5/min, enforced. */
+export function limitRule(count: Count, per: readonly Dimension[], changes: Partial<LimitRule> = {}): LimitRule {
+  return {
+    ...rule({ name: 'mine' }),
+    count,
+    per,
+    limit: perMinute(5),
+    tiers: [CLIENT_TIER],
+    exemptTrusted: true,
+    exemptAuthenticated: false,
+    direction: undefined,
+    overrides: NO_OVERRIDES,
+    ...changes,
+  }
+}

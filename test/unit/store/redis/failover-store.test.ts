@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict'
+import { mock } from 'node:test'
+import { MemoryStore } from '../../../../src/store/memory/memory-store'
+import { FailoverStore, type StoreChange } from '../../../../src/store/redis/failover-store'
+import type { Charge, SharedStore } from '../../../../src/store/redis/shared-store'
+import { type Ask, type LeaseRef, StoreError, type Verdict } from '../../../../src/store/store'
+
+const ask: Ask = { op: 'window', key: 'k', enforced: true, cost: 1, windows: [{ limit: 12, windowMs: 60_000 }] }
+const refs: LeaseRef[] = [{ key: 'l', id: 'session-0001' }]
+
+/** A shared store in memory whose answers the test chooses. */
+class FakeShared extends MemoryStore implements SharedStore {
+  down: Error | undefined
+  live = 1
+  readonly charged: Charge[] = []
+  readonly released: LeaseRef[] = []
+  /** While set, calls that charge fail with it. */
+  refusesCharges: Error | undefined
+
+  override async open(): Promise<void> {
+    this.answer()
+  }
+  override judge(asks: readonly Ask[]): Verdict {
+    this.answer()
+    return super.judge(asks)
+  }
+  override release(leases: readonly LeaseRef[]): void {
+    this.answer()
+    this.released.push(...leases)
+  }
+  override renew(leases: readonly LeaseRef[], ttlMs: number): void {
+    this.answer()
+    super.renew(leases, ttlMs)
+  }
+  async beat(): Promise<number> {
+    this.answer()
+    return this.live
+  }
+  async charge(charges: readonly Charge[]): Promise<void> {
+    this.answer()
+    if (this.refusesCharges) throw this.refusesCharges
+    this.charged.push(...charges)
+  }
+  private answer(): void {
+    if (this.down) throw this.down
+  }
+}
+
+describe('FailoverStore', () => {
+  const gone = new StoreError('STORE_REFUSED', 'gone')
+  let now: number
+  let shared: FakeShared
+  let store: FailoverStore
+  let changes: StoreChange[]
+
+  beforeEach(async () => {
+    mock.timers.enable({ apis: ['setInterval'] })
+    now = 1_700_000_000_000
+    changes = []
+    const clock = (): number => now
+    shared = new FakeShared({ clock })
+    store = new FailoverStore({
+      shared,
+      local: new MemoryStore({ clock }),
+      clock,
+      onChange: (change) => changes.push(change),
+    })
+  })
+
+  afterEach(async () => {
+    await store.close()
+    mock.timers.reset()
+  })
+
+  /** Lets time pass, and the background work of it come to its end. */
+  async function pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 200) {
+      now += 200
+      mock.timers.tick(200)
+      await new Promise(setImmediate)
+    }
+  }
+
+  async function lose(error: Error = gone): Promise<void> {
+    shared.down = error
+    for (let count = 0; count < 3; count++) await store.judge([ask])
+  }
+
+  it('is of the kind of the store it guards', () => assert.equal(store.kind, shared.kind))
+
+  it('answers the very call that failed, and counts as lost at the third in a row', async () => {
+    await store.open()
+    shared.down = gone
+    for (const lost of [0, 0, 1]) {
+      const verdict = await store.judge([ask])
+      assert.deepEqual([verdict.committed, verdict.degraded], [true, true])
+      assert.equal(changes.length, lost)
+    }
+    assert.deepEqual(changes, [{ state: 'lost', at: now, reason: 'gone' }])
+  })
+
+  it('opens at once without the shared store, and says so', async () => {
+    shared.down = gone
+    await store.open()
+    assert.deepEqual(
+      changes.map((change) => change.state),
+      ['lost'],
+    )
+  })
+
+  it('is back after a successful probe, having told what happened meanwhile', async () => {
+    await store.open()
+    await lose()
+    await store.judge([ask])
+    await store.release(refs)
+    await pass(3000)
+    assert.equal(changes.length, 1)
+    shared.down = undefined
+    await pass(1000)
+    assert.deepEqual(changes[1], { state: 'back', at: now, reason: 'the shared store answers again', downMs: 4000 })
+    assert.deepEqual(shared.released, refs)
+    assert.deepEqual(
+      shared.charged.map((charge) => charge.op === 'window' && charge.entries),
+      [[{ agoMs: 4000, units: 4 }]],
+    )
+    assert.equal((await store.judge([ask])).degraded, false)
+  })
+
+  it('stays away while it cannot tell what happened', async () => {
+    await store.open()
+    await lose()
+    shared.down = undefined
+    shared.refusesCharges = gone
+    await pass(1000)
+    assert.equal(changes.length, 1)
+    shared.refusesCharges = undefined
+    await pass(1000)
+    assert.equal(changes.length, 2)
+    assert.deepEqual(shared.charged, [], 'a charge that may have arrived is not sent again')
+  })
+
+  for (const code of ['STORE_TIMEOUT', 'STORE_UNREACHABLE'] as const) {
+    it(`does not charge a judgement that ended in ${code}, as it may have been carried out`, async () => {
+      await store.open()
+      await lose(new StoreError(code, 'late'))
+      shared.down = undefined
+      await pass(1000)
+      assert.equal(changes.length, 2)
+      assert.deepEqual(shared.charged, [])
+    })
+  }
+
+  it('settles a single failure without being lost', async () => {
+    await store.open()
+    shared.down = gone
+    await store.judge([ask])
+    await store.release(refs)
+    shared.down = undefined
+    await pass(200)
+    assert.deepEqual([changes.length, shared.charged.length, shared.released.length], [0, 1, 1])
+  })
+
+  it('divides the quota by the processes last heard of', async () => {
+    shared.live = 4
+    await store.open()
+    await lose()
+    let admitted = 3
+    while ((await store.judge([ask])).committed) admitted++
+    assert.equal(admitted, 3)
+  })
+
+  it('does not believe at once, after a return, that the others are gone', async () => {
+    shared.live = 4
+    await store.open()
+    await lose()
+    shared.down = undefined
+    shared.live = 1
+    await pass(3000)
+    assert.equal((await store.ping()).detail['processes'], 4)
+    await pass(10_000)
+    assert.equal((await store.ping()).detail['processes'], 1)
+  })
+
+  it('lets a mistake of ours through, and counts it as no outage', async () => {
+    await store.open()
+    shared.down = new TypeError('a bug')
+    await assert.rejects(store.judge([ask]), TypeError)
+    assert.deepEqual(changes, [])
+  })
+
+  it('does not end the process for a mistake in the background', async () => {
+    await store.open()
+    shared.down = new TypeError('a bug')
+    await pass(2000)
+    assert.deepEqual(
+      changes.map((change) => change.reason),
+      ['a bug'],
+    )
+  })
+
+  it('tells of resets by others, and forgets the key in its own share too', async () => {
+    const heard: string[] = []
+    store.onReset((key) => heard.push(key))
+    await store.open()
+    await lose()
+    await shared.reset(['k'])
+    assert.deepEqual(heard, ['k'])
+    assert.equal((await store.judge([ask])).answers[0]!.count, 0)
+  })
+
+  it('tells of its own resets once', async () => {
+    const heard: string[] = []
+    store.onReset((key) => heard.push(key))
+    await store.open()
+    await store.judge([ask])
+    assert.equal(await store.reset(['k']), 1)
+    assert.deepEqual(heard, ['k'])
+  })
+
+  it('lists what it judges against', async () => {
+    await store.open()
+    await store.judge([{ ...ask, key: 'there' }])
+    await lose()
+    assert.deepEqual(
+      (await store.list('', 9)).map(({ key }) => key),
+      ['k'],
+    )
+  })
+
+  it('rejects once closed', async () => {
+    await store.open()
+    await store.close()
+    await assert.rejects(store.judge([ask]), { code: 'STORE_CLOSED' })
+  })
+})
