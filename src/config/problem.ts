@@ -12,7 +12,9 @@ export interface ConfigProblem {
 
 /** One line, as compilers write it, so that editors can jump to it: `config/sluice.yaml:12:5 limits.sender.limt: …`. */
 export function formatProblem({ file, line, column, path, message }: ConfigProblem): string {
-  return `${file}:${line}:${column} ${path === '' ? '' : `${path}: `}${message}`
+  const text = `${file}:${line}:${column} ${path === '' ? '' : `${path}: `}${message}`
+  // What was written is quoted: it may hold line feeds, and letters that a terminal obeys.
+  return text.replace(/\p{Cc}+/gu, ' ')
 }
 
 /** A key path for people; a key that holds a dot or a space, such as a domain, is put in quotes. */

@@ -39,6 +39,11 @@ export class ExhaustedCache implements Store {
     inner.onReset((key) => this.keys.delete(key))
   }
 
+  /** Keys known to be exhausted; bounded. */
+  get remembered(): number {
+    return this.keys.size
+  }
+
   get kind(): Store['kind'] {
     return this.inner.kind
   }

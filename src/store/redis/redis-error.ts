@@ -37,7 +37,8 @@ export function isReadOnly(error: Error): boolean {
  * @param lastTrouble the latest trouble of the connection, which says more than "connection is closed"
  */
 export function toStoreError(own: string, where: string, lastTrouble?: string): StoreError {
-  const text = errorWord(own) === undefined ? (lastTrouble ?? own) : own
+  const ours = saysOnlyClosed(own) ? 'there is no connection' : own
+  const text = errorWord(own) === undefined ? (lastTrouble ?? ours) : own
   const word = errorWord(text)
   if (word !== undefined) {
     const mending = MENDING[word] ?? 'look into its log'
@@ -54,7 +55,12 @@ export function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(textOf).join('; ')
   if ('lastNodeError' in error && error.lastNodeError instanceof Error) return textOf(error.lastNodeError)
-  return error.message === '' ? error.name : error.message
+  return (error.message === '' ? error.name : error.message).replace(/\.$/, '')
+}
+
+/** Whether a text says no more than that there is no connection, so that what was said before tells more. */
+export function saysOnlyClosed(text: string): boolean {
+  return /^(?:Connection is closed|Stream isn't writeable)/.test(text)
 }
 
 /** The first word of an error answer of the server; undefined for an error of the connection. */

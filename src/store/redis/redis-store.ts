@@ -4,7 +4,7 @@ import { type Ask, type KeyState, type LeaseRef, type Ping, StoreError, type Ver
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'
 import { listKeys, pingServer } from './inspect'
-import { isMissingScript, isReadOnly, textOf, timeoutError, toStoreError } from './redis-error'
+import { isMissingScript, isReadOnly, saysOnlyClosed, textOf, timeoutError, toStoreError } from './redis-error'
 import { type RedisTarget, parseRedisUrl, redactText, redactUrl } from './redis-url'
 import { ResetChannel } from './reset-channel'
 import { type Script, loadScript } from './script'
@@ -74,7 +74,7 @@ export class RedisStore implements SharedStore {
     this.nodesKey = `{${prefix}}:nodes`
     this.timeoutMs = commandTimeoutMs
     this.client = makeClient(this.target, clientName)
-    this.client.on('error', (error: unknown) => (this.lastTrouble = this.redact(textOf(error))))
+    this.client.on('error', (error: unknown) => this.noteTrouble(this.redact(textOf(error))))
     this.client.on('close', () => (this.lastTrouble ??= 'the connection was closed'))
     this.client.on('ready', () => (this.lastTrouble = undefined))
     const channel = `{${prefix}}:1:reset`
@@ -202,6 +202,10 @@ export class RedisStore implements SharedStore {
     // The driver hangs up on a replica to look for the primary; until it is connected again this remains the reason.
     if (error instanceof Error && isReadOnly(error)) this.lastTrouble = text
     return toStoreError(text, this.where, this.lastTrouble)
+  }
+
+  private noteTrouble(text: string): void {
+    if (!saysOnlyClosed(text)) this.lastTrouble = text
   }
 
   private redact(text: string): string {

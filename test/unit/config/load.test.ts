@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import fc from 'fast-check'
 import { compilePolicy } from '../../../src/config/compile'
 import { DEFAULTS } from '../../../src/config/defaults'
 import { type LoadedPolicy, type RefusedPolicy, formatProblem, loadPolicy } from '../../../src/config/load'
@@ -187,6 +188,50 @@ describe('loadPolicy', () => {
   it('names the files it looked for when it refuses, so that mending any of them is noticed', () => {
     const { files } = refused(directoryWith('limits: {sender: {overrides_file: sluice/none.map}}\n'))
     assert.ok(files.includes('config/sluice/none.map'))
+  })
+
+  it('says what is wrong in single lines, whatever has become of the file', () => {
+    const shipped = readFileSync(path.join(__dirname, '../../../config/sluice.yaml'), 'utf8')
+    const text = shipped.replace(/^\s*#.*\n/gm, '')
+    const scraps = [
+      '\t',
+      '\n',
+      ':',
+      '- ',
+      '[',
+      '}',
+      '"',
+      '*',
+      '!',
+      '|',
+      '#',
+      '\0',
+      '\x1b',
+      '5',
+      'null',
+      '~',
+      'x: ',
+      '%',
+      'é',
+      '<<: ',
+    ]
+    const edits = fc.array(fc.tuple(fc.nat(text.length), fc.nat(9), fc.constantFrom('', ...scraps)), { maxLength: 4 })
+    const directory = directoryWith()
+    fc.assert(
+      fc.property(edits, (made) => {
+        const edited = made.reduce((was, [at, cut, scrap]) => was.slice(0, at) + scrap + was.slice(at + cut), text)
+        directory.write('config/sluice.yaml', edited)
+        const loaded = loadPolicy(directory.path)
+        if ('policy' in loaded) return
+        assert.notEqual(loaded.problems.length, 0)
+        const lines = edited.split(/\r?\n/).length
+        for (const problem of loaded.problems) {
+          assert.match(formatProblem(problem), /^config\/sluice[^ ]*:\d+:\d+ \P{Cc}+$/u)
+          assert.ok(problem.line >= 1 && problem.line <= lines + 1 && problem.column >= 1)
+        }
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('keeps a key called __proto__ a key, and refuses it', () => {

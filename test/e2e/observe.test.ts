@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { HarakaServer, PLUGINS } from '../support/haraka'
+import { SmtpClient } from '../support/smtp-client'
+
+const SLUICE = path.resolve(__dirname, '../../bin/sluice.js')
+
+interface Run {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function sluice(...args: string[]): Promise<Run> {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [SLUICE, ...args], {
+      env: { ...process.env, NO_COLOR: '1' },
+    })
+    return { code: 0, stdout, stderr }
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+    return { code, stdout, stderr }
+  }
+}
+
+const POLICY = `mode: enforce
+store: lmdb:data/sluice
+trusted: []
+limits:
+  sender: {limit: [2/min, 20/h]}
+`
+
+describe('seeing, end to end', function () {
+  this.timeout(60_000)
+  let server: HarakaServer
+  let reference: string
+  before(async () => {
+    server = await HarakaServer.start({ sluice: POLICY, plugins: PLUGINS.filter((name) => name !== 'queue/discard') })
+    const client = await SmtpClient.greet(server.port)
+    for (let count = 0; count < 2; count++) await client.send('a@example.com', 'u@local.test')
+    const { text } = await client.say('MAIL FROM:<a+x@example.com>')
+    reference = /\(sluice sender (\w+)\)/.exec(text)![1]!
+    await client.quit()
+  })
+  after(() => server.remove())
+
+  it('writes one line for an enforced decision, fixed fields first, what the client chose last', async () => {
+    const [line] = await server.waitForLog(/\[sluice\] action=.*/)
+    assert.match(
+      line,
+      /^\[sluice\] action=defer rule=sender mode=enforce stage=mail ref=\w{7} ip=127\.0\.0\.1 count=2 limit=2 window_s=60 retry_s=\d+ .*key="sender\|a@example\.com" helo="client\.test"$/,
+    )
+  })
+
+  for (const [what, argument] of [
+    ['the reference of the reply', () => reference],
+    ['the address', () => 'a@example.com'],
+    ['the client', () => '127.0.0.1'],
+  ] as const) {
+    it(`tells why by ${what}`, async () => {
+      const { code, stdout } = await sluice('why', argument(), '--dir', server.dir)
+      assert.equal(code, 0, stdout)
+      assert.match(stdout, /sender/)
+      assert.match(stdout, /a@example\.com/)
+      assert.match(stdout, /2\b/)
+    })
+  }
+
+  it('tells when it knows nothing, with exit code 1', async () => {
+    assert.equal((await sluice('why', 'nobody@example.net', '--dir', server.dir)).code, 1)
+  })
+
+  it('shows, tops and resets limits while the server runs, and the server heeds it', async () => {
+    const shown = await sluice('limits', 'show', 'a@example.com', '--dir', server.dir, '--json')
+    assert.equal(shown.code, 0, shown.stderr)
+    assert.match(shown.stdout, /sender\|a@example\.com/)
+    assert.match((await sluice('limits', 'top', '--dir', server.dir)).stdout, /sender/)
+
+    const dry = await sluice('limits', 'reset', 'a@example.com', '--dir', server.dir, '--dry-run')
+    assert.equal(dry.code, 0, dry.stderr)
+    const client = await SmtpClient.greet(server.port)
+    assert.equal((await client.say('MAIL FROM:<a@example.com>')).code, 450, 'a dry run changes nothing')
+    const reset = await sluice('limits', 'reset', 'a@example.com', '--dir', server.dir)
+    assert.equal(reset.code, 0, reset.stderr)
+    // Every process learns of a reset at its next tick.
+    let code = 450
+    for (let attempt = 0; attempt < 100 && code === 450; attempt++) {
+      await delay(20)
+      code = (await client.say('MAIL FROM:<a@example.com>')).code
+    }
+    assert.equal(code, 250)
+    await client.quit()
+  })
+
+  it('pings its store and finds the server in good health', async () => {
+    assert.equal((await sluice('store', 'ping', '--dir', server.dir)).code, 0)
+    const doctor = await sluice('doctor', server.dir)
+    assert.equal(doctor.code, 0, doctor.stdout + doctor.stderr)
+  })
+
+  it('serves metrics and health on loopback', async () => {
+    const metrics = await server.get('/metrics')
+    assert.equal(metrics.status, 200)
+    assert.match(metrics.text, /^sluice_decisions_total\{.*rule="sender".*\} \d+$/m)
+    assert.match(metrics.text, /^sluice_judge_seconds_bucket/m)
+    assert.doesNotMatch(metrics.text, /example\.com/)
+    assert.equal((await server.get('/healthz')).status, 200)
+    assert.equal((await server.get('/readyz')).status, 200)
+    assert.equal((await server.get('/nothing')).status, 404)
+  })
+
+  it('adds all workers up in one scrape', async () => {
+    const cluster = await HarakaServer.start({ sluice: POLICY, nodes: 2 })
+    try {
+      const clients = await Promise.all(Array.from({ length: 6 }, () => SmtpClient.greet(cluster.port)))
+      for (const [index, client] of clients.entries()) await client.say(`MAIL FROM:<u${index}@d${index}.example>`)
+      const stages = async () => {
+        const { text } = await cluster.get('/metrics')
+        return Number(/^sluice_stages_total\{stage="mail",result="accept"\} (\d+)$/m.exec(text)?.[1])
+      }
+      assert.equal(await stages(), 6)
+      assert.equal(await stages(), 6, 'whichever process answers')
+      assert.equal((await cluster.get('/readyz')).status, 200)
+    } finally {
+      await cluster.remove()
+    }
+  })
+})

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { ExhaustedCache } from '../../../src/store/exhausted-cache'
+import { MemoryStore } from '../../../src/store/memory/memory-store'
+import type { Ask, Verdict } from '../../../src/store/store'
+
+describe('ExhaustedCache', () => {
+  let now: number
+  let store: ExhaustedCache
+  let inner: MemoryStore
+  beforeEach(() => {
+    now = 1_000_000
+    inner = new MemoryStore({ clock: () => now })
+    store = new ExhaustedCache(inner, () => now)
+  })
+
+  const ask = (key: string, limit = 2, enforced = true): Ask => ({
+    op: 'window',
+    key,
+    enforced,
+    windows: [{ limit, windowMs: 1000 }],
+    cost: 1,
+  })
+  const judge = (...asks: Ask[]) => store.judge(asks) as Verdict
+
+  it('costs an exhausted key no trip until its time comes, and says the time that is left', () => {
+    judge(ask('a'))
+    now += 100
+    judge(ask('a'))
+    assert.equal(judge(ask('a')).answers[0]!.retryAfterMs, 900)
+    const { trips } = store
+    for (let count = 0; count < 1000; count++) {
+      const verdict = judge(ask('b', 5), ask('a'))
+      assert.equal(verdict.committed, false)
+      assert.equal(verdict.answers[1]!.retryAfterMs, 900)
+    }
+    assert.equal(store.trips, trips)
+    assert.equal(store.hits, 1000)
+    now += 899
+    assert.equal(judge(ask('a')).committed, false)
+    now += 1
+    assert.equal(judge(ask('a')).committed, true)
+    for (let count = 0; count < 5; count++) assert.equal(judge(ask('b', 5)).committed, true, 'b was never charged')
+  })
+
+  it('asks on behalf of shadow rules always, since they hold nobody up', () => {
+    for (let count = 0; count < 3; count++) judge(ask('a', 2, false))
+    const { trips } = store
+    assert.equal(judge(ask('a', 2, false)).committed, true)
+    assert.equal(store.trips, trips + 1)
+  })
+
+  it('forgets a key that is reset', async () => {
+    for (let count = 0; count < 3; count++) judge(ask('a'))
+    await store.reset(['a'])
+    assert.equal(judge(ask('a')).committed, true)
+  })
+
+  it('remembers a refused lease for a second at most, and not at all once it is given back here', () => {
+    const lease = (id: string): Ask => ({ op: 'lease', key: 'l', enforced: true, limit: 1, id, ttlMs: 60_000 })
+    judge(lease('aaaaaaaaaaaa'))
+    assert.equal(judge(lease('bbbbbbbbbbbb')).committed, false)
+    const { trips } = store
+    assert.equal(judge(lease('bbbbbbbbbbbb')).committed, false)
+    assert.equal(store.trips, trips)
+    void store.release([{ key: 'l', id: 'aaaaaaaaaaaa' }])
+    assert.equal(judge(lease('bbbbbbbbbbbb')).committed, true)
+  })
+
+  it('stays bounded under a hundred thousand exhausted keys', () => {
+    for (let count = 0; count < 100_000; count++) {
+      judge(ask(`k${count}`, 1))
+      judge(ask(`k${count}`, 1))
+    }
+    assert.ok(store.remembered <= 50_000)
+  })
+})
+
+describe('MemoryStore under a flood of keys', () => {
+  it('keeps at most maxKeys of 100,000 senders in a minute, the latest ones', () => {
+    const store = new MemoryStore({ clock: () => 1_000_000, maxKeys: 10_000 })
+    const windows = [{ limit: 1, windowMs: 60_000 }]
+    for (let count = 0; count < 100_000; count++) {
+      store.judge([{ op: 'window', key: `sender|u${count}`, enforced: true, windows, cost: 1 }])
+    }
+    const again = (count: number) =>
+      store.judge([{ op: 'window', key: `sender|u${count}`, enforced: true, windows, cost: 1 }]).committed
+    assert.equal(again(99_999), false, 'the latest is remembered')
+    return store.ping().then(({ keys }) => assert.ok(keys <= 10_000))
+  })
+})
