@@ -10,7 +10,17 @@ const may = {
   gates: ['policy', 'keys', 'store/store'],
   config: ['policy', 'gates', 'keys', 'store/store', 'store/open-store'],
   console: ['telemetry', 'policy'],
-  haraka: ['gates', 'policy', 'keys', 'config', 'telemetry', 'console', 'store/store', 'store/open-store'],
+  haraka: [
+    'gates',
+    'policy',
+    'keys',
+    'config',
+    'telemetry',
+    'console',
+    'store/store',
+    'store/open-store',
+    'store/exhausted-cache',
+  ],
   cli: ['config', 'gates', 'policy', 'keys', 'telemetry', 'store/store', 'store/open-store'],
 }
 const folders = Object.keys(may)

@@ -5,10 +5,10 @@ import type { HarakaPlugin, HarakaServer, Hook } from './types'
 
 /** What a plugin of the suite exports to Haraka besides its own hooks. */
 export interface SluicePlugin {
-  register(this: HarakaPlugin): void
-  shutdown(this: HarakaPlugin): void
-  hook_init_master: Hook<HarakaServer>
-  hook_init_child: Hook<HarakaServer>
+  readonly register: (this: HarakaPlugin) => void
+  readonly shutdown: (this: HarakaPlugin) => void
+  readonly hook_init_master: Hook<HarakaServer>
+  readonly hook_init_child: Hook<HarakaServer>
   /** Makes a hook: guarded, and with the runtime at hand. */
   hook(name: string, body: HookBody<Runtime>): Hook
 }

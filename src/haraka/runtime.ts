@@ -24,7 +24,7 @@ export interface RuntimeOptions {
   readonly policy: Policy
   readonly stream: EventStream
   /** Called once, when this process first needs a store: the master of a cluster never does. */
-  openStore(): OpenedStore
+  readonly openStore: () => OpenedStore
 }
 
 export interface OpenedStore {

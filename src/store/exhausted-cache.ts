@@ -133,10 +133,17 @@ export class ExhaustedCache implements Store {
       const freeInMs = ask.op === 'lease' ? Math.min(LEASE_REFUSAL_MS, answer.retryAfterMs) : answer.retryAfterMs
       // A cost larger than the limit never fits, but a smaller one may.
       if (freeInMs === Infinity || (ask.op !== 'lease' && ask.cost > 1)) continue
-      if (this.keys.size >= MAX_KEYS) this.keys.delete(this.keys.keys().next().value!)
+      if (this.keys.size >= MAX_KEYS) this.forgetOldest()
       this.keys.set(ask.key, { until: now + freeInMs, at: now, answer })
     }
     return verdict
+  }
+
+  private forgetOldest(): void {
+    for (const key of this.keys.keys()) {
+      this.keys.delete(key)
+      return
+    }
   }
 }
 

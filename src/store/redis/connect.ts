@@ -32,7 +32,7 @@ export function makeClient(target: RedisTarget, clientName: string): RedisClient
     maxLoadingRetryTime: RECONNECT_MS,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
-    reconnectOnError: isReadOnly,
+    reconnectOnError: leaveReplica(),
   } satisfies RedisOptions
   if (target.mode === 'cluster') return new Cluster([...target.hosts], clusterOptions(common))
   const single: RedisOptions = { ...common, enableOfflineQueue: false, retryStrategy: pause, db: target.database }
@@ -66,6 +66,17 @@ function clusterOptions(redisOptions: NonNullable<ClusterOptions['redisOptions']
     retryDelayOnFailover: 50,
     maxRedirections: 4,
     redisOptions,
+  }
+}
+
+/** Hangs up on a server that has become a replica, to look for the primary; once, however many calls it refuses. */
+function leaveReplica(): (error: Error) => boolean {
+  let leftAt = -Infinity
+  return (error) => {
+    const now = performance.now()
+    if (!isReadOnly(error) || now - leftAt < RECONNECT_MS) return false
+    leftAt = now
+    return true
   }
 }
 
