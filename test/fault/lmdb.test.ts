@@ -178,6 +178,14 @@ describe('lmdb store, when things go wrong', () => {
       assert.equal(await modeOf(store), 'exclusive')
     })
 
+    it('hands over all it has in memory, however much, before another may judge', async () => {
+      const first = await openStore()
+      for (let key = 0; key < 3000; key++) void first.judge([ask(`k${key}`)])
+      const [second, third] = await Promise.all([openStore(), openStore()])
+      assert.equal(await knownOf(second, 3000), 3000)
+      assert.equal(await knownOf(third, 10), 10)
+    })
+
     it('loses nothing that was counted among others when a process is killed', async () => {
       const store = await openStore()
       const remote = await spawnStore()

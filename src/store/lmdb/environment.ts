@@ -7,7 +7,7 @@ const MAP_BYTES = 16 * 2 ** 30
 const PAGES_PER_RECORD = 2
 const PAGES_PER_TRANSACTION = 8
 /** So much may be lost when the whole host goes down. */
-const SYNC_EVERY_MS = 5000
+const LOOK_AFTER_EVERY_MS = 5000
 
 /**
  * The LMDB environment of one store directory, opened without a sync on each commit: a process that dies loses nothing
@@ -23,7 +23,7 @@ export class Environment {
   private readonly reserve: Reserve
   private syncing: Promise<boolean> | undefined
   private writtenSinceSync = false
-  private syncedAt = performance.now()
+  private lookedAfterAt = performance.now()
 
   constructor(readonly path: string) {
     const wide = process.arch.includes('64') || process.arch === 's390x'
@@ -59,6 +59,11 @@ export class Environment {
     this.root.resetReadTxn()
   }
 
+  /** Lets go of what killed processes were reading: pages they might still read would never be used again. */
+  forgetDeadReaders(): void {
+    this.root.readerCheck()
+  }
+
   get sizeBytes(): number {
     const { pageSize, lastPageNumber } = this.extent()
     return pageSize * (lastPageNumber + 1)
@@ -76,10 +81,11 @@ export class Environment {
     return ok
   }
 
-  /** Syncs in the background when the last time is long enough ago; `onProblem` hears when it fails. */
-  syncNowAndThen(onProblem: (problem: string) => void): void {
-    if (performance.now() - this.syncedAt < SYNC_EVERY_MS) return
-    this.syncedAt = performance.now()
+  /** What must be done now and then, when the last time is long enough ago; `onProblem` hears when it fails. */
+  lookAfter(onProblem: (problem: string) => void): void {
+    if (performance.now() - this.lookedAfterAt < LOOK_AFTER_EVERY_MS) return
+    this.lookedAfterAt = performance.now()
+    this.forgetDeadReaders()
     void this.sync().then((ok) => {
       if (!ok) onProblem(`store: ${this.path} could not be put on disk; a power failure may cost counts`)
     })

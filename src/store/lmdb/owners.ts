@@ -65,9 +65,9 @@ export class Membership {
   }
 
   removeDead(): void {
-    for (const owner of this.all()) {
-      if (owner.id !== this.id && !isAlive(owner)) this.environment.owners.removeSync(owner.id)
-    }
+    const dead = this.all().filter((owner) => owner.id !== this.id && !isAlive(owner))
+    for (const owner of dead) this.environment.owners.removeSync(owner.id)
+    if (dead.length > 0) this.environment.forgetDeadReaders()
   }
 
   private all(): Owner[] {

@@ -231,7 +231,7 @@ export class Tenure {
     do this.flush()
     while (this.mode === 'exclusive' && this.cache.unwritten > 0 && (impatient || performance.now() < until))
     this.health.recovered()
-    this.environment.syncNowAndThen((problem) => this.options.notice(problem))
+    this.environment.lookAfter((problem) => this.options.notice(problem))
   }
 
   /** One transaction of write-behind; with it the handover to shared work, once nothing is unwritten and others wait. */
@@ -273,7 +273,7 @@ export class Tenure {
       return alone ? 'exclusive' : 'shared'
     })
     this.verifiedAt = performance.now()
-    if (leads) this.environment.syncNowAndThen((problem) => this.options.notice(problem))
+    if (leads) this.environment.lookAfter((problem) => this.options.notice(problem))
   }
 
   private load(key: string) {

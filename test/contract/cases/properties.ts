@@ -94,7 +94,9 @@ export function describeProperties(bench: Bench): void {
 
 function step(most: number, window: number, virtual: boolean): fc.Arbitrary<Step> {
   const still = fc.constant(0)
-  const pause = virtual ? fc.integer({ min: 1, max: window }) : fc.integer({ min: 1, max: 20 })
+  // Short pauses too: within a sixtieth of the window admissions are grouped.
+  const short = fc.integer({ min: 1, max: Math.max(1, Math.floor(window / 80)) })
+  const pause = virtual ? fc.oneof(short, fc.integer({ min: 1, max: window })) : fc.integer({ min: 1, max: 20 })
   return fc.record({
     passMs: fc.oneof({ weight: 5, arbitrary: still }, { weight: 2, arbitrary: pause }),
     cost: fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, fc.integer({ min: 1, max: most + 1 })),
