@@ -7,7 +7,6 @@ import {
   type Connection,
   DENY,
   type EnvelopeAddress,
-  type HarakaPlugin,
   OK,
   type Runtime,
   sluicePlugin,
@@ -15,21 +14,28 @@ import {
 } from '../../src/haraka'
 
 const plugin = sluicePlugin('hardening')
-export const { shutdown, hook_init_master, hook_init_child } = plugin
+export const { register, shutdown, hook_init_master, hook_init_child } = plugin
 
-export function register(this: HarakaPlugin): void {
-  plugin.register.call(this)
-  // Last of all: an answer with a text ends the chain, and no other plugin's connect hook may be cut off.
-  this.register_hook('connect', 'greet', 100)
-}
+export const hook_lookup_rdns = plugin.hook('lookup_rdns', plainGreeting)
+/** XCLIENT greets anew, and may go straight here. */
+export const hook_connect = plugin.hook('connect', plainGreeting)
 
-/** `HOST ESMTP`, nothing of the software or the session. RFC 5321 §4.2: the host name comes first. */
-export const greet = plugin.hook('connect', (runtime, connection) => {
+/**
+ * `HOST ESMTP`, nothing of the software or the session. RFC 5321 §4.2: the host name comes first. An answer with a text
+ * would end the chain of connect hooks, and another plugin's OK would keep ours from being asked; so the reply itself is
+ * worded, when Haraka sends it.
+ */
+function plainGreeting(runtime: Runtime, connection: Connection): Answer {
   if (runtime.policy.config.hardening.banner !== 'minimal') return undefined
   // Also what the Received header says of us.
   connection.local.info = 'ESMTP'
-  return { code: OK, message: `${connection.local.host} ESMTP` }
-})
+  const original = Object.getPrototypeOf(connection) as Connection
+  connection.respond = (code, message, done) => {
+    Reflect.deleteProperty(connection, 'respond')
+    original.respond.call(connection, code, code === 220 ? `${connection.local.host} ESMTP` : message, done)
+  }
+  return undefined
+}
 
 /** DENY would answer 550 and wipe an open transaction; OK with a reply of its own leaves it. */
 export const hook_vrfy = plugin.hook('vrfy', (runtime, connection) =>

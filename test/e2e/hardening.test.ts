@@ -14,12 +14,17 @@ describe('hardening, end to end', function () {
   })
   after(() => server.remove())
 
-  it('greets with its host name and ESMTP, and nothing else', async () => {
-    const client = await SmtpClient.connect(server.port)
-    assert.equal((await client.reply()).text, '220 mx.local.test ESMTP')
-    assert.doesNotMatch((await client.say('EHLO client.test')).text, /haraka/i)
-    await client.quit()
-  })
+  for (const [who, from] of [
+    ['strangers', '127.0.0.1'],
+    ['clients that may relay', '127.0.0.99'],
+  ] as const) {
+    it(`greets ${who} with its host name and ESMTP, and nothing else`, async () => {
+      const client = await SmtpClient.connect(server.port, from)
+      assert.equal((await client.reply()).text, '220 mx.local.test ESMTP')
+      assert.doesNotMatch((await client.say('EHLO client.test')).text, /haraka/i)
+      await client.quit()
+    })
+  }
 
   it('tells nothing of software or version in the Received header', async () => {
     const sink = await HarakaServer.start({
