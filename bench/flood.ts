@@ -57,7 +57,13 @@ export async function benchFlood(): Promise<FloodFigure> {
 }
 
 async function floodOnce(good: LoadProcess, bad: LoadProcess): Promise<FloodFigure> {
-  const plugins = ['sluice/plugins/connections', 'sluice/plugins/messages', 'rcpt_to.in_host_list', 'queue/discard']
+  const plugins = [
+    'sluice/plugins/connections',
+    'sluice/plugins/messages',
+    'no_rdns',
+    'rcpt_to.in_host_list',
+    'queue/discard',
+  ]
   const server = await HarakaServer.start({ sluice: POLICY, plugins, logLevel: 'error', quiet: true })
   const goodOrder = { port: server.port, messages: GOOD_MESSAGES, perConnection: 10, parallel: 2, from: ['127.1.0.1'] }
   const flood = { port: server.port, messages: FLOOD_CONNECTIONS, perConnection: 1, parallel: 20, from: [FLOODER] }

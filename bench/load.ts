@@ -62,7 +62,8 @@ function session({ port, perConnection, from }: LoadOrder, state: State): Promis
     const say = (text: string) => socket.write(text)
     const end = () => {
       step = 9
-      say('QUIT\r\n')
+      // Closing first keeps TIME_WAIT on this side, where no new connection can be mistaken for an old one.
+      socket.end('QUIT\r\n')
     }
     const refused = () => {
       state.refused++
@@ -74,7 +75,7 @@ function session({ port, perConnection, from }: LoadOrder, state: State): Promis
       say(`MAIL FROM:<sender${n}@domain${n % 500}.example>\r\n`)
     }
     const take = (code: number) => {
-      if (step === 9) return socket.end()
+      if (step === 9) return
       if (step === 0) {
         step = 1
         return code === 220 ? say('EHLO bench.example\r\n') : refused()

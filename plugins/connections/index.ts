@@ -38,12 +38,6 @@ export const hook_rcpt = plugin.hook('rcpt', (runtime, connection, params) => {
   return runtime.answer(NAME, 'rcpt', connection, recipient, recipient)
 })
 
-/** A client that delivers is no nuisance, whatever it sends between its messages. */
-export const hook_queue_ok = plugin.hook('queue_ok', (runtime, connection) => {
-  runtime.sessions.of(connection).junk = 0
-  return undefined
-})
-
 export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) => {
   runtime.end(connection)
   return undefined
@@ -64,13 +58,16 @@ function countHelo(runtime: Runtime, connection: Connection): Answer | Promise<A
 }
 
 function countJunk(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
-  runtime.sessions.of(connection).junk++
+  runtime.sessions.countJunk(connection)
   return judgeCommand(runtime, connection)
 }
 
 /** The answers of these hooks are ignored or reworded by Haraka, so the session is ended here. */
-async function judgeCommand(runtime: Runtime, connection: Connection): Promise<Answer> {
-  const answer = await runtime.answer(NAME, 'command', connection, {})
+function judgeCommand(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
+  const answer = runtime.answer(NAME, 'command', connection, {})
+  return answer instanceof Promise ? answer.then((late) => obey(connection, late)) : obey(connection, answer)
+}
+
+function obey(connection: Connection, answer: Answer): undefined {
   if (answer) endSession(connection, answer)
-  return undefined
 }

@@ -108,6 +108,7 @@ export class Runtime {
     token: object,
     recipient?: EnvelopeAddress,
   ): Answer | Promise<Answer> {
+    if (!this.plan.has(stage)) return undefined
     const session = this.sessions.of(connection)
     let run = session.run
     if (run?.stage !== stage || run.token !== token || run.answered.has(plugin)) {

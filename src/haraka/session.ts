@@ -3,7 +3,8 @@ import { type IpAddress, parseIp } from '../keys/address'
 import type { Outcome } from '../policy/decision'
 import type { Client, Stage } from '../policy/subject'
 import type { LeaseRef } from '../store/store'
-import type { Connection } from './types'
+import type { Mailbox } from '../keys/mailbox'
+import type { Connection, Transaction } from './types'
 
 /** One judged stage, until every plugin that has a hook on it has taken its answer. */
 export interface StageRun {
@@ -19,31 +20,51 @@ export interface Session {
   readonly leaseId: string
   readonly startedAt: number
   recipients: number
+  /** Commands that moved no mail, since the last message was taken. */
   junk: number
+  /** Messages taken when junk was last counted: who delivers is no nuisance, whatever he sends between. */
+  delivered: number
   helos: number
   client: Client
   /** Address that the connect stage judged; XCLIENT may change the session's address later. */
   judgedIp: string | undefined
   leases: LeaseRef[]
   run: StageRun | undefined
+  /** The folded sender of the transaction that is open: every stage of a message needs it. */
+  sender: { readonly of: Transaction; readonly mailbox: Mailbox } | undefined
   closed: boolean
   /** Called when the client goes away while somebody waits on its behalf. */
   onClose: (() => void) | undefined
 }
 
+/** Random for each process, so that no two share a holder; then a counter, since asking for randomness each time is slow. */
+const PROCESS_ID = randomBytes(4).toString('hex').slice(0, 6)
+const MOST_IDS = 36 ** 6
+let lastId = 0
+
+/** Twelve characters, as the store wants them. */
+function newLeaseId(): string {
+  lastId = (lastId + 1) % MOST_IDS
+  return PROCESS_ID + lastId.toString(36).padStart(6, '0')
+}
+
 const NOWHERE: IpAddress = { family: 4, bytes: [0, 0, 0, 0], texts: new Map() }
+
+/** Where a session hangs on its connection. A WeakMap would do the same and cost the collector of garbage dearly. */
+const SESSION = Symbol('sluice session')
+
+type Carrier = Connection & { [SESSION]?: Session }
 
 /** Sessions by Haraka connection; they vanish with it. */
 export class Sessions {
-  private readonly byConnection = new WeakMap<Connection, Session>()
-
   constructor(private readonly isTrusted: (address: IpAddress) => boolean) {}
 
   of(connection: Connection): Session {
-    let session = this.byConnection.get(connection)
+    const carrier: Carrier = connection
+    let session = carrier[SESSION]
     if (!session) {
       session = this.create(connection)
-      this.byConnection.set(connection, session)
+      carrier[SESSION] = session
     } else if (session.client.ip !== connection.remote.ip) {
       session.client = this.clientOf(connection)
     }
@@ -51,20 +72,33 @@ export class Sessions {
   }
 
   find(connection: Connection): Session | undefined {
-    return this.byConnection.get(connection)
+    return (connection as Carrier)[SESSION]
+  }
+
+  /** Counts a command that moves no mail. */
+  countJunk(connection: Connection): void {
+    const session = this.of(connection)
+    const { accept } = connection.msg_count
+    if (accept > session.delivered) {
+      session.delivered = accept
+      session.junk = 0
+    }
+    session.junk++
   }
 
   private create(connection: Connection): Session {
     return {
-      leaseId: randomBytes(9).toString('base64url'),
+      leaseId: newLeaseId(),
       startedAt: Date.now(),
       recipients: 0,
       junk: 0,
+      delivered: 0,
       helos: 0,
       client: this.clientOf(connection),
       judgedIp: undefined,
       leases: [],
       run: undefined,
+      sender: undefined,
       closed: false,
       onClose: undefined,
     }

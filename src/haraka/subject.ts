@@ -3,9 +3,6 @@ import type { Stage, Subject } from '../policy/subject'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
 
-/** Folded senders by transaction: every stage of a message needs the same one. */
-const senders = new WeakMap<Transaction, Mailbox>()
-
 /** Makes the subject of a stage from what Haraka knows at that moment. */
 export function subjectOf(
   stage: Stage,
@@ -32,21 +29,19 @@ export function subjectOf(
     helo: connection.hello.host ?? undefined,
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
-    sender: transaction ? senderOf(transaction) : undefined,
+    sender: transaction ? senderOf(transaction, session) : undefined,
     recipient: recipient ? foldRecipient(recipient.user ?? '', hostOf(recipient)) : undefined,
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
   }
 }
 
-function senderOf(transaction: Transaction): Mailbox | undefined {
+function senderOf(transaction: Transaction, session: Session): Mailbox | undefined {
   const from = transaction.mail_from as EnvelopeAddress | null | undefined
   if (!from) return undefined
-  let folded = senders.get(transaction)
-  if (!folded) {
-    folded = foldSender(from.user ?? '', hostOf(from))
-    senders.set(transaction, folded)
+  if (session.sender?.of !== transaction) {
+    session.sender = { of: transaction, mailbox: foldSender(from.user ?? '', hostOf(from)) }
   }
-  return folded
+  return session.sender.mailbox
 }
 
 /** Haraka keeps an internationalised domain in both forms; the ASCII one is the same for every client. */

@@ -32,6 +32,8 @@ export interface Logger {
 
 export interface HarakaPlugin extends Logger {
   readonly name: string
+  /** Seconds until Haraka gives a hook up and refuses the mail; 0 for never. */
+  timeout: number
   register_hook(hook: string, method: string, priority?: number): void
   haraka_require(name: string): unknown
   config: {
@@ -67,6 +69,7 @@ export interface Connection extends Logger {
   readonly notes: Record<string, unknown>
   readonly results: { add(plugin: { name: string }, result: object): void; get(name: string): unknown }
   readonly rcpt_count: { accept: number; tempfail: number; reject: number }
+  readonly msg_count: { accept: number; tempfail: number; reject: number }
   transaction: Transaction | null
   relaying: boolean
   errors: number

@@ -151,21 +151,20 @@ export class DecisionLog {
     void this.flush()
   }
 
+  /** Writes what waits now. What comes meanwhile waits for the next time: under load a loop here would never end. */
   private async writeWaiting(): Promise<void> {
-    while (this.waiting !== '') {
-      const text = this.waiting
-      this.waiting = ''
-      this.writing = text.length
-      try {
-        await this.write(Buffer.from(text))
-        this.recover()
-      } catch (error) {
-        this.waiting = text + this.waiting
-        this.fail(error)
-        return
-      } finally {
-        this.writing = 0
-      }
+    const text = this.waiting
+    if (text === '') return
+    this.waiting = ''
+    this.writing = text.length
+    try {
+      await this.write(Buffer.from(text))
+      this.recover()
+    } catch (error) {
+      this.waiting = text + this.waiting
+      this.fail(error)
+    } finally {
+      this.writing = 0
     }
   }
 

@@ -19,6 +19,8 @@ export interface HarakaOptions {
   readonly files?: Readonly<Record<string, string>>
   readonly nodes?: number
   readonly logLevel?: string
+  /** Arguments for Node itself, such as `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[]
   /** The log says nothing of listening, as at level error: wait for the port instead. */
   readonly quiet?: boolean
   /** An existing directory to start again in. */
@@ -62,7 +64,7 @@ export class HarakaServer {
     const [port, httpPort] = [await freePort(), await freePort()]
     writeConfig(dir, port, httpPort, options)
     const haraka = path.join(ROOT, 'node_modules/haraka/bin/haraka')
-    const child = spawn(process.execPath, [haraka, '-c', dir], {
+    const child = spawn(process.execPath, [...(options.nodeArgs ?? []), haraka, '-c', dir], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // queue/discard wants to be asked twice
       env: { ...process.env, YES_REALLY_DO_DISCARD: '1' },
@@ -181,7 +183,12 @@ function writeConfig(dir: string, port: number, httpPort: number, options: Harak
     writeFileSync(path.join(config, name), text)
   }
   mkdirSync(path.join(dir, 'queue'), { recursive: true })
+  mkdirSync(path.join(dir, 'plugins'), { recursive: true })
+  writeFileSync(path.join(dir, 'plugins/no_rdns.js'), NO_RDNS)
 }
+
+/** A plugin to list where a test must not depend on the DNS of the machine. */
+const NO_RDNS = `exports.hook_lookup_rdns = (next) => next(OK, 'client.test')\n`
 
 const CONNECTION_INI = `[main]
 smtputf8=true

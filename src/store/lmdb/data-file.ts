@@ -11,7 +11,8 @@ const FORMAT = 2
 const FORMAT_AT = HEADER_BYTES + 4
 const PAGE_SIZE_AT = HEADER_BYTES + 24
 const LAST_PAGE_AT = HEADER_BYTES + 120
-const TXN_AT = HEADER_BYTES + 128
+/** Where a meta page has the number of the transaction that wrote it. */
+export const TXN_AT = HEADER_BYTES + 128
 const META_BYTES = HEADER_BYTES + 144
 
 /** Files that were set aside are kept for people to look at, but only the latest. */

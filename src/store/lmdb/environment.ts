@@ -1,4 +1,7 @@
+import { existsSync, statSync } from 'node:fs'
 import { type Database, type RootDatabase, open } from 'lmdb'
+import { CommitOrder } from './commit-order'
+import { takeOpeningLock } from './opening-lock'
 import { type Extent, Reserve } from './reserve'
 
 /** Address space, not disk: large enough that a grown file is hardly ever mapped anew. */
@@ -6,13 +9,22 @@ const MAP_BYTES = 16 * 2 ** 30
 /** Pages that a transaction about one record may touch: the leaf, its branches, those of the free list. */
 const PAGES_PER_RECORD = 2
 const PAGES_PER_TRANSACTION = 8
+/** A transaction is begun anew only when another process opened the store at the very moment. */
+const MOST_ATTEMPTS = 100
+const BEHIND = new Error('the number of the latest transaction was set back')
 /** So much may be lost when the whole host goes down. */
 const LOOK_AFTER_EVERY_MS = 5000
 
+/** The environments that this process has open, by directory. */
+const opened = new Map<string, Environment>()
+
 /**
  * The LMDB environment of one store directory, opened without a sync on each commit: a process that dies loses nothing
- * it has committed, since the pages are the kernel's. Only when the whole host goes down are they at risk, and `files.ts`
+ * it has committed, since the pages are the kernel's. Only when the whole host goes down are they at risk, and `boot-mark.ts`
  * notices that and rescues what is readable.
+ *
+ * One process opens a directory once, however many stores it has on it: closing one of two would drop the file locks of
+ * both, and other processes would then take the lock file for nobody's.
  */
 export class Environment {
   /** Key → record, see `record.ts`. */
@@ -21,11 +33,16 @@ export class Environment {
   readonly resets: Database<unknown, number>
   private readonly root: RootDatabase<Buffer, string>
   private readonly reserve: Reserve
+  private readonly order: CommitOrder | undefined
+  private users = 0
   private syncing: Promise<boolean> | undefined
   private writtenSinceSync = false
   private lookedAfterAt = performance.now()
 
-  constructor(readonly path: string) {
+  private constructor(
+    readonly path: string,
+    private readonly name: string,
+  ) {
     const wide = process.arch.includes('64') || process.arch === 's390x'
     this.root = open<Buffer, string>({
       path,
@@ -40,6 +57,17 @@ export class Environment {
     this.owners = this.root.openDB({ name: 'owners', encoding: 'json' })
     this.resets = this.root.openDB({ name: 'resets', encoding: 'json' })
     this.reserve = new Reserve(path, () => this.extent())
+    if (wide) this.order = new CommitOrder(path, this.extent().pageSize)
+  }
+
+  /** Call it while holding the opening lock. Each call wants a {@link close}. */
+  static open(path: string): Environment {
+    const { dev, ino } = statSync(path)
+    const name = `${dev}:${ino}`
+    const environment = opened.get(name) ?? new Environment(path, name)
+    opened.set(name, environment)
+    environment.users++
+    return environment
   }
 
   /**
@@ -47,11 +75,18 @@ export class Environment {
    * Throws `DiskFullError` before anything is written.
    */
   write<T>(records: number, work: () => T): T {
-    return this.root.transactionSync(() => {
-      this.reserve.claim(PAGES_PER_TRANSACTION + records * PAGES_PER_RECORD)
-      this.writtenSinceSync = true
-      return work()
-    })
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return this.root.transactionSync(() => {
+          if (this.order && !this.order.follows(this.root.getWriteTxnId())) throw BEHIND
+          this.reserve.claim(PAGES_PER_TRANSACTION + records * PAGES_PER_RECORD)
+          this.writtenSinceSync = true
+          return work()
+        })
+      } catch (error) {
+        if (error !== BEHIND || attempt === MOST_ATTEMPTS) throw error
+      }
+    }
   }
 
   /** Reads after this see everything that any process has committed. */
@@ -91,11 +126,21 @@ export class Environment {
     })
   }
 
+  /** Closes the environment when nobody else in this process uses it. */
   async close(): Promise<void> {
-    // The thread that syncs uses the environment: closing it under that thread would crash the process.
-    await this.syncing
-    this.reserve.close()
-    await this.root.close()
+    // While one closes and one opens, LMDB's lock file is neither old nor new.
+    const release = existsSync(this.path) ? await takeOpeningLock(this.path) : undefined
+    try {
+      if (--this.users > 0) return
+      opened.delete(this.name)
+      // The thread that syncs uses the environment: closing it under that thread would crash the process.
+      await this.syncing
+      await this.root.close()
+      this.order?.close()
+      this.reserve.close()
+    } finally {
+      release?.()
+    }
   }
 
   private extent(): Extent {

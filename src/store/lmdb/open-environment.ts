@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, rmSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from '../store'
 import { wasInterrupted, writeMark } from './boot-mark'
@@ -26,7 +26,7 @@ export async function openEnvironment(path: string, notice: Notice): Promise<Env
     requireRoom(path)
     requireLockFile(path)
     writeMark(path)
-    return new Environment(path)
+    return Environment.open(path)
   } catch (error) {
     if (error instanceof StoreError) throw error
     throw new StoreError('STORE_UNUSABLE', `${what(error)} (store.path ${path}). ${remedy(error)}`, { cause: error })
@@ -57,10 +57,15 @@ function requireRoom(path: string): void {
   if (bavail * bsize < ROOM_FOR_NEW_BYTES) throw new DiskFullError(`${bavail * bsize} bytes are free on its disk`)
 }
 
-/** As the data file, see `data-file.ts`: what LMDB cannot open must be found before LMDB tries. */
+/**
+ * As the data file, see `data-file.ts`: what LMDB cannot open must be found before LMDB tries. The file is not opened for
+ * that, since closing it again would drop the locks this process may have on it.
+ */
 function requireLockFile(path: string): void {
   const file = join(path, 'lock.mdb')
-  if (existsSync(file)) closeSync(openSync(file, 'r+'))
+  if (!existsSync(file)) return
+  accessSync(file, constants.R_OK | constants.W_OK)
+  if (!statSync(file).isFile()) throw Object.assign(new Error(`${file} is no file`), { code: 'EISDIR' })
 }
 
 function what(error: unknown): string {

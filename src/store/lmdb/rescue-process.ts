@@ -9,7 +9,7 @@ const LOT = 200
 function copy(aside: string, path: string): Rescue {
   const root = open<Buffer, string>({ path: aside, noSubdir: true, readOnly: true, maxDbs: 4, encoding: 'binary' })
   const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
-  const target = new Environment(path)
+  const target = Environment.open(path)
   const now = Date.now()
   let kept = 0
   let last: string | undefined

@@ -7,14 +7,24 @@ const LOOKS_PER_WRITE = 2
 const LOT = 128
 /** One lot costs about 150 microseconds. */
 const MOST_LOTS = 8
+/** Removed of one lot when there are too many keys: as many as may have been written for its looks. */
+const ENOUGH = LOT / LOOKS_PER_WRITE
+const HORIZON_STEP = 1.5
+
+interface Entry {
+  readonly key: string
+  readonly expiresAt: number
+}
 
 /**
- * Walks round the table of states and removes what has expired; beyond `maxKeys` also the half of each lot that expires
- * soonest. Walking costs no index, and since every write pays for two looks, at most about half of the table is dead.
+ * Walks round the table of states and removes what has expired; beyond `maxKeys` also what expires soonest, before a
+ * horizon that is moved until the bound holds. Walking costs no index, and since every write pays for two looks, at most
+ * about half of the table is dead.
  */
 export class Sweeper {
   private position: string | undefined
   private owed = 0
+  private horizonMs = 1000
 
   constructor(
     private readonly states: Database<Buffer, string>,
@@ -43,7 +53,7 @@ export class Sweeper {
   }
 
   private sweepLot(now: number): number {
-    const lot: { key: string; expiresAt: number }[] = []
+    const lot: Entry[] = []
     const start = this.position === undefined ? {} : { start: this.position, exclusiveStart: true }
     for (const { key, value } of this.states.getRange({ ...start, limit: LOT })) {
       lot.push({ key, expiresAt: recordExpiry(value) })
@@ -52,11 +62,18 @@ export class Sweeper {
     const dead = lot.filter(({ expiresAt }) => expiresAt <= now)
     const excess = countKeys(this.states) - dead.length - this.maxKeys
     if (excess > 0) {
-      const live = lot.filter(({ expiresAt }) => expiresAt > now).sort((a, b) => a.expiresAt - b.expiresAt)
-      dead.push(...live.slice(0, Math.min(excess, Math.ceil(LOT / 2))))
+      const live = lot.filter(({ expiresAt }) => expiresAt > now)
+      dead.push(...this.soonest(live, now, Math.min(excess, ENOUGH)))
     }
     for (const { key } of dead) this.states.removeSync(key)
     return dead.length
+  }
+
+  /** Those of a lot within the horizon, which moves until it yields just enough of the lots that come. */
+  private soonest(live: Entry[], now: number, most: number): Entry[] {
+    const soon = live.filter(({ expiresAt }) => expiresAt <= now + this.horizonMs)
+    this.horizonMs = soon.length < ENOUGH ? this.horizonMs * HORIZON_STEP : Math.max(1, this.horizonMs / HORIZON_STEP)
+    return soon.sort((a, b) => a.expiresAt - b.expiresAt).slice(0, most)
   }
 }
 

@@ -101,6 +101,28 @@ export function describeWindows(bench: Bench): void {
       assert.equal((await bench.ask(ask(2))).ok, true)
     })
 
+    if (bench.virtual) {
+      it('frees each unit of a large limit at most 1/60 of the window late', async () => {
+        const [limit, windowMs] = [200, 60_000]
+        const ask = windowAsk(bench.key(), [{ limit, windowMs }])
+        const everyMs = 150
+        for (let unit = 0; unit < limit; unit++) {
+          assert.equal((await bench.ask(ask)).ok, true)
+          await bench.pass(everyMs)
+        }
+        let nowMs = limit * everyMs
+        for (let unit = 0; unit < limit; unit++) {
+          const leastMs = Math.max(0, unit * everyMs + windowMs - nowMs)
+          const { ok, retryAfterMs } = await bench.ask(ask)
+          if (ok) continue
+          assert.ok(retryAfterMs >= leastMs && retryAfterMs <= leastMs + windowMs / 60, `${retryAfterMs}, ${leastMs}`)
+          await bench.pass(retryAfterMs)
+          nowMs += retryAfterMs
+          assert.equal((await bench.ask(ask)).ok, true)
+        }
+      })
+    }
+
     it('keeps large limits in groups: never too many, and free at most 1/60 of the window late', async () => {
       const limit = 1000
       const { windowMs } = bench

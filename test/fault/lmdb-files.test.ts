@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { StoreError } from '../../src/store/store'
+import { LmdbScene, knownOf } from '../support/lmdb-scene'
+
+describe('lmdb store, whose files are damaged or cannot be', () => {
+  let scene: LmdbScene
+
+  beforeEach(() => (scene = new LmdbScene()))
+  afterEach(() => scene.end())
+
+  it('says what, where and how to mend when the directory cannot be', async () => {
+    const file = join(scene.path, 'file')
+    fs.writeFileSync(file, '')
+    for (const impossible of [file, join(file, 'store')]) {
+      await assert.rejects(scene.openStore({ path: impossible }), (error) => {
+        assert.ok(error instanceof StoreError)
+        assert.equal(error.code, 'STORE_UNUSABLE')
+        assert.ok(error.message.includes(impossible), error.message)
+        assert.match(error.message, /choose another path/)
+        return true
+      })
+    }
+  })
+
+  it('keeps the directory to its owner', async () => {
+    await scene.openStore({ path: join(scene.path, 'a', 'store') })
+    assert.equal(fs.statSync(join(scene.path, 'a', 'store')).mode & 0o777, 0o700)
+    assert.equal(fs.statSync(join(scene.path, 'a', 'store', 'data.mdb')).mode & 0o077, 0)
+  })
+
+  it('keeps counts over a restart', async () => {
+    await scene.leaveBehind(50)
+    assert.equal(await knownOf(await scene.openStore(), 50), 50)
+    assert.deepEqual(scene.notices, [])
+  })
+
+  it('says so when one of its files cannot be opened', async () => {
+    for (const name of ['data.mdb', 'lock.mdb']) {
+      const path = join(scene.path, name)
+      fs.mkdirSync(path)
+      await assert.rejects(scene.openStore(), (error) => error instanceof StoreError && error.code === 'STORE_UNUSABLE')
+      fs.rmdirSync(path)
+    }
+    await scene.openStore()
+  })
+
+  const damages: Record<string, (file: string) => void> = {
+    'is no database': (file) => fs.writeFileSync(file, 'x'.repeat(100_000)),
+    'has a damaged first page': (file) => overwrite(file, 0, 4096),
+    'is of a later version': (file) => overwrite(file, 28, 4),
+    'ends within its first page': (file) => fs.truncateSync(file, 100),
+  }
+  for (const [damage, inflict] of Object.entries(damages)) {
+    it(`sets aside a data file that ${damage}`, async () => {
+      await scene.leaveBehind(50)
+      inflict(join(scene.path, 'data.mdb'))
+      const store = await scene.openStore()
+      assert.equal(await knownOf(store, 50), 0)
+      assert.equal(scene.notices.length, 1)
+      assert.match(scene.notices[0]!, /set aside as \S+data\.mdb\.corrupt-\d+T\d+Z-\d+/)
+      assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('.corrupt-')).length, 1)
+    })
+  }
+
+  it('starts anew on an empty file', async () => {
+    await scene.leaveBehind(5)
+    fs.truncateSync(join(scene.path, 'data.mdb'), 0)
+    assert.equal(await knownOf(await scene.openStore(), 5), 0)
+  })
+
+  it('rescues what is readable of a data file that was cut off', async () => {
+    await scene.leaveBehind(5000)
+    const file = join(scene.path, 'data.mdb')
+    const used = lastPageOf(file)
+    fs.truncateSync(file, Math.floor(used / 2) * 4096)
+    const store = await scene.openStore()
+    const known = await knownOf(store, 5000)
+    assert.ok(known < 5000, String(known))
+    assert.match(
+      scene.notices.join(),
+      new RegExp(`is shorter than it says; ${known} keys carried over, the old file is`),
+    )
+  })
+
+  it('carries everything over when the host went down under an open store', async () => {
+    await scene.leaveBehind(1500)
+    fs.writeFileSync(join(scene.path, 'in-use'), 'another boot')
+    const store = await scene.openStore()
+    assert.equal(await knownOf(store, 1500), 1500)
+    assert.match(scene.notices.join(), /went down; all keys carried over/)
+    assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('.corrupt-')).length, 0)
+  })
+
+  it('keeps only the latest of the files set aside', async () => {
+    for (let turn = 0; turn < 5; turn++) {
+      fs.writeFileSync(join(scene.path, 'data.mdb'), 'no database')
+      fs.writeFileSync(join(scene.path, `data.mdb.corrupt-2020010${turn}T000000Z-1`), '')
+      await (await scene.openStore()).close()
+    }
+    assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('.corrupt-')).length, 3)
+  })
+
+  it('takes over the lock of a process that died while opening', async () => {
+    const dead = { pid: 2 ** 22 + 1, boot: '', space: '', born: '' }
+    fs.writeFileSync(join(scene.path, 'opening'), JSON.stringify(dead))
+    await scene.openStore()
+  })
+
+  it('a value that is no state is a key that starts anew', async () => {
+    await scene.leaveBehind(3)
+    const environment = scene.openEnvironment()
+    environment.write(3, () => {
+      environment.states.putSync('k0', Buffer.from('nonsense'))
+      environment.states.putSync('k1', Buffer.alloc(0))
+    })
+    const store = await scene.openStore()
+    assert.equal(await knownOf(store, 3), 1)
+    assert.equal((await store.list('', 10)).length, 3)
+  })
+})
+
+function overwrite(file: string, from: number, length: number): void {
+  const bytes = fs.readFileSync(file)
+  bytes.fill(0xa5, from, from + length)
+  fs.writeFileSync(file, bytes)
+}
+
+/** As the newer of the two meta pages says; see `data-file.ts`. */
+function lastPageOf(file: string): number {
+  const bytes = fs.readFileSync(file)
+  const newer = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4096 + 152) ? 0 : 4096
+  return Number(bytes.readBigUInt64LE(newer + 144))
+}
