@@ -94,12 +94,10 @@ export class DecisionLog {
   }
 
   /** Writes what waits. Never rejects: a failure is told through `onNotice`, and the lines go on waiting. */
-  flush(): Promise<void> {
-    this.drain ??= this.writeWaiting().finally(() => {
-      this.drain = undefined
-      if (this.waiting !== '' && !this.closed) this.schedule()
-    })
-    return this.drain
+  async flush(): Promise<void> {
+    // A write under way has taken what waited when it began.
+    await this.drain
+    await (this.drain ?? this.beginDrain())
   }
 
   /** Deletes files beyond the retention now; otherwise done every few minutes and whenever a file is begun. Never rejects. */
@@ -142,13 +140,22 @@ export class DecisionLog {
 
   private schedule(): void {
     // While the disk refuses, only the timer tries again.
-    if (this.waiting.length >= FLUSH_LENGTH && !this.failing) void this.flush()
+    if (this.drain) return
+    if (this.waiting.length >= FLUSH_LENGTH && !this.failing) void this.beginDrain()
     else this.timer ??= setTimeout(() => this.onTimer(), this.failing ? RETRY_MS : FLUSH_MS).unref()
   }
 
   private onTimer(): void {
     this.timer = undefined
-    void this.flush()
+    if (!this.drain) void this.beginDrain()
+  }
+
+  private beginDrain(): Promise<void> {
+    this.drain = this.writeWaiting().finally(() => {
+      this.drain = undefined
+      if (this.waiting !== '' && !this.closed) this.schedule()
+    })
+    return this.drain
   }
 
   /** Writes what waits now. What comes meanwhile waits for the next time: under load a loop here would never end. */

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { type Database, type RootDatabase, open } from 'lmdb'
 import { CommitOrder } from './commit-order'
 import { takeOpeningLock } from './opening-lock'
@@ -20,8 +20,8 @@ const opened = new Map<string, Environment>()
 
 /**
  * The LMDB environment of one store directory, opened without a sync on each commit: a process that dies loses nothing
- * it has committed, since the pages are the kernel's. Only when the whole host goes down are they at risk, and `boot-mark.ts`
- * notices that and rescues what is readable.
+ * it has committed, since the pages are the kernel's. Only when the whole host goes down are they at risk; `boot-mark.ts`
+ * tells that, and what is readable is then rescued.
  *
  * One process opens a directory once, however many stores it has on it: closing one of two would drop the file locks of
  * both, and other processes would then take the lock file for nobody's.
@@ -44,14 +44,13 @@ export class Environment {
     private readonly name: string,
   ) {
     const wide = process.arch.includes('64') || process.arch === 's390x'
+    // The declared options lack this one.
+    const forOwnerAlone = { permissionsMode: 0o600 }
+    const map = wide ? { mapSize: MAP_BYTES } : {}
     this.root = open<Buffer, string>({
-      path,
-      noSubdir: false,
-      maxDbs: 4,
-      noSync: true,
-      encoding: 'binary',
-      ...(wide ? { mapSize: MAP_BYTES } : {}),
-      ...{ permissionsMode: 0o600 },
+      ...{ path, noSubdir: false, maxDbs: 4, noSync: true, encoding: 'binary' },
+      ...map,
+      ...forOwnerAlone,
     })
     this.states = this.root.openDB({ name: 'states', encoding: 'binary' })
     this.owners = this.root.openDB({ name: 'owners', encoding: 'json' })
@@ -129,7 +128,7 @@ export class Environment {
   /** Closes the environment when nobody else in this process uses it. */
   async close(): Promise<void> {
     // While one closes and one opens, LMDB's lock file is neither old nor new.
-    const release = existsSync(this.path) ? await takeOpeningLock(this.path) : undefined
+    const release = await this.lockOut()
     try {
       if (--this.users > 0) return
       opened.delete(this.name)
@@ -139,7 +138,16 @@ export class Environment {
       this.order?.close()
       this.reserve.close()
     } finally {
-      release?.()
+      release()
+    }
+  }
+
+  /** On a full disk, or when the directory is gone, it closes all the same. */
+  private async lockOut(): Promise<() => void> {
+    try {
+      return await takeOpeningLock(this.path)
+    } catch {
+      return () => {}
     }
   }
 

@@ -32,8 +32,8 @@ export interface LmdbStoreOptions {
 
 const MAX_KEYS = 1_000_000
 const FLUSH_MS = 200
-/** States in memory while working alone: some 100 bytes each for a few admissions, a kilobyte for hundreds. */
-const CACHED_STATES = 100_000
+/** States in memory while working alone: about half a kilobyte each. */
+const CACHED_STATES = 200_000
 const LIST_LOT = 500
 const RESET_LOT = 200
 
@@ -50,7 +50,8 @@ const RESET_LOT = 200
  * rescued. A process that was stopped for more than ten seconds is taken for dead; it notices before its next batch, so
  * at most the batch it was stopped in the middle of counts for nobody.
  *
- * A process that is stopped (not killed) in the middle of a transaction holds up the others until it goes on.
+ * A process that is stopped (not killed) in the middle of a transaction holds up the others until it goes on. The
+ * processes must see each other's process numbers: two containers cannot share a directory, they want Redis.
  */
 export class LmdbStore implements Store {
   readonly kind = 'lmdb'

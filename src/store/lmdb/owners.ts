@@ -43,6 +43,7 @@ export class Membership {
   }
 
   register(mode: OwnerMode): void {
+    this.leave()
     this.id = randomUUID()
     this.startedAt = Date.now()
     this.beat(mode)

@@ -25,10 +25,7 @@ export interface TenureOptions {
   readonly notice: Notice
 }
 
-/**
- * Records written in one transaction of write-behind: half a millisecond. Transactions stay small for another reason too:
- * under ones of thousands of records, and processes killed in them, the free list of lmdb-js 3.5 was seen to break.
- */
+/** Records written in one transaction of write-behind: some milliseconds at worst, when each is on a page of its own. */
 const LOT = 200
 /** One tick writes for so long, then lets others have their turn. */
 const TICK_MS = 1
@@ -257,10 +254,6 @@ export class Tenure {
   }
 
   private tickShared(): void {
-    if (!this.members.holds) {
-      this.rejoin()
-      return
-    }
     const others = this.members.others()
     const leads = others.every((owner) => owner.id > this.members.name)
     if (!leads && !this.members.beatDue) return
