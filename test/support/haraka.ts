@@ -153,7 +153,16 @@ export class HarakaServer {
 
   async remove(): Promise<void> {
     await this.stop('SIGKILL')
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 })
+    // Workers outlive a killed master by a moment, and write.
+    for (let attempt = 0; ; attempt++) {
+      try {
+        rmSync(this.dir, { recursive: true, force: true })
+        return
+      } catch (error) {
+        if (attempt === 50) throw error
+        await delay(50)
+      }
+    }
   }
 }
 
