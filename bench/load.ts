@@ -67,6 +67,8 @@ function session({ port, perConnection, from }: LoadOrder, state: State): Promis
     }
     const refused = () => {
       state.refused++
+      // Turned away at the door: the message that it came for counts as tried.
+      if (mine === 0) state.left--
       end()
     }
     const mail = () => {
