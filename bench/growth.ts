@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { openStore, parseStoreSpec } from '../src/store/open-store'
 import type { Ask, Store } from '../src/store/store'
 import { RedisServer } from '../test/support/redis-server'
-import { SILENT, median, printTable } from './measure'
+import { BARE, median, printTable } from './measure'
 
 const SIZES = [1000, 100_000, 1_000_000]
 const WINDOWS = [
@@ -40,7 +40,7 @@ export async function benchGrowth(): Promise<GrowthFigure[]> {
 }
 
 async function growMemory(keys: number): Promise<GrowthFigure> {
-  const store = openStore(parseStoreSpec('memory'), SILENT)
+  const store = openStore(parseStoreSpec('memory'), BARE)
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
   await fill(store, keys)
@@ -51,7 +51,7 @@ async function growMemory(keys: number): Promise<GrowthFigure> {
 
 async function growLmdb(keys: number): Promise<GrowthFigure> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-bench-'))
-  const store = openStore(parseStoreSpec(`lmdb:${folder}`), SILENT)
+  const store = openStore(parseStoreSpec(`lmdb:${folder}`), BARE)
   await fill(store, keys)
   const figure = await finish('lmdb', store, keys, 0)
   const bytes = readdirSync(folder).reduce((sum, file) => sum + statSync(path.join(folder, file)).blocks * 512, 0)
@@ -61,8 +61,7 @@ async function growLmdb(keys: number): Promise<GrowthFigure> {
 
 async function growRedis(keys: number): Promise<GrowthFigure> {
   const redis = await RedisServer.start()
-  const store = openStore(parseStoreSpec(redis.url), SILENT)
-  await store.open()
+  const store = openStore(parseStoreSpec(redis.url), BARE)
   const before = await usedMemory(redis.url)
   await fill(store, keys)
   const bytesPerKey = ((await usedMemory(redis.url)) - before) / keys

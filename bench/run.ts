@@ -31,5 +31,6 @@ async function main(wanted: readonly string[]): Promise<void> {
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error)
-  process.exitCode = 1
+  // What a bench has started may still run and would hold this process.
+  process.exit(1)
 })

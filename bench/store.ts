@@ -7,7 +7,7 @@ import { RateLimiterRedis } from 'rate-limiter-flexible'
 import { openStore, parseStoreSpec } from '../src/store/open-store'
 import type { Ask, Store, Window } from '../src/store/store'
 import { RedisServer } from '../test/support/redis-server'
-import { SILENT, median, printTable } from './measure'
+import { BARE, median, printTable } from './measure'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
 /** Batches under way at a time on a remote store, as from that many sessions. */
@@ -58,9 +58,9 @@ export async function benchStore(): Promise<StoreFigure[]> {
   const redis = await RedisServer.start()
   const folder = mkdtempSync(path.join(os.tmpdir(), 'sluice-bench-'))
   const stores: Record<string, Store> = {
-    memory: openStore(parseStoreSpec('memory'), SILENT),
-    lmdb: openStore(parseStoreSpec(`lmdb:${folder}`), SILENT),
-    redis: openStore(parseStoreSpec(redis.url), SILENT),
+    memory: openStore(parseStoreSpec('memory'), BARE),
+    lmdb: openStore(parseStoreSpec(`lmdb:${folder}`), BARE),
+    redis: openStore(parseStoreSpec(redis.url), BARE),
   }
   for (const store of Object.values(stores)) await store.open()
   const client = new Redis(redis.url)
