@@ -180,7 +180,7 @@ describe('a store that is ill at start, end to end', function () {
   })
 
   it('runs on the shipped defaults, in shadow, when the configuration is wrong', async () => {
-    server = await HarakaServer.start({ sluice: 'mode: enforce\nlimts: {}\n' })
+    server = await HarakaServer.start({ sluice: 'mode: enforce\nlimts: {}\n', refusedConfig: true })
     await server.waitForLog(/did you mean "limits"/)
     const client = await SmtpClient.greet(server.port)
     for (let count = 0; count < 8; count++) {

@@ -21,6 +21,8 @@ export interface HarakaOptions {
   readonly logLevel?: string
   /** Arguments for Node itself, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[]
+  /** The test is about a config that is refused. Otherwise that ends the start: nothing after it would mean anything. */
+  readonly refusedConfig?: boolean
   /** The log says nothing of listening, as at level error: wait for the port instead. */
   readonly quiet?: boolean
   /** An existing directory to start again in. */
@@ -72,6 +74,10 @@ export class HarakaServer {
     const server = new HarakaServer(dir, port, httpPort, child)
     if (options.quiet) await server.waitForPort()
     else await server.waitForLog(/Listening on|listening on/)
+    if (!options.refusedConfig && /config refused/.test(server.log)) {
+      await server.remove()
+      throw new Error(`the config is refused:\n${server.log}`)
+    }
     return server
   }
 
