@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
 import { type ScriptName, loadScript } from '../../src/store/redis/script'
-import { decodeVerdict, encodeAsks, encodeCharges } from '../../src/store/redis/wire'
+import { decodeVerdicts, encodeBatches, encodeCharges } from '../../src/store/redis/wire'
 import type { Ask } from '../../src/store/store'
 import { RedisServer } from '../support/redis-server'
 import { RedisModel } from './redis-model'
@@ -56,14 +56,11 @@ describe('Lua scripts and the engine', () => {
     const { now } = model
     switch (step.do) {
       case 'judge': {
-        const reply = await run(
-          'judge-1',
-          step.asks.map((ask) => ask.key),
-          encodeAsks(step.asks),
-          now,
-        )
-        const verdict = decodeVerdict(reply as number[], step.asks)
-        assert.deepEqual(verdict, model.judge(step.asks))
+        const { batches } = step
+        const keys = batches.flat().map((ask) => ask.key)
+        const reply = await run('judge-1', keys, encodeBatches(batches), now)
+        const verdicts = batches.map((asks) => model.judge(asks))
+        assert.deepEqual(decodeVerdicts(reply as number[], batches), verdicts)
         break
       }
       case 'release':
@@ -138,7 +135,7 @@ describe('Lua scripts and the engine', () => {
     await fc.assert(fc.asyncProperty(steps, play), { numRuns: 250 })
   })
 
-  const judge = (passedMs: number, ask: Ask): Step => ({ do: 'judge', passedMs, asks: [ask] })
+  const judge = (passedMs: number, ask: Ask): Step => ({ do: 'judge', passedMs, batches: [[ask]] })
   const huge = (cost: number): Ask => ({ op: 'window', key: 'k0', enforced: true, cost, windows: LAYOUTS[5]! })
   const few: Ask = { op: 'window', key: 'k0', enforced: true, cost: 1, windows: LAYOUTS[0]! }
 

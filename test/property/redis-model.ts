@@ -35,7 +35,7 @@ export class RedisModel {
     const stored = state?.op === 'rate' ? state.tat : 0
     const from = stored - this.now <= charge.depthMs ? Math.max(stored, this.now) : this.now
     const tat = Math.min(from + charge.debtMs, this.now + charge.depthMs)
-    if (tat > this.now) this.put(charge.key, { op: 'rate', tat })
+    if (tat > this.now) this.put(charge.key, { op: 'rate', tat, noted: false })
   }
 
   private chargeWindows({ key, windows, entries }: WindowCharge): void {
@@ -54,7 +54,7 @@ export class RedisModel {
         append(tape, last, windows[index]!.limit, units)
       }
     })
-    if (expiryOf({ op: 'window', tapes }) <= this.now) return
+    if (expiryOf({ op: 'window', tapes, noted: false }) <= this.now) return
     for (const tape of tapes) {
       trim(tape, Math.max(this.now, tape.entries.at(-2) ?? 0))
       if (tape.entries.length === 0) Object.assign(tape, { base: 0, entries: [this.now, 0] })
@@ -62,7 +62,7 @@ export class RedisModel {
     const expiresAt = Math.max(
       ...tapes.map((tape) => (tape.entries.at(-1) === 0 ? 0 : tape.entries.at(-2)! + tape.windowMs)),
     )
-    this.put(key, { op: 'window', tapes })
+    this.put(key, { op: 'window', tapes, noted: false })
     this.lives.set(key, expiresAt - this.now)
   }
 

@@ -25,7 +25,7 @@ export const LAYOUTS: readonly (readonly Window[])[] = [
 
 /** One thing that happens to both worlds, so many milliseconds after the one before it. */
 export type Step =
-  | { do: 'judge'; passedMs: number; asks: Ask[] }
+  | { do: 'judge'; passedMs: number; batches: Ask[][] }
   | { do: 'release'; passedMs: number; leases: LeaseRef[] }
   | { do: 'renew'; passedMs: number; leases: LeaseRef[]; ttlMs: number }
   | { do: 'charge'; passedMs: number; charges: Charge[] }
@@ -113,7 +113,10 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('judge' as const),
       passedMs,
-      asks: fc.uniqueArray(ask, { selector: ({ key }) => key, minLength: 1, maxLength: 4 }),
+      batches: fc.array(fc.uniqueArray(ask, { selector: ({ key }) => key, minLength: 1, maxLength: 4 }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('release' as const), passedMs, leases }) },

@@ -3,13 +3,14 @@ import { hostname } from 'node:os'
 import { type Ask, type KeyState, type LeaseRef, type Ping, StoreError, type Verdict } from '../store'
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'
+import { Gatherer } from './gatherer'
 import { listKeys, pingServer } from './inspect'
 import { isMissingScript, isReadOnly, saysOnlyClosed, textOf, timeoutError, toStoreError } from './redis-error'
 import { type RedisTarget, parseRedisUrl, redactText, redactUrl } from './redis-url'
 import { ResetChannel } from './reset-channel'
 import { type Script, loadScript } from './script'
 import type { Charge, SharedStore } from './shared-store'
-import { decodeVerdict, encodeAsks, encodeCharges } from './wire'
+import { decodeVerdicts, encodeBatches, encodeCharges } from './wire'
 
 export interface RedisStoreOptions {
   /** `redis://`, `rediss://`, `unix:`, `redis+sentinel://` or `redis+cluster://`; see `redis-url.ts`. */
@@ -33,11 +34,13 @@ const LISTING_MS = 20_000
 const DEAD_AFTER_MS = 10_000
 /** Keys that one call names; more go in several calls. */
 const KEYS_PER_CALL = 500
+/** Keys that one call judges: some tenths of a millisecond, in which Redis serves nobody else. */
+const KEYS_PER_JUDGEMENT = 64
 const PREFIX = /^[A-Za-z0-9_.:-]{1,64}$/
 
 /**
- * Counts in a Redis or Valkey that several hosts share: a batch is one script and one round trip, judged by the server's
- * clock. Keys are `{<prefix>}:1:<key>`, hold what `engine/codec.ts` describes, and expire by themselves.
+ * Counts in a Redis or Valkey that several hosts share: a batch is one round trip, together with those of the sessions
+ * served in the same turn of the event loop, and judged by the server's clock. Keys are `{<prefix>}:1:<key>`, hold what `engine/codec.ts` describes, and expire by themselves.
  *
  * A call never waits for a connection: without one it rejects with {@link StoreError} at once, and `FailoverStore`
  * answers in its place.
@@ -55,6 +58,12 @@ export class RedisStore implements SharedStore {
   private lastTrouble: string | undefined
   private beating = false
   private closed = false
+
+  private readonly judgements = new Gatherer<readonly Ask[], Verdict>({
+    send: (batches) => this.judgeAll(batches),
+    sizeOf: (asks) => asks.length,
+    most: KEYS_PER_JUDGEMENT,
+  })
 
   private readonly judgeScript = loadScript('judge-1')
   private readonly releaseScript = loadScript('release-1')
@@ -89,11 +98,9 @@ export class RedisStore implements SharedStore {
     await this.guard(connected, OPEN_TIMEOUT_MS, () => new Error(`no connection within ${OPEN_TIMEOUT_MS} ms`))
   }
 
-  async judge(asks: readonly Ask[]): Promise<Verdict> {
-    if (asks.length === 0) return { committed: true, answers: [], degraded: false }
-    const names = asks.map((ask) => this.keyPrefix + ask.key)
-    const reply = await this.run(this.judgeScript, names, encodeAsks(asks), this.timeoutMs)
-    return decodeVerdict(reply as number[], asks)
+  judge(asks: readonly Ask[]): Promise<Verdict> {
+    if (asks.length === 0) return Promise.resolve({ committed: true, answers: [], degraded: false })
+    return this.judgements.ask(asks)
   }
 
   async release(leases: readonly LeaseRef[]): Promise<void> {
@@ -159,6 +166,13 @@ export class RedisStore implements SharedStore {
   /** Nothing can be waited for: the others learn by its silence that this process is gone. */
   closeNow(): void {
     this.closed = true
+  }
+
+  private async judgeAll(batches: readonly (readonly Ask[])[]): Promise<Verdict[]> {
+    const names: string[] = []
+    for (const asks of batches) for (const ask of asks) names.push(this.keyPrefix + ask.key)
+    const reply = await this.run(this.judgeScript, names, encodeBatches(batches), this.timeoutMs)
+    return decodeVerdicts(reply as number[], batches)
   }
 
   private namesOf(parts: readonly { readonly key: string }[]): string[] {

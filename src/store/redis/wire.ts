@@ -1,31 +1,46 @@
 import type { Answer, Ask, Verdict } from '../store'
 import type { Charge } from './shared-store'
 
-/** How asks and answers travel to and from `scripts/judge-1.lua`: flat lists of decimal numbers. */
-export function encodeAsks(asks: readonly Ask[]): string[] {
-  const args: string[] = []
-  for (const ask of asks) {
-    const enforced = ask.enforced ? '1' : '0'
-    switch (ask.op) {
-      case 'window':
-        args.push('w', enforced, String(ask.cost), String(ask.windows.length))
-        for (const window of ask.windows) args.push(String(window.limit), String(window.windowMs))
-        break
-      case 'rate':
-        args.push('r', enforced, String(ask.cost), String(ask.intervalMs), String(ask.burst))
-        break
-      case 'lease':
-        args.push('l', enforced, String(ask.limit), ask.id, String(ask.ttlMs))
-        break
-    }
+/** How batches and verdicts travel to and from `scripts/judge-1.lua`: flat lists of decimal numbers. */
+export function encodeBatches(batches: readonly (readonly Ask[])[]): string[] {
+  const args = [String(batches.length)]
+  for (const asks of batches) {
+    args.push(String(asks.length))
+    for (const ask of asks) pushAsk(args, ask)
   }
   return args
 }
 
-/** Reads the reply of `judge-1.lua` to just these asks. */
-export function decodeVerdict(reply: readonly number[], asks: readonly Ask[]): Verdict {
+function pushAsk(args: string[], ask: Ask): void {
+  const enforced = ask.enforced ? '1' : '0'
+  switch (ask.op) {
+    case 'window':
+      args.push('w', enforced, String(ask.cost), String(ask.windows.length))
+      for (const window of ask.windows) args.push(String(window.limit), String(window.windowMs))
+      break
+    case 'rate':
+      args.push('r', enforced, String(ask.cost), String(ask.intervalMs), String(ask.burst))
+      break
+    case 'lease':
+      args.push('l', enforced, String(ask.limit), ask.id, String(ask.ttlMs))
+      break
+  }
+}
+
+/** Reads the reply of `judge-1.lua` to just these batches. */
+export function decodeVerdicts(reply: readonly number[], batches: readonly (readonly Ask[])[]): Verdict[] {
+  let at = 0
+  return batches.map((asks) => {
+    const verdict = decodeVerdict(reply, at, asks)
+    for (const { op } of asks) at += op === 'window' ? 3 : 2
+    at++
+    return verdict
+  })
+}
+
+function decodeVerdict(reply: readonly number[], from: number, asks: readonly Ask[]): Verdict {
   const answers = new Array<Answer>(asks.length)
-  let at = 1
+  let at = from + 1
   for (let index = 0; index < asks.length; index++) {
     const ask = asks[index]!
     const wait = reply[at++]!
@@ -46,7 +61,7 @@ export function decodeVerdict(reply: readonly number[], asks: readonly Ask[]): V
         break
     }
   }
-  return { committed: reply[0] === 1, answers, degraded: false }
+  return { committed: reply[from] === 1, answers, degraded: false }
 }
 
 /** How charges travel to `scripts/charge-1.lua`. */

@@ -1,14 +1,15 @@
 --[[
-judge-1: judges a batch of asks against the state before it, and commits those that have room unless an enforced ask is
-refused. Its twin in TypeScript is src/store/engine/judge.ts; src/store/engine/codec.ts describes the bytes of a value.
+judge-1: judges batches of asks, one after the other. Each is judged against the state before it, and commits the asks
+that have room unless an enforced one is refused. The twin in TypeScript is src/store/engine/judge.ts;
+src/store/engine/codec.ts describes the bytes of a value.
 
-KEYS[i]  key of the i-th ask; no key twice, all in one hash slot
-ARGV     for each ask in the order of KEYS, flat, numbers in decimal:
+KEYS[i]  key of the i-th ask, over all batches; no key twice in a batch, all in one hash slot
+ARGV     number of batches, then for each batch: number of asks, then for each ask, flat, numbers in decimal:
            'w' enforced cost windows, then for each window: limit windowMs
            'r' enforced cost intervalMs burst
            'l' enforced limit id ttlMs
          enforced is 0 or 1, id has 12 characters
-Result   integers, flat: 1 when committed, else 0; then for each ask
+Result   integers, flat: for each batch 1 when committed, else 0; then for each of its asks
            retryAfterMs  0 when it has room, -1 when it never can have
            count         units in use before this ask
            binding       'w' only: index of the window that count is of, from 0
@@ -32,11 +33,10 @@ local MAX_TAPES = 16
 
 local clock = call('TIME')
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
-local raws = call('MGET', unpack(keys)) -- false for a key of another type
 
-local result, filled = { 1 }, 1
-local values = {} -- what to write at keys[i]; false when its ask has no room
-local lives = {} -- PX of keys[i]
+local result, filled = {}, 0
+local values = {} -- what to write for each ask of the batch; false when it has no room
+local lives = {} -- PX of each
 
 -- How many entries of a tape are at or before `edge`.
 local function count_gone(raw, start, size, edge)
@@ -235,24 +235,30 @@ local function judge_lease(ask, arg, raw)
 end
 
 local judges = { w = judge_windows, r = judge_rate, l = judge_lease }
-local arg = 1
-for ask = 1, #keys do
-  local enforced, answer = argv[arg + 1] == '1', filled + 1
-  local retry_ms, next_arg = judges[argv[arg]](ask, arg, raws[ask])
-  arg = next_arg
-  if retry_ms == NEVER then
-    result[answer] = -1
-  end
-  if enforced and retry_ms > 0 then
-    result[1] = 0
-  end
-end
-
-if result[1] == 1 then
-  for ask = 1, #keys do
-    if values[ask] then
-      call('SET', keys[ask], values[ask], 'PX', lives[ask])
+local arg, before = 2, 0
+for _ = 1, argv[1] + 0 do
+  local asks, verdict = argv[arg] + 0, filled + 1
+  arg = arg + 1
+  local raws = call('MGET', unpack(keys, before + 1, before + asks)) -- false for a key of another type
+  result[verdict], filled = 1, verdict
+  for ask = 1, asks do
+    local enforced, answer = argv[arg + 1] == '1', filled + 1
+    local retry_ms, next_arg = judges[argv[arg]](ask, arg, raws[ask])
+    arg = next_arg
+    if retry_ms == NEVER then
+      result[answer] = -1
+    end
+    if enforced and retry_ms > 0 then
+      result[verdict] = 0
     end
   end
+  if result[verdict] == 1 then
+    for ask = 1, asks do
+      if values[ask] then
+        call('SET', keys[before + ask], values[ask], 'PX', lives[ask])
+      end
+    end
+  end
+  before = before + asks
 end
 return result
