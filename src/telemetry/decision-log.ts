@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import type { Reader } from './events'
 import { decisionPath, freeNumber, sweepDecisions, utcDay } from './decision-files'
 import { decisionLine } from './decision-record'
+import { LineBuffer } from './line-buffer'
 
 export { DecisionReading, type DecisionFilter, readDecisions } from './decision-reader'
 export type { DecisionRecord, RecordedDecision } from './decision-record'
@@ -30,10 +31,10 @@ export interface DecisionLogOptions {
 }
 
 const FLUSH_MS = 200
-const FLUSH_LENGTH = 64 * 1024
+const FLUSH_BYTES = 60 * 1024
 /** Between attempts while the disk does not take anything. */
 const RETRY_MS = 1000
-/** Characters that wait for the disk, those being written included; what comes beyond is not recorded. */
+/** Bytes that wait for the disk, those being written included; what comes beyond is not recorded. */
 export const MOST_WAITING = 4 * 1024 * 1024
 const MOST_SWEEP_MS = 600_000
 const MOST_NUMBERS_TRIED = 100
@@ -57,7 +58,7 @@ export class DecisionLog {
   readonly reader: Reader
   private readonly options: DecisionLogOptions
   private readonly clock: () => number
-  private waiting = ''
+  private readonly waiting = new LineBuffer()
   private writing = 0
   private file: OpenFile | undefined
   private drain: Promise<void> | undefined
@@ -79,11 +80,11 @@ export class DecisionLog {
       if (event.kind !== 'judged' || this.closed) return
       const { outcome } = event
       if (deniedOnly && outcome.decisions.length === 0) return
-      if (this.waiting.length + this.writing >= MOST_WAITING) {
+      if (this.waiting.bytes + this.writing >= MOST_WAITING) {
         this.droppedNow++
         return
       }
-      this.waiting += decisionLine(outcome)
+      this.waiting.add(decisionLine(outcome))
       this.schedule()
     }
   }
@@ -125,23 +126,22 @@ export class DecisionLog {
   /** For a process that is about to exit and can wait for nothing: writes what waits at once, or loses it. Never throws. */
   closeNow(): void {
     this.closed = true
-    if (this.waiting === '') return
+    if (this.waiting.bytes === 0) return
     const { folder, writer } = this.options
     try {
       mkdirSync(folder, { recursive: true, mode: 0o750 })
       // No file begun yet: number 0 is for last words.
       const path = this.file?.path ?? decisionPath(folder, utcDay(this.clock()), writer, 0)
-      appendFileSync(path, this.waiting, { mode: 0o640 })
+      appendFileSync(path, this.waiting.take(), { mode: 0o640 })
     } catch {
       // Nobody is left to tell.
     }
-    this.waiting = ''
   }
 
   private schedule(): void {
     // While the disk refuses, only the timer tries again.
     if (this.drain) return
-    if (this.waiting.length >= FLUSH_LENGTH && !this.failing) void this.beginDrain()
+    if (this.waiting.bytes >= FLUSH_BYTES && !this.failing) void this.beginDrain()
     else this.timer ??= setTimeout(() => this.onTimer(), this.failing ? RETRY_MS : FLUSH_MS).unref()
   }
 
@@ -153,22 +153,21 @@ export class DecisionLog {
   private beginDrain(): Promise<void> {
     this.drain = this.writeWaiting().finally(() => {
       this.drain = undefined
-      if (this.waiting !== '' && !this.closed) this.schedule()
+      if (this.waiting.bytes > 0 && !this.closed) this.schedule()
     })
     return this.drain
   }
 
   /** Writes what waits now. What comes meanwhile waits for the next time: under load a loop here would never end. */
   private async writeWaiting(): Promise<void> {
-    const text = this.waiting
-    if (text === '') return
-    this.waiting = ''
-    this.writing = text.length
+    if (this.waiting.bytes === 0) return
+    const bytes = this.waiting.take()
+    this.writing = bytes.length
     try {
-      await this.write(Buffer.from(text))
+      await this.write(bytes)
       this.recover()
     } catch (error) {
-      this.waiting = text + this.waiting
+      this.waiting.putBack(bytes)
       this.fail(error)
     } finally {
       this.writing = 0

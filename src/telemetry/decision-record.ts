@@ -1,21 +1,21 @@
 /**
  * The decision log's line format, version 1: one JSON object a line, UTF-8, ended by a line feed. What is empty, false
- * or zero is left out.
+ * or zero is left out, and what nearly every line would say: there is one for every stage of every session.
  *
  * | field | what |
  * | --- | --- |
  * | `v` | 1 |
  * | `t` | when, in milliseconds since 1970 |
  * | `stage` | connect, command, mail, rcpt, rcpt_ok or data_post |
- * | `id` | Haraka's id of the transaction, else of the session |
+ * | `id` | Haraka's id of the transaction: that of the session, a dot, a number; before MAIL that of the session |
  * | `ip`, `trusted` | the client's address; whether it is in a trusted network |
- * | `direction` | inbound or submission |
+ * | `direction` | submission; else the client is a stranger: inbound |
  * | `account`, `tenant`, `helo` | who it says or has proved to be |
  * | `sender`, `recipient` | envelope addresses, folded as keys are; `<>` is the null sender |
  * | `size` | bytes of the message, at data_post |
- * | `session`, `started` | id of the session (12 characters), and when it began |
+ * | `age` | milliseconds since the session began |
  * | `recipients`, `errors`, `junk` | the session's counters at that moment |
- * | `result` | accept, delay, defer or reject: the gravest of the decisions |
+ * | `result` | delay, defer or reject: the gravest of the decisions; else all was accepted |
  * | `degraded` | true when this process judged by its own share of the limits |
  * | `decisions` | what was found over a limit, see {@link RecordedDecision} |
  * | `exempt` | `{rule, because}` of rules that did not apply |
@@ -62,6 +62,7 @@ export interface DecisionRecord {
   readonly sender: string | undefined
   readonly recipient: string | undefined
   readonly size: number
+  /** Id of the session: the first part of `id`. */
   readonly session: string
   readonly started: number
   readonly recipients: number
@@ -82,18 +83,18 @@ export function decisionLine(outcome: Outcome): string {
   const { client, session, account, tenant, helo, sender, recipient } = subject
   let line = `{"v":1,"t":${subject.at},"stage":"${subject.stage}","id":${text(subject.id)},"ip":"${client.ip}"`
   if (client.trusted) line += ',"trusted":true'
-  line += `,"direction":"${subject.direction}"`
+  if (subject.direction !== 'inbound') line += `,"direction":"${subject.direction}"`
   if (account !== undefined) line += `,"account":${text(account)}`
   if (tenant !== undefined) line += `,"tenant":${text(tenant)}`
   if (helo !== undefined) line += `,"helo":${text(helo)}`
   if (sender !== undefined) line += `,"sender":${text(sender.address)}`
   if (recipient !== undefined) line += `,"recipient":${text(recipient.address)}`
   if (subject.sizeBytes > 0) line += `,"size":${subject.sizeBytes}`
-  line += `,"session":${text(session.leaseId)},"started":${session.startedAt}`
+  if (subject.at > session.startedAt) line += `,"age":${subject.at - session.startedAt}`
   if (session.recipients > 0) line += `,"recipients":${session.recipients}`
   if (session.errors > 0) line += `,"errors":${session.errors}`
   if (session.junk > 0) line += `,"junk":${session.junk}`
-  line += `,"result":"${resultOf(outcome)}"`
+  if (decisions.length > 0) line += `,"result":"${resultOf(outcome)}"`
   if (degraded) line += ',"degraded":true'
   if (decisions.length > 0) line += `,"decisions":${JSON.stringify(decisions.map(recorded))}`
   if (exemptions.length > 0) line += `,"exempt":[${exemptions.map(exemptionText).join()}]`
@@ -132,7 +133,7 @@ function exemptionText({ rule, because }: Exemption): string {
 }
 
 /** A line as it stands, where everything may be missing. */
-type RawRecord = { readonly [name in keyof DecisionRecord]?: DecisionRecord[name] }
+type RawRecord = { readonly [name in keyof DecisionRecord]?: DecisionRecord[name] } & { readonly age?: number }
 
 /** Reads a line without its line feed; undefined for anything that is no line of version 1. */
 export function parseDecisionLine(line: string): DecisionRecord | undefined {
@@ -143,7 +144,7 @@ export function parseDecisionLine(line: string): DecisionRecord | undefined {
     return undefined
   }
   if (typeof raw !== 'object' || raw === null || raw.v !== 1 || !Number.isFinite(raw.t)) return undefined
-  if (!hasTexts(raw, ['stage', 'id', 'ip', 'direction', 'session', 'result'])) return undefined
+  if (!hasTexts(raw, ['stage', 'id', 'ip'])) return undefined
   const record = filledIn(raw)
   if (!isListOf(record.exempt, ['rule', 'because'])) return undefined
   if (!isListOf(record.decisions, ['ref', 'rule', 'plugin', 'mode', 'action', 'key', 'reason'])) return undefined
@@ -159,19 +160,19 @@ function filledIn(raw: RawRecord): DecisionRecord {
     id: raw.id!,
     ip: raw.ip!,
     trusted: raw.trusted ?? false,
-    direction: raw.direction!,
+    direction: raw.direction ?? 'inbound',
     account: raw.account,
     tenant: raw.tenant,
     helo: raw.helo,
     sender: raw.sender,
     recipient: raw.recipient,
     size: raw.size ?? 0,
-    session: raw.session!,
-    started: raw.started ?? 0,
+    session: raw.id!.split('.', 1)[0]!,
+    started: raw.t! - (raw.age ?? 0),
     recipients: raw.recipients ?? 0,
     errors: raw.errors ?? 0,
     junk: raw.junk ?? 0,
-    result: raw.result!,
+    result: raw.result ?? 'accept',
     degraded: raw.degraded ?? false,
     decisions: raw.decisions ?? [],
     exempt: raw.exempt ?? [],

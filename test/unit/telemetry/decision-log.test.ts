@@ -105,7 +105,7 @@ describe('decision log', () => {
     })
 
     it('begins a file at the size given, and each day', async () => {
-      const log = openLog({ rotateBytes: 400 })
+      const log = openLog({ rotateBytes: 200 })
       for (const id of ['a', 'b', 'c']) {
         tell(log, id)
         await log.flush()
