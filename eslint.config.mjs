@@ -64,7 +64,9 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         {
-          selector: 'Identifier[name=/^(connection|next|DENY|DENYSOFT|DENYDISCONNECT|DENYSOFTDISCONNECT)$/]',
+          // Haraka's next is a function; the next() of an iterator is not meant.
+          selector:
+            'Identifier[name=/^(connection|DENY|DENYSOFT|DENYDISCONNECT|DENYSOFTDISCONNECT)$/], :not(MemberExpression) > Identifier[name="next"]',
           message: 'Only src/haraka and the plugins know Haraka.',
         },
       ],

@@ -160,11 +160,10 @@ export class Runtime {
     const judged = this.isReady
       ? judgeStage(this.plan, subject, opened.store)
       : opened.ready.then(() => judgeStage(this.plan, subject, opened.store))
-    const outcome =
-      judged instanceof Promise
-        ? judged.then((settled) => this.conclude(settled, connection, session, started))
-        : this.conclude(judged, connection, session, started)
-    const run: StageRun = { stage, token, outcome, answered: new Set() }
+    const conclude = (settled: Outcome) => (run.outcome = this.conclude(settled, connection, session, started))
+    const run: StageRun = { stage, token, outcome: judged, answered: new Set() }
+    if (judged instanceof Promise) run.outcome = judged.then(conclude)
+    else conclude(judged)
     session.run = run
     return run
   }

@@ -11,7 +11,8 @@ export interface StageRun {
   readonly stage: Stage
   /** What was judged: the transaction, the recipient, or the session itself. */
   readonly token: object
-  readonly outcome: Outcome | Promise<Outcome>
+  /** A promise until the store has answered; then what it came to, so that who asks later does not wait. */
+  outcome: Outcome | Promise<Outcome>
   readonly answered: Set<string>
 }
 

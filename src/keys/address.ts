@@ -4,8 +4,8 @@ import ipaddr from 'ipaddr.js'
 export interface IpAddress {
   readonly family: 4 | 6
   readonly bytes: readonly number[]
-  /** Texts of its ranges by length, made when first asked for: every rule of a session asks for the same few. */
-  readonly texts: Map<number, string>
+  /** Texts made of it, by length of the range or by who made them: every rule of a session asks for the same few. */
+  readonly texts: Map<unknown, string>
 }
 
 /**

@@ -9,7 +9,7 @@ import { describeStoreContract, type StoreHarness } from './store'
 function lmdbHarness(clock?: Clock) {
   let path = ''
   const openAt = async (): Promise<LmdbStore> => {
-    const store = new LmdbStore({ path, flushMs: 50, ...(clock && { clock }) })
+    const store = new LmdbStore({ path, flushMs: 50, tickMs: 50, ...(clock && { clock }) })
     await store.open()
     return store
   }

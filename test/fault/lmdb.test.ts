@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LmdbStore } from '../../src/store/lmdb/lmdb-store'
+import { TRUST_MS } from '../../src/store/lmdb/tenure'
 import { leaseAsk, windowAsk } from '../contract/bench'
 import { assertNeverMoreThan } from '../contract/intervals'
 import { LmdbScene, askHourly, knownOf, modeOf, until } from '../support/lmdb-scene'
@@ -77,22 +78,22 @@ describe('lmdb store, when things go wrong', () => {
       assert.ok(all.length >= 30 * 8, `admitted only ${all.length}`)
     })
 
-    it('scene.notices before it judges from memory that it was taken for dead', async () => {
+    it('notices before it judges from memory that it was taken for dead', async () => {
       const hot = askHourly('hot', 2)
-      const sleeper = await scene.openStore({ flushMs: 60_000 })
+      const sleeper = await scene.openStore({ tickMs: 60_000 })
       await sleeper.judge([hot])
       await sleeper.ping()
       takeAllForDead()
       const store = await scene.openStore()
       assert.equal((await store.judge([hot])).committed, true)
       // Longer than it trusts what it last saw; heartbeats are due far more often than others lose patience.
-      await delay(1100)
+      await delay(TRUST_MS + 100)
       assert.equal((await sleeper.judge([hot])).committed, false)
     })
 
-    it('scene.notices before it judges among others that it was taken for dead', async () => {
+    it('notices before it judges among others that it was taken for dead', async () => {
       const hot = askHourly('hot', 2)
-      const [store, sleeper] = [await scene.openStore(), await scene.openStore({ flushMs: 60_000 })]
+      const [store, sleeper] = [await scene.openStore(), await scene.openStore({ tickMs: 60_000 })]
       await sleeper.judge([hot])
       takeAllForDead()
       await until(async () => (await modeOf(store)) === 'exclusive')
@@ -103,7 +104,7 @@ describe('lmdb store, when things go wrong', () => {
       assert.equal((await late).committed, false)
     })
 
-    it('takes a stopped process for dead, which scene.notices before it judges again', async () => {
+    it('takes a stopped process for dead, which notices before it judges again', async () => {
       const hot = windowAsk('hot', [{ limit: 5, windowMs: 60_000 }])
       const remote = await scene.spawnStore()
       await remote.judge([hot])

@@ -14,8 +14,8 @@ export class LmdbScene {
   readonly notices: string[] = []
   private readonly open: { close(): Promise<void> }[] = []
 
-  async openStore({ path = this.path, flushMs = 50 } = {}): Promise<LmdbStore> {
-    const store = new LmdbStore({ path, flushMs, onNotice: (notice) => this.notices.push(notice) })
+  async openStore({ path = this.path, tickMs = 50 } = {}): Promise<LmdbStore> {
+    const store = new LmdbStore({ path, flushMs: tickMs, tickMs, onNotice: (notice) => this.notices.push(notice) })
     await store.open()
     this.open.push(store)
     return store

@@ -6,7 +6,7 @@ import type { Gate, GateAsk } from '../../policy/gate'
 import { isEnforced } from '../../policy/mode'
 import type { Stage, Subject } from '../../policy/subject'
 import type { Ask } from '../../store/store'
-import { findOverride } from './override'
+import { findOverride, isEmpty } from './override'
 import {
   CLIENT_TIER,
   type Count,
@@ -24,8 +24,17 @@ export const LEASE_TTL_MS = 60_000
 /** A rule with what can be worked out before the first subject comes: its limit for each tier. */
 interface PreparedRule {
   readonly rule: LimitRule
-  readonly tiers: readonly { readonly tier: Tier; readonly name: string; readonly limit: Limit }[]
+  readonly tiers: readonly PreparedTier[]
   readonly namesSender: boolean
+  readonly overridden: boolean
+}
+
+interface PreparedTier {
+  readonly tier: Tier
+  readonly name: string
+  readonly limit: Limit
+  /** The key is made of the client's address alone, so it is the same for the whole session. */
+  readonly ofAddress: boolean
 }
 
 /** Which senders an entry of the plan is for. */
@@ -83,8 +92,10 @@ function prepare(rule: LimitRule): PreparedRule {
     tier,
     name: index === 0 ? rule.name : `${rule.name}/${tier.bits4}`,
     limit: scaleLimit(rule.limit, tier.factor),
+    ofAddress: rule.per.length === 1 && (rule.per[0] === 'client' || rule.per[0] === 'network'),
   }))
-  return { rule, tiers, namesSender: rule.per.includes('sender') || rule.per.includes('sender_domain') }
+  const namesSender = rule.per.includes('sender') || rule.per.includes('sender_domain')
+  return { rule, tiers, namesSender, overridden: !isEmpty(rule.overrides) }
 }
 
 function add(byStage: Map<Stage, PlannedRule[]>, stage: Stage, planned: PlannedRule): void {
@@ -93,8 +104,9 @@ function add(byStage: Map<Stage, PlannedRule[]>, stage: Stage, planned: PlannedR
   else byStage.set(stage, [planned])
 }
 
+/** Adds what a rule asks about a subject. Runs for every rule of every stage: it allocates what it must. */
 function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void {
-  const { rule } = prepared
+  const { rule, tiers } = prepared
   if (rule.direction !== undefined && rule.direction !== subject.direction) return
   const nullSender = prepared.namesSender && subject.sender === NULL_SENDER
   if (senders !== 'any' && nullSender !== (senders === 'null')) return
@@ -103,18 +115,29 @@ function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: Gat
     exemptions.push({ rule: rule.name, because })
     return
   }
-  const override = findOverride(rule.overrides, rule.per, subject)
+  const override = prepared.overridden ? findOverride(rule.overrides, rule.per, subject) : undefined
   if (override?.value === 'exempt') {
     exemptions.push({ rule: rule.name, because: `override ${override.entry}` })
     return
   }
-  for (const { tier, name, limit } of prepared.tiers) {
-    const values = nullSender ? nullSenderValues(rule.per, subject) : keyValues(rule.per, subject, tier)
-    if (values === undefined) return
-    const key = keyText(name, values)
-    const granted = override ? scaleLimit(override.value, tier.factor) : limit
+  for (const prepared of tiers) {
+    const key = keyOf(prepared, rule.per, subject, nullSender)
+    if (key === undefined) return
+    const granted = override ? scaleLimit(override.value, prepared.tier.factor) : prepared.limit
     asks.push({ rule, ask: askFor(granted, key, isEnforced(rule.mode, key), costOf(rule.count, subject), subject) })
   }
+}
+
+/** Undefined when the rule is not about this subject. */
+function keyOf(prepared: PreparedTier, per: readonly Dimension[], subject: Subject, nullSender: boolean) {
+  const { texts } = subject.client.address
+  const known = prepared.ofAddress ? texts.get(prepared) : undefined
+  if (known !== undefined) return known
+  const values = nullSender ? nullSenderValues(per, subject) : keyValues(per, subject, prepared.tier)
+  if (values === undefined) return undefined
+  const key = keyText(prepared.name, values)
+  if (prepared.ofAddress) texts.set(prepared, key)
+  return key
 }
 
 function exemptBecause(rule: LimitRule, subject: Subject): string | undefined {

@@ -16,7 +16,6 @@ export function findOverride(
   per: readonly Dimension[],
   subject: Subject,
 ): FoundOverride | undefined {
-  if (isEmpty(overrides)) return undefined
   return (
     byAccount(overrides, per, subject) ??
     byAddress(overrides, per, subject) ??
@@ -25,7 +24,8 @@ export function findOverride(
   )
 }
 
-function isEmpty({ accounts, addresses, domains, networks }: Overrides): boolean {
+/** Nobody has another limit: the usual case, asked once for each rule. */
+export function isEmpty({ accounts, addresses, domains, networks }: Overrides): boolean {
   return accounts.size === 0 && addresses.size === 0 && domains.size === 0 && networks.empty
 }
 

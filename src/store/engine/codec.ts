@@ -71,7 +71,7 @@ function decodeWindows(bytes: Buffer): WindowState | undefined {
     for (let number = 0; number < numbers; number++, at += 6) entries[number] = bytes.readUIntBE(at, 6)
     tapes.push({ windowMs, base, entries })
   }
-  return at === bytes.length ? { op: 'window', tapes } : undefined
+  return at === bytes.length ? { op: 'window', tapes, noted: false } : undefined
 }
 
 function encodeRate({ tat }: RateState, room: number): Buffer {
@@ -84,7 +84,7 @@ function encodeRate({ tat }: RateState, room: number): Buffer {
 function decodeRate(bytes: Buffer): RateState | undefined {
   if (bytes.length !== 9) return undefined
   const tat = bytes.readDoubleBE(1)
-  return Number.isFinite(tat) && tat >= 0 ? { op: 'rate', tat } : undefined
+  return Number.isFinite(tat) && tat >= 0 ? { op: 'rate', tat, noted: false } : undefined
 }
 
 function encodeLeases({ holders }: LeaseState, room: number): Buffer {
@@ -105,5 +105,5 @@ function decodeLeases(bytes: Buffer): LeaseState | undefined {
     const id = bytes.toString('latin1', at, at + LEASE_ID_LENGTH)
     holders.push({ id, expiresAt: bytes.readUIntBE(at + LEASE_ID_LENGTH, 6) })
   }
-  return { op: 'lease', holders }
+  return { op: 'lease', holders, noted: false }
 }

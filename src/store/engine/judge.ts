@@ -54,7 +54,7 @@ export function releaseLease(state: State | undefined, ref: LeaseRef): LeaseStat
 
 /** Prolongs a lease, taking it again when it was lost. */
 export function renewLease(state: State | undefined, ref: LeaseRef, now: number, ttlMs: number): LeaseState {
-  const held: LeaseState = state?.op === 'lease' ? state : { op: 'lease', holders: [] }
+  const held: LeaseState = state?.op === 'lease' ? state : { op: 'lease', holders: [], noted: false }
   dropEnded(held, now)
   holdLease(held, ref.id, now + ttlMs)
   return held
@@ -75,11 +75,11 @@ export function countsOf(state: State, now: number): { windowMs: number; count: 
 function emptyState(ask: Ask): State {
   switch (ask.op) {
     case 'window':
-      return { op: 'window', tapes: ask.windows.map((window) => emptyTape(window.windowMs)) }
+      return { op: 'window', tapes: ask.windows.map((window) => emptyTape(window.windowMs)), noted: false }
     case 'rate':
-      return { op: 'rate', tat: 0 }
+      return { op: 'rate', tat: 0, noted: false }
     case 'lease':
-      return { op: 'lease', holders: [] }
+      return { op: 'lease', holders: [], noted: false }
   }
 }
 

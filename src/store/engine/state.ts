@@ -1,20 +1,25 @@
 import type { Ask } from '../store'
 import type { Tape } from './tape'
 
+interface Kept {
+  /** Free for the table that keeps the state, to remember that it has noted the change; the engine leaves it alone. */
+  noted: boolean
+}
+
 /** State of a `window` ask's key: one tape for each window, in the order of the ask. */
-export interface WindowState {
+export interface WindowState extends Kept {
   readonly op: 'window'
   readonly tapes: Tape[]
 }
 
 /** State of a `rate` ask's key: the theoretical arrival time of GCRA, in milliseconds. */
-export interface RateState {
+export interface RateState extends Kept {
   readonly op: 'rate'
   tat: number
 }
 
 /** State of a `lease` ask's key: holders and when each lease ends. Never longer than the largest limit asked. */
-export interface LeaseState {
+export interface LeaseState extends Kept {
   readonly op: 'lease'
   readonly holders: { id: string; expiresAt: number }[]
 }
@@ -25,20 +30,36 @@ export type State = WindowState | RateState | LeaseState
 export function expiryOf(state: State): number {
   switch (state.op) {
     case 'window':
-      return Math.max(0, ...state.tapes.map((tape) => (tape.entries.at(-2) ?? 0) + tape.windowMs))
+      return windowExpiry(state)
     case 'rate':
       return Math.ceil(state.tat)
     case 'lease':
-      return Math.max(0, ...state.holders.map((holder) => holder.expiresAt))
+      return leaseExpiry(state)
   }
+}
+
+function windowExpiry({ tapes }: WindowState): number {
+  let latest = 0
+  for (const { entries, windowMs } of tapes) {
+    const end = (entries[entries.length - 2] ?? 0) + windowMs
+    if (end > latest) latest = end
+  }
+  return latest
+}
+
+function leaseExpiry({ holders }: LeaseState): number {
+  let latest = 0
+  for (const { expiresAt } of holders) if (expiresAt > latest) latest = expiresAt
+  return latest
 }
 
 /** Whether a stored state can serve this ask; a key whose windows were changed in the config starts anew. */
 export function fits(state: State, ask: Ask): boolean {
   if (state.op !== ask.op) return false
   if (state.op !== 'window' || ask.op !== 'window') return true
-  return (
-    state.tapes.length === ask.windows.length &&
-    state.tapes.every((tape, index) => tape.windowMs === ask.windows[index]!.windowMs)
-  )
+  if (state.tapes.length !== ask.windows.length) return false
+  for (let index = 0; index < ask.windows.length; index++) {
+    if (state.tapes[index]!.windowMs !== ask.windows[index]!.windowMs) return false
+  }
+  return true
 }

@@ -26,12 +26,15 @@ export interface LmdbStoreOptions {
   readonly clock?: Clock
   /** Hears what an operator must read: a file set aside, a full disk. */
   readonly onNotice?: Notice
-  /** How long a count may be in memory only; also how soon other processes are noticed. Milliseconds. */
+  /** How long a count may be in memory only, in milliseconds. Keys in frequent use are written once in that time. */
   readonly flushMs?: number
+  /** How soon another process that opens the store is noticed, in milliseconds. */
+  readonly tickMs?: number
 }
 
 const MAX_KEYS = 1_000_000
-const FLUSH_MS = 200
+const FLUSH_MS = 1000
+const TICK_MS = 200
 /** States in memory while working alone: about half a kilobyte each. */
 const CACHED_STATES = 200_000
 const LIST_LOT = 500
@@ -43,7 +46,7 @@ const RESET_LOT = 200
  * While one process alone has it open, that process judges in memory and writes behind, at most `flushMs` late. As soon
  * as a second one opens it (a worker, or the `sluice` command for a moment), the first writes down everything, and from
  * then on every batch of every process is one transaction on the file, so that limits are exact across processes. Alone
- * again, a process goes back to memory. The opener waits for that, typically `flushMs`, in `open()`.
+ * again, a process goes back to memory. The opener waits for that, typically `tickMs`, in `open()`.
  *
  * What can be lost: a process killed while alone forgets the counts of its last `flushMs`; a process killed among others
  * forgets nothing. When the host goes down, the last seconds may be lost, and at the next start what is readable is
@@ -59,6 +62,7 @@ export class LmdbStore implements Store {
   private readonly clock: Clock
   private readonly notice: Notice
   private readonly flushMs: number
+  private readonly tickMs: number
   private readonly maxKeys: number
   private readonly listeners: ((key: string) => void)[] = []
   private environment: Environment | undefined
@@ -66,18 +70,19 @@ export class LmdbStore implements Store {
   private resets: ResetLog | undefined
   private timer: NodeJS.Timeout | undefined
 
-  constructor({ path, maxKeys = MAX_KEYS, clock = Date.now, onNotice, flushMs = FLUSH_MS }: LmdbStoreOptions) {
+  constructor({ path, maxKeys = MAX_KEYS, clock = Date.now, onNotice, flushMs, tickMs }: LmdbStoreOptions) {
     this.path = path
     this.clock = clock
     this.notice = onNotice ?? (() => {})
-    this.flushMs = flushMs
+    this.flushMs = flushMs ?? FLUSH_MS
+    this.tickMs = tickMs ?? Math.min(TICK_MS, this.flushMs)
     this.maxKeys = maxKeys
   }
 
   async open(): Promise<void> {
     const environment = await openEnvironment(this.path, this.notice)
-    const { maxKeys, clock, notice } = this
-    const tenure = new Tenure(environment, { maxKeys, clock, notice, cachedStates: CACHED_STATES })
+    const { maxKeys, clock, notice, flushMs } = this
+    const tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
     try {
       this.resets = new ResetLog(environment)
       await tenure.join()
@@ -109,9 +114,8 @@ export class LmdbStore implements Store {
     return this.opened().run(leases.length, (ledger) => {
       for (const lease of leases) {
         const state = releaseLease(ledger.get(lease.key), lease)
-        if (!state) continue
-        if (state.holders.length === 0) ledger.remove(lease.key)
-        else ledger.put(lease.key, state)
+        // Also when nobody holds it any more: the sweeper removes it, unless it is held again before.
+        if (state) ledger.put(lease.key, state)
       }
     })
   }
@@ -221,7 +225,7 @@ export class LmdbStore implements Store {
   }
 
   private scheduleTick(): void {
-    this.timer = setTimeout(() => this.tick(), this.flushMs).unref()
+    this.timer = setTimeout(() => this.tick(), this.tickMs).unref()
   }
 
   private tick(): void {

@@ -32,6 +32,9 @@ export class StateCache implements Table {
   }
 
   put(key: string, state: State): void {
+    // A state that is noted is in `changed` and, judged a moment ago, in the young generation.
+    if (state.noted) return
+    state.noted = true
     if (this.young.get(key) !== state) this.keep(key, state)
     this.changed.set(key, state)
   }
@@ -53,7 +56,10 @@ export class StateCache implements Table {
   }
 
   written(changes: readonly (readonly [string, State | undefined])[]): void {
-    for (const [key] of changes) this.changed.delete(key)
+    for (const [key, state] of changes) {
+      if (state) state.noted = false
+      this.changed.delete(key)
+    }
   }
 
   /** Forgets the longest unwritten changes beyond `most`; returns how many. For when they cannot be written for long. */

@@ -21,6 +21,8 @@ export interface Ledger extends Table {
 export interface TenureOptions {
   readonly maxKeys: number
   readonly cachedStates: number
+  /** Between two rounds of write-behind, in milliseconds. */
+  readonly flushMs: number
   readonly clock: Clock
   readonly notice: Notice
 }
@@ -36,7 +38,7 @@ const PATIENCE_MS = 500
  * Who has not looked at its registration for so long looks before it judges. Together with the time between heartbeats
  * far less than the silence after which others may take over, so nobody judges from memory that is no longer the truth.
  */
-const TRUST_MS = 1000
+export const TRUST_MS = 3000
 const LOST = new Error('this process was taken for dead')
 
 /**
@@ -53,6 +55,10 @@ export class Tenure {
   private joining: Promise<void> = Promise.resolve()
   private verifiedAt = -Infinity
   private awaitedSince: number | undefined
+  private roundAt = -Infinity
+  /** What this round of write-behind has still to write. What changes meanwhile waits for the next: a key that is in use all the time is written once a round. */
+  private due = 0
+  private lot = LOT
 
   constructor(
     private readonly environment: Environment,
@@ -129,7 +135,7 @@ export class Tenure {
       else if (this.mode === 'shared') this.fallApart(error)
       else this.fallIll(error)
     }
-    return this.mode === 'exclusive' && !this.health.ill && this.cache.unwritten > 0
+    return this.mode === 'exclusive' && !this.health.ill && this.due > 0
   }
 
   /** Writes down everything that is only in memory, if it can be written. */
@@ -220,20 +226,26 @@ export class Tenure {
   }
 
   private tickExclusive(): void {
-    const until = performance.now() + TICK_MS
+    const now = performance.now()
     const awaited = this.others > 0
     if (!awaited) this.awaitedSince = undefined
-    else this.awaitedSince ??= performance.now()
-    const impatient = this.awaitedSince !== undefined && performance.now() - this.awaitedSince > PATIENCE_MS
+    else this.awaitedSince ??= now
+    const impatient = this.awaitedSince !== undefined && now - this.awaitedSince > PATIENCE_MS
+    if (awaited || (this.due === 0 && now - this.roundAt >= this.options.flushMs) || this.health.ill) {
+      // Even with nothing to write, a round tells the others that this process lives.
+      this.due = Math.max(1, this.cache.unwritten)
+      this.roundAt = now
+    }
+    if (this.due === 0) return
     do this.flush()
-    while (this.mode === 'exclusive' && this.cache.unwritten > 0 && (impatient || performance.now() < until))
+    while (this.mode === 'exclusive' && this.due > 0 && (impatient || performance.now() < now + TICK_MS))
     this.health.recovered()
     this.environment.lookAfter((problem) => this.options.notice(problem))
   }
 
   /** One transaction of write-behind; with it the handover to shared work, once nothing is unwritten and others wait. */
   private flush(): void {
-    const changes = this.cache.changes(LOT)
+    const changes = this.cache.changes(this.lot)
     const outcome = this.environment.write(changes.length, () => {
       if (!this.members.holds) return 'lost'
       this.members.removeDead()
@@ -248,7 +260,10 @@ export class Tenure {
       return
     }
     this.verifiedAt = performance.now()
+    this.lot = Math.min(LOT, this.lot * 2)
     this.cache.written(changes)
+    // A round that found nothing unwritten ends with its one transaction.
+    this.due = changes.length === 0 ? 0 : Math.max(0, this.due - changes.length)
     if (outcome === 'shared') this.cache.clear()
     this.mode = outcome
   }
@@ -284,6 +299,8 @@ export class Tenure {
   }
 
   private fallIll(error: unknown): void {
+    // The free list of lmdb-js 3.5 cannot serve some transactions that it can serve in parts.
+    this.lot = Math.max(1, this.lot >> 1)
     // What cannot be written must not fill the memory either.
     const dropped = this.cache.dropUnwritten(this.options.cachedStates)
     this.health.fell(error, dropped)

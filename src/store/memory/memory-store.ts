@@ -13,21 +13,21 @@ import { type State, expiryOf } from '../engine/state'
 
 export interface MemoryStoreOptions {
   readonly clock?: Clock
-  /** Beyond this many keys the one that was used longest ago is forgotten. */
+  /** Beyond this many keys some that expire soon are forgotten. */
   readonly maxKeys?: number
 }
 
 /** Everything in this process's memory: for tests, for simulations, and as the local share while Redis is out of reach. */
 export class MemoryStore implements Store {
   readonly kind = 'memory'
-  private readonly table: RecentTable
+  private readonly table: BoundedTable
   private readonly clock: Clock
   private readonly listeners: ((key: string) => void)[] = []
   private closed = false
 
   constructor({ clock = Date.now, maxKeys = 1_000_000 }: MemoryStoreOptions = {}) {
     this.clock = clock
-    this.table = new RecentTable(maxKeys, clock)
+    this.table = new BoundedTable(maxKeys, clock)
   }
 
   open(): Promise<void> {
@@ -43,9 +43,8 @@ export class MemoryStore implements Store {
   release(leases: readonly LeaseRef[]): void {
     for (const lease of leases) {
       const state = releaseLease(this.table.get(lease.key), lease)
-      if (!state) continue
-      if (state.holders.length === 0) this.table.delete(lease.key)
-      else this.table.put(lease.key, state)
+      // Also when nobody holds it any more: see BoundedTable. The hand removes it when it comes by.
+      if (state) this.table.put(lease.key, state)
     }
   }
 
@@ -95,12 +94,20 @@ export class MemoryStore implements Store {
   }
 }
 
-/** How many of the oldest keys are looked at for expiry on each write: more than one, so that the table shrinks. */
-const SWEEP_PER_PUT = 2
+/** How many keys are looked at for each new one: more than one, so that a table of dead keys shrinks. */
+const LOOKS_PER_KEY = 2
+/** The one that expires soonest of so many makes room when there are too many keys. */
+const CHOICE = 8
 
-/** Bounded map in order of use. Each write sweeps a few of the longest unused keys, so that it holds little that is dead. */
-class RecentTable implements Table {
+/**
+ * Bounded map of states. A hand goes round it: each new key pays for a look at some others, and those that have expired
+ * are removed. A key in use is never removed to be put again, neither for an order of use nor when its last lease goes:
+ * V8 leaves what was removed in the chain of its bucket until the whole Map is rebuilt, so a busy key would have to be
+ * looked for behind thousands of its former selves.
+ */
+class BoundedTable implements Table {
   private readonly states = new Map<string, State>()
+  private hand = this.states.entries()
 
   constructor(
     private readonly maxKeys: number,
@@ -116,9 +123,9 @@ class RecentTable implements Table {
   }
 
   put(key: string, state: State): void {
-    this.states.delete(key)
+    const before = this.states.size
     this.states.set(key, state)
-    this.sweep()
+    if (this.states.size > before) this.makeRoom()
   }
 
   delete(key: string): boolean {
@@ -129,13 +136,27 @@ class RecentTable implements Table {
     return this.states.entries()
   }
 
-  private sweep(): void {
+  private makeRoom(): void {
     const now = this.clock()
-    let looked = 0
-    for (const [key, state] of this.states) {
-      if (looked++ === SWEEP_PER_PUT) break
-      if (expiryOf(state) <= now || this.states.size > this.maxKeys) this.states.delete(key)
-      else break
+    const full = this.states.size > this.maxKeys
+    let soonest: string | undefined
+    let soonestAt = Infinity
+    for (let look = full ? CHOICE : LOOKS_PER_KEY; look > 0 && this.states.size > 0; look--) {
+      const [key, state] = this.turnHand()
+      const expiresAt = expiryOf(state)
+      if (expiresAt <= now) this.states.delete(key)
+      else if (expiresAt < soonestAt) [soonest, soonestAt] = [key, expiresAt]
     }
+    if (this.states.size > this.maxKeys && soonest !== undefined) this.states.delete(soonest)
+  }
+
+  /** Of a table that is not empty. */
+  private turnHand(): [string, State] {
+    let step = this.hand.next()
+    if (step.done) {
+      this.hand = this.states.entries()
+      step = this.hand.next()
+    }
+    return step.value as [string, State]
   }
 }

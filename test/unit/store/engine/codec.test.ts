@@ -14,10 +14,14 @@ const holder = fc.record(
 )
 const tat = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true })
 
+const noted = fc.constant(false)
 const state: fc.Arbitrary<State> = fc.oneof(
-  fc.record({ op: fc.constant('window' as const), tapes: fc.array(tape, { minLength: 1, maxLength: 16 }) }, plain),
-  fc.record({ op: fc.constant('rate' as const), tat }, plain),
-  fc.record({ op: fc.constant('lease' as const), holders: fc.array(holder, { maxLength: 50 }) }, plain),
+  fc.record(
+    { op: fc.constant('window' as const), tapes: fc.array(tape, { minLength: 1, maxLength: 16 }), noted },
+    plain,
+  ),
+  fc.record({ op: fc.constant('rate' as const), tat, noted }, plain),
+  fc.record({ op: fc.constant('lease' as const), holders: fc.array(holder, { maxLength: 50 }), noted }, plain),
 )
 
 describe('codec', () => {
@@ -53,13 +57,13 @@ describe('codec', () => {
   })
 
   it('writes what the other stores read', () => {
-    const written = encodeState({ op: 'window', tapes: [{ windowMs: 1000, base: 7, entries: [258, 8] }] })
+    const written = encodeState({ op: 'window', tapes: [{ windowMs: 1000, base: 7, entries: [258, 8] }], noted: false })
     assert.equal(
       written.toString('hex'),
       '7701' + '0000000003e8' + '000000000007' + '0001' + '000000000102' + '000000000008',
     )
-    assert.equal(encodeState({ op: 'rate', tat: 1 }).toString('hex'), '72' + '3ff0000000000000')
-    const lease = encodeState({ op: 'lease', holders: [{ id: 'abcdefghijkl', expiresAt: 1 }] })
+    assert.equal(encodeState({ op: 'rate', tat: 1, noted: false }).toString('hex'), '72' + '3ff0000000000000')
+    const lease = encodeState({ op: 'lease', holders: [{ id: 'abcdefghijkl', expiresAt: 1 }], noted: false })
     assert.equal(lease.toString('hex'), '6c' + '6162636465666768696a6b6c' + '000000000001')
   })
 })

@@ -75,15 +75,20 @@ describe('judge', () => {
     assert.equal(releaseLease(table.get('k'), { key: 'k', id: leaseId('b') }), undefined)
     assert.deepEqual(releaseLease(table.get('k'), { key: 'k', id: leaseId('a') })?.holders, [])
     assert.equal(releaseLease(undefined, { key: 'k', id: leaseId('a') }), undefined)
-    assert.equal(releaseLease({ op: 'rate', tat: 1 }, { key: 'k', id: leaseId('a') }), undefined)
+    assert.equal(releaseLease({ op: 'rate', tat: 1, noted: false }, { key: 'k', id: leaseId('a') }), undefined)
   })
 
   it('renews what is held and takes again what was lost', () => {
     const ref = { key: 'k', id: leaseId('a') }
-    const renewed = renewLease({ op: 'lease', holders: [{ id: ref.id, expiresAt: NOW + 5 }] }, ref, NOW, 1000)
+    const renewed = renewLease(
+      { op: 'lease', holders: [{ id: ref.id, expiresAt: NOW + 5 }], noted: false },
+      ref,
+      NOW,
+      1000,
+    )
     assert.deepEqual(renewed.holders, [{ id: ref.id, expiresAt: NOW + 1000 }])
     assert.equal(renewLease(undefined, ref, NOW, 1000).holders.length, 1)
-    assert.equal(renewLease({ op: 'rate', tat: 1 }, ref, NOW, 1000).holders.length, 1)
+    assert.equal(renewLease({ op: 'rate', tat: 1, noted: false }, ref, NOW, 1000).holders.length, 1)
   })
 
   it('tells people the counts, and when a key says nothing any more', () => {

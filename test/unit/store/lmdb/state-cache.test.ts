@@ -3,7 +3,7 @@ import { StateCache } from '../../../../src/store/lmdb/state-cache'
 import type { State } from '../../../../src/store/engine/state'
 
 describe('state cache', () => {
-  const state = (tat: number): State => ({ op: 'rate', tat })
+  const state = (tat: number, noted = false): State => ({ op: 'rate', tat, noted })
 
   it('asks for what it does not have, and only once while it has room', () => {
     const asked: string[] = []
@@ -33,7 +33,7 @@ describe('state cache', () => {
     const cache = new StateCache(() => undefined, 10)
     for (let key = 0; key < 1000; key++) cache.put(`k${key}`, state(key))
     assert.equal(cache.unwritten, 1000)
-    assert.deepEqual(cache.get('k3'), state(3))
+    assert.deepEqual(cache.get('k3'), state(3, true))
   })
 
   it('hands out changes in the order of the first change, until they are written', () => {
@@ -43,8 +43,8 @@ describe('state cache', () => {
     cache.remove('c')
     cache.put('a', state(3))
     assert.deepEqual(cache.changes(2), [
-      ['a', state(3)],
-      ['b', state(2)],
+      ['a', state(3, true)],
+      ['b', state(2, true)],
     ])
     cache.written(cache.changes(2))
     assert.deepEqual(cache.changes(9), [['c', undefined]])
@@ -52,6 +52,18 @@ describe('state cache', () => {
     assert.equal(cache.get('c'), undefined)
     cache.written(cache.changes(9))
     assert.deepEqual(cache.get('c'), state(9))
+  })
+
+  it('notes a state once until it is written, and again when it changes after that', () => {
+    const cache = new StateCache(() => undefined, 10)
+    const busy = state(1)
+    cache.put('a', busy)
+    cache.put('a', busy)
+    assert.equal(cache.unwritten, 1)
+    cache.written(cache.changes(9))
+    assert.equal(cache.unwritten, 0)
+    cache.put('a', busy)
+    assert.deepEqual(cache.changes(9), [['a', busy]])
   })
 
   it('forgets the longest unwritten when it must', () => {

@@ -26,7 +26,10 @@ describe('sweeper', () => {
   function write(name: string, count: number, expiresIn: (index: number) => number): void {
     environment.write(count, () => {
       for (let index = 0; index < count; index++) {
-        environment.states.putSync(`${name}${index}`, encodeRecord({ op: 'rate', tat: NOW + expiresIn(index) }))
+        environment.states.putSync(
+          `${name}${index}`,
+          encodeRecord({ op: 'rate', tat: NOW + expiresIn(index), noted: false }),
+        )
       }
     })
   }
