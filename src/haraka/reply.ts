@@ -10,6 +10,11 @@ class DSN implements DsnReply {
     readonly code: number,
     readonly reply: string,
   ) {}
+
+  /** What Haraka's own log shows. */
+  toString(): string {
+    return `${this.code} ${this.reply}`
+  }
 }
 
 export function smtpReply(code: number, text: string): DsnReply {

@@ -17,6 +17,8 @@ export type Code =
 export interface DsnReply {
   readonly code: number
   readonly reply: string
+  /** What Haraka's log shows of it. */
+  toString(): string
 }
 
 export type Next = (code?: Code, message?: string | DsnReply) => void
