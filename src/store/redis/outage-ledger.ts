@@ -2,7 +2,7 @@ import { type Tape, append, emptyTape, settleTime, trim } from '../engine/tape'
 import type { Ask, LeaseRef, RateAsk, Verdict, Window, WindowAsk } from '../store'
 import type { Charge } from './shared-store'
 
-/** Bound of each of the two lists. Beyond it the entry that was changed longest ago is forgotten. */
+/** Bound of each of the two lists. Beyond it the entry that was made first is forgotten. */
 const MOST = 10_000
 
 /** Admissions of one key: a tape of its longest window, in whose 1/60 slices units are grouped as everywhere. */
@@ -104,8 +104,8 @@ function rateCharge(key: string, { depthMs, tat }: RateDebt, now: number): Charg
   return tat <= now ? undefined : { op: 'rate', key, depthMs, debtMs: tat - now }
 }
 
+/** A known key keeps its place: one that is removed to be put last stays behind in its bucket, see BoundedTable. */
 function put<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key)
   map.set(key, value)
   if (map.size <= MOST) return
   for (const oldest of map.keys()) {
