@@ -11,6 +11,7 @@ import {
   type Runtime,
   sluicePlugin,
   smtpReply,
+  watchReplies,
 } from '../../src/haraka'
 
 const plugin = sluicePlugin('hardening')
@@ -29,11 +30,7 @@ function plainGreeting(runtime: Runtime, connection: Connection): Answer {
   if (runtime.policy.config.hardening.banner !== 'minimal') return undefined
   // Also what the Received header says of us.
   connection.local.info = 'ESMTP'
-  const original = Object.getPrototypeOf(connection) as Connection
-  connection.respond = (code, message, done) => {
-    Reflect.deleteProperty(connection, 'respond')
-    original.respond.call(connection, code, code === 220 ? `${connection.local.host} ESMTP` : message, done)
-  }
+  watchReplies(connection).greeting = `${connection.local.host} ESMTP`
   return undefined
 }
 

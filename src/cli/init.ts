@@ -1,4 +1,4 @@
-import { join, relative, resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { type Choice, readChoice, type RawChoice } from './init/choice'
 import { harakaFiles } from './init/haraka-files'
@@ -65,14 +65,19 @@ function linesOf(dir: string, files: readonly Omit<Planned, 'content' | 'mode'>[
 }
 
 function whatNext(dir: string, { smtp, domain, mode }: Choice): string[] {
-  const shown = relative(process.cwd(), dir) || '.'
+  const shown = shellWord(relative(process.cwd(), dir) || '.')
   return [
     '',
-    `${shown} is a complete Haraka directory for ${domain}. What it does stands in ${join(shown, 'config', 'sluice.yaml')}.`,
+    `${shown} is a complete Haraka directory for ${domain}. What it does stands in ${shown}/config/sluice.yaml.`,
     ...(mode === 'shadow' ? ['Limits are judged and logged only; refuse with mode: enforce in that file.'] : []),
     'Next:',
     `  npx sluice run ${shown}`,
     `  npx sluice send --smtp ${smtp} --to you@${domain}`,
     `  npx sluice doctor ${shown}`,
   ]
+}
+
+/** As it can be pasted into a shell. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { modeText } from '../policy/mode'
-import { findKeys, MOST_READ } from './limits/find-keys'
+import { exactKeys, findKeys, MOST_READ } from './limits/find-keys'
 import { keyReader, type KeyUsage } from './limits/read-key'
 import { withStore } from './open'
 import { humanTime, print, printJson, say, table } from './terminal'
@@ -63,11 +63,13 @@ async function show(what: string, { dir, json }: Common): Promise<void> {
 async function reset(what: string, { dir, json, dryRun }: Common & { readonly dryRun?: true }): Promise<void> {
   await withStore(dir, async (store, policy) => {
     const keys = (await findKeys(store, policy, what)).map(({ key }) => key).sort()
-    const forgotten = dryRun || keys.length === 0 ? 0 : await store.reset(keys)
+    // Also those that the store does not know, or knows no more: a server may still remember that one is exhausted.
+    const told = new Set([...keys, ...exactKeys(policy, what)])
+    const forgotten = dryRun || told.size === 0 ? 0 : await store.reset([...told])
     if (json) return printJson({ dryRun: dryRun === true, keys, forgotten })
     for (const key of keys) print(`${dryRun ? 'would forget' : 'forgot'} ${key}`)
     if (keys.length === 0) say(`Nothing is counted for ${what} just now.`)
-    else if (!dryRun) say('Servers that share the store follow within a second.')
+    if (!dryRun && told.size > 0) say('Servers that share the store forget what they remember of it within a second.')
   })
 }
 

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { redactProse } from '../config/redact'
 import { configCommand } from './config'
 import { doctorCommand } from './doctor'
 import { initCommand } from './init'
@@ -71,7 +72,8 @@ function report(error: unknown): number {
     // Commander has printed what there is to say; help that nobody asked for is wrong usage.
     return error.exitCode === 0 ? 0 : 2
   }
-  say(`sluice: ${error instanceof Error ? error.message : String(error)}`)
+  // Whatever was typed in the wrong place may hold the password of a store.
+  say(`sluice: ${redactProse(error instanceof Error ? error.message : String(error))}`)
   if (process.env.SLUICE_DEBUG && error instanceof Error) say(error.stack ?? '')
   return error instanceof CliError ? error.exitCode : 1
 }

@@ -65,5 +65,12 @@ export const DEFAULTS = {
       direction: 'inbound',
       text: 'Too many messages for this recipient',
     },
+    recipient_share: {
+      count: 'messages',
+      per: ['network', 'recipient'],
+      limit: '5/min',
+      direction: 'inbound',
+      text: 'Too many messages from your network for this recipient',
+    },
   },
 } as const satisfies ConfigInput

@@ -32,6 +32,8 @@ interface Files {
 /** A configuration that can be put in force. */
 export interface LoadedPolicy extends Files {
   readonly policy: Policy
+  /** The operator's file is not there, or says nothing: everything is a default. */
+  readonly empty: boolean
   readonly origins: Origins
   /** The file laid over the defaults, units as they were written. */
   readonly effective: Readonly<Record<string, unknown>>
@@ -87,7 +89,15 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
     return refuse([...own, ...checked.mapProblems])
   }
   const { policy, mapOf } = checked
-  return { policy, effective, maps: mapOf, origins: originsOf(name, document), ...filesOf(home, name, content, maps) }
+  const empty = Object.keys(document.value ?? {}).length === 0
+  return {
+    policy,
+    empty,
+    effective,
+    maps: mapOf,
+    origins: originsOf(name, document),
+    ...filesOf(home, name, content, maps),
+  }
 }
 
 type Checked =

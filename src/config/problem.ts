@@ -1,3 +1,5 @@
+import { redactProse } from './redact'
+
 /** A mistake in the configuration: where it is, what is wrong, how to mend it. */
 export interface ConfigProblem {
   /** Relative to the Haraka directory, such as `config/sluice.yaml`; absolute for a map kept elsewhere. */
@@ -10,11 +12,14 @@ export interface ConfigProblem {
   readonly message: string
 }
 
-/** One line, as compilers write it, so that editors can jump to it: `config/sluice.yaml:12:5 limits.sender.limt: …`. */
+/**
+ * One line, as compilers write it, so that editors can jump to it: `config/sluice.yaml:12:5 limits.sender.limt: …`. A
+ * store's address may stand anywhere by mistake, also as a key: its password is not shown.
+ */
 export function formatProblem({ file, line, column, path, message }: ConfigProblem): string {
   const text = `${file}:${line}:${column} ${path === '' ? '' : `${path}: `}${message}`
   // What was written is quoted: it may hold line feeds, and letters that a terminal obeys.
-  return text.replace(/\p{Cc}+/gu, ' ')
+  return redactProse(text.replace(/\p{Cc}+/gu, ' '))
 }
 
 /** A key path for people; a key that holds a dot or a space, such as a domain, is put in quotes. */

@@ -9,3 +9,16 @@ const PARAMETER = /([?&][a-z_]*(?:password|passwd|pass|auth|secret|token)=)[^&\s
 export function redactSecrets(text: string): string {
   return text.replace(CREDENTIALS, '$1:***@').replace(PARAMETER, '$1***')
 }
+
+/** As {@link CREDENTIALS}, within one word; a path that was tidied has only one slash. */
+const CREDENTIALS_IN_PROSE = /\b([a-z][a-z0-9+.-]*:\/\/?)[^\s"'[\]]*@/gi
+
+/** The same for prose, which may go on after an address, and for an address that stands where none belongs. */
+export function redactProse(text: string): string {
+  return text.replace(CREDENTIALS_IN_PROSE, '$1***@')
+}
+
+/** Whether a text holds what {@link redactSecrets} would hide. */
+export function hasSecrets(text: string): boolean {
+  return redactSecrets(text) !== text
+}

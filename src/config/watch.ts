@@ -1,7 +1,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs'
 import path from 'node:path'
 import type { Policy } from './compile'
-import { type LoadOptions, type LoadResult, loadPolicy } from './load'
+import { type LoadOptions, type LoadResult, type RefusedPolicy, loadPolicy } from './load'
 
 export interface WatchOptions extends LoadOptions {
   /** Told once for each change of content, with what came of it and when (milliseconds since 1970). Must not throw. */
@@ -37,6 +37,8 @@ class ConfigWatch implements PolicyWatch {
   private readonly poll: NodeJS.Timeout
   private debounce: NodeJS.Timeout | undefined
   private closed = false
+  /** The policy in force comes from a file, so that defaults in its place would be a mistake. */
+  private written: boolean
   /** Size, time and identity of every file when last read: what a look costs when nothing has changed. */
   private stamp: string
   private pendingStamp = ''
@@ -47,6 +49,7 @@ class ConfigWatch implements PolicyWatch {
     private readonly options: WatchOptions,
   ) {
     if ('policy' in current) this.policy = current.policy
+    this.written = 'policy' in current && !current.empty
     // Not the stamp of now: the files may have changed since `current` was read, and then they are read again.
     this.stamp = ''
     this.watchFolders()
@@ -89,10 +92,14 @@ class ConfigWatch implements PolicyWatch {
 
   private load(stamp: string): void {
     this.stamp = stamp
-    const result = loadPolicy(this.home, this.options)
-    if (result.fingerprint === this.current.fingerprint) return
+    const loaded = loadPolicy(this.home, this.options)
+    if (loaded.fingerprint === this.current.fingerprint) return
+    const result = this.written && 'policy' in loaded && loaded.empty ? emptied(loaded) : loaded
     this.current = result
-    if ('policy' in result) this.policy = result.policy
+    if ('policy' in result) {
+      this.policy = result.policy
+      this.written = !result.empty
+    }
     // Other files may be in use now, and a folder may have been replaced: a watch on the old one hears nothing.
     this.closeFolders()
     this.watchFolders()
@@ -133,6 +140,13 @@ class ConfigWatch implements PolicyWatch {
   private readStamp(): string {
     return this.current.files.map((file) => stampOf(path.resolve(this.home, file))).join(' ')
   }
+}
+
+/** An interrupted save or a deployment that removes first: the defaults, which refuse nobody, must not take over. */
+function emptied({ files, fingerprint }: LoadResult): RefusedPolicy {
+  const message =
+    'is empty or gone; a running server goes on with what it has. To go back to the defaults write "mode: shadow", or start Haraka again'
+  return { problems: [{ file: files[0]!, line: 1, column: 1, path: '', message }], files, fingerprint }
 }
 
 function stampOf(file: string): string {

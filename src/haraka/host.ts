@@ -9,7 +9,7 @@ import { type PolicyWatch, watchPolicy } from '../config/watch'
 import { type HttpServer, startHttp } from '../console/http-server'
 import { modeText } from '../policy/mode'
 import { ExhaustedCache } from '../store/exhausted-cache'
-import { openStore } from '../store/open-store'
+import { type StoreChange, openStore } from '../store/open-store'
 import type { Store } from '../store/store'
 import {
   clusterMetrics,
@@ -41,6 +41,10 @@ export class Host {
   private decisions: DecisionLog | undefined
   private http: Promise<HttpServer> | undefined
   private stopped: Promise<void> | undefined
+  /** What the store, HTTP and the decision log were made from; they stay as they are until the next start. */
+  private readonly started: Policy['config']
+  private ready = false
+  private trouble: string | undefined
 
   constructor(plugin: HarakaPlugin) {
     this.home = process.env.HARAKA ?? process.cwd()
@@ -49,6 +53,7 @@ export class Host {
     this.stream.read(this.metrics.reader)
     const loaded = loadPolicy(this.home)
     const policy = 'policy' in loaded ? loaded.policy : shippedPolicy()
+    this.started = policy.config
     this.runtime = new Runtime({
       home: this.home,
       policy,
@@ -109,7 +114,10 @@ export class Host {
   }
 
   private startServing(): void {
-    void this.runtime.serve().ready.then(() => reportStatus({ ready: true, degraded: false, reasons: [] }))
+    void this.runtime.serve().ready.then(() => {
+      this.ready = true
+      this.report()
+    })
   }
 
   private open(policy: Policy): OpenedStore {
@@ -133,7 +141,8 @@ export class Host {
     const opened: { store: Store; ready: Promise<void> } = { store: cached, ready: Promise.resolve() }
     opened.ready = cached.open().catch((error: unknown) => {
       // Mail is never refused because the store is ill: count in this process alone, and say so.
-      this.notice(`${String(error)}; counting in memory of this process until it is mended and Haraka started again`)
+      const reason = `${String(error)}; counting in memory of this process until it is mended and Haraka started again`
+      this.noteStore({ state: 'lost', at: Date.now(), reason })
       const memory = new ExhaustedCache(openStore({ kind: 'memory' }, this.storeHooks()))
       this.exhausted = memory
       opened.store = memory
@@ -147,24 +156,30 @@ export class Host {
 
   private storeHooks() {
     return {
-      onChange: (change: { state: 'lost' | 'back'; at: number; reason: string; downMs?: number }) => {
-        this.stream.emit({ kind: 'store', ...change })
-        const lost = change.state === 'lost'
-        reportStatus({ ready: true, degraded: lost, reasons: lost ? [`store lost: ${change.reason}`] : [] })
-      },
+      onChange: (change: StoreChange) => this.noteStore(change),
       onNotice: (message: string) => this.notice(message),
     }
   }
 
+  private noteStore(change: StoreChange): void {
+    this.stream.emit({ kind: 'store', ...change })
+    this.trouble = change.state === 'lost' ? `store lost: ${change.reason}` : undefined
+    this.report()
+  }
+
+  private report(): void {
+    const { ready, trouble } = this
+    reportStatus({ ready, degraded: trouble !== undefined, reasons: trouble === undefined ? [] : [trouble] })
+  }
+
   private reload(result: LoadResult): void {
     if ('problems' in result) return this.tellRefused(result)
-    const before = this.runtime.policy.config
     this.runtime.adopt(result.policy)
     this.exhausted?.clear()
     this.tellConfig(true, [])
     const { store, http, decisions } = result.policy.config
     const fixed = Object.entries({ store, http, decisions }).filter(
-      ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as 'store']),
+      ([name, value]) => JSON.stringify(value) !== JSON.stringify(this.started[name as 'store']),
     )
     for (const [name] of fixed)
       this.notice(`${name} was changed in the config: it takes effect when Haraka starts again`)

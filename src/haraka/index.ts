@@ -1,5 +1,6 @@
 /** What plugins may use. Everything that knows Haraka is behind this door. */
-export { endSession, replyFor, smtpReply } from './reply'
+export { replyFor, smtpReply } from './reply'
+export { endSession, watchReplies } from './replies'
 export { keepMessage } from './maildrop'
 export { sluicePlugin } from './plugin'
 export type { Answer } from './guard'

@@ -2,7 +2,7 @@ import type { Decision } from '../policy/decision'
 import { sayDuration } from '../policy/say'
 import type { Stage } from '../policy/subject'
 import type { Reply } from './guard'
-import { type Connection, DENY, DENYDISCONNECT, DENYSOFT, DENYSOFTDISCONNECT, type DsnReply } from './types'
+import { DENY, DENYDISCONNECT, DENYSOFT, DENYSOFTDISCONNECT, type DsnReply } from './types'
 
 /** Haraka recognises a reply that brings its own SMTP code by this very class name. */
 class DSN implements DsnReply {
@@ -54,14 +54,4 @@ function textFor({ rule, ref, reason, retryAfterMs }: Decision): string {
   if (reason === 'store_unreachable') return `Cannot check limits just now, try again later ${tail}`
   if (retryAfterMs === Infinity) return `${rule.text}: larger than the limit allows at any time ${tail}`
   return retryAfterMs > 0 ? `${rule.text}, try again in ${sayDuration(retryAfterMs)} ${tail}` : `${rule.text} ${tail}`
-}
-
-/**
- * Ends a session from a hook whose answer Haraka ignores or words itself (RSET, NOOP, HELO, VRFY): 421, then
- * disconnect, which also cancels the hook that is running.
- */
-export function endSession(connection: Connection, reply: Reply): void {
-  const { message } = reply
-  const text = typeof message === 'object' ? message.reply : (message ?? '4.7.0 Session ended')
-  connection.respond(421, text, () => connection.disconnect())
 }

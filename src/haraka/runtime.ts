@@ -6,6 +6,7 @@ import type { Stage } from '../policy/subject'
 import type { LeaseRef, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
+import { watchReplies } from './replies'
 import { replyFor } from './reply'
 import { type Session, Sessions, type StageRun } from './session'
 import { subjectOf } from './subject'
@@ -15,6 +16,8 @@ import type { Connection, EnvelopeAddress } from './types'
 /** Leases are prolonged three times within their life. */
 const HEARTBEAT_MS = LEASE_TTL_MS / 3
 const LEASES_PER_RENEWAL = 200
+/** Haraka's own; it asks no hook. */
+const ANSWER_TO_HELP = 'Not implemented'
 /** Time for a decision itself; a store has its own, much shorter deadline. */
 const JUDGE_DEADLINE_MS = 5000
 
@@ -121,6 +124,20 @@ export class Runtime {
       return outcome.then((settled) => this.settle(plugin, settled, connection, session, token, recipient))
     }
     return this.settle(plugin, outcome, connection, session, token, recipient)
+  }
+
+  /** From now on every reply of a session counts against its bounds; `plugin` answers for the refusal that ends it. */
+  holdToBounds(plugin: string, connection: Connection): void {
+    const session = this.sessions.of(connection)
+    watchReplies(connection).onReply = (code, text) => {
+      if (code >= 500) session.errors++
+      else if (code >= 400 || text === ANSWER_TO_HELP) this.sessions.countJunk(connection)
+      else return undefined
+      const { errors, junk } = this.policy.session
+      if (session.errors <= errors && session.junk <= junk) return undefined
+      const answer = this.answer(plugin, 'command', connection, {})
+      return answer instanceof Promise ? undefined : answer
+    }
   }
 
   /** The session is over: what it holds goes back. */

@@ -21,6 +21,8 @@ export interface Session {
   readonly leaseId: string
   readonly startedAt: number
   recipients: number
+  /** Commands that were answered with a 5xx. */
+  errors: number
   /** Commands that moved no mail, since the last message was taken. */
   junk: number
   /** Messages taken when junk was last counted: who delivers is no nuisance, whatever he sends between. */
@@ -33,6 +35,8 @@ export interface Session {
   run: StageRun | undefined
   /** The folded sender of the transaction that is open: every stage of a message needs it. */
   sender: { readonly of: Transaction; readonly mailbox: Mailbox } | undefined
+  /** Recipients of the transaction that is open, folded, but for the one that is being judged; only when there are several. */
+  named: { readonly of: Transaction; count: number; readonly addresses: Set<string> } | undefined
   closed: boolean
   /** Called when the client goes away while somebody waits on its behalf. */
   onClose: (() => void) | undefined
@@ -92,6 +96,7 @@ export class Sessions {
       leaseId: newLeaseId(),
       startedAt: Date.now(),
       recipients: 0,
+      errors: 0,
       junk: 0,
       delivered: 0,
       helos: 0,
@@ -100,6 +105,7 @@ export class Sessions {
       leases: [],
       run: undefined,
       sender: undefined,
+      named: undefined,
       closed: false,
       onClose: undefined,
     }

@@ -13,6 +13,7 @@ export function subjectOf(
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
+  const mailbox = recipient ? foldRecipient(recipient.user ?? '', hostOf(recipient)) : undefined
   return {
     stage,
     at: Date.now(),
@@ -21,7 +22,7 @@ export function subjectOf(
       leaseId: session.leaseId,
       startedAt: session.startedAt,
       recipients: session.recipients,
-      errors: connection.errors + connection.rcpt_count.reject,
+      errors: session.errors,
       junk: session.junk,
     },
     direction: account !== undefined || connection.relaying ? 'submission' : 'inbound',
@@ -30,7 +31,8 @@ export function subjectOf(
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
     sender: transaction ? senderOf(transaction, session) : undefined,
-    recipient: recipient ? foldRecipient(recipient.user ?? '', hostOf(recipient)) : undefined,
+    recipient: mailbox,
+    repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
   }
 }
@@ -42,6 +44,19 @@ function senderOf(transaction: Transaction, session: Session): Mailbox | undefin
     session.sender = { of: transaction, mailbox: foldSender(from.user ?? '', hostOf(from)) }
   }
   return session.sender.mailbox
+}
+
+/** Haraka lists a recipient before it is judged, and takes it from the end of the list again when it is refused. */
+function isRepeated(transaction: Transaction | null, session: Session, mailbox: Mailbox): boolean {
+  const before = (transaction?.rcpt_to.length ?? 0) - 1
+  if (!transaction || before < 1) return false
+  if (session.named?.of !== transaction) session.named = { of: transaction, count: 0, addresses: new Set() }
+  const { named } = session
+  for (; named.count < before; named.count++) {
+    const earlier = transaction.rcpt_to[named.count]!
+    named.addresses.add(foldRecipient(earlier.user ?? '', hostOf(earlier)).address)
+  }
+  return named.addresses.has(mailbox.address)
 }
 
 /** Haraka keeps an internationalised domain in both forms; the ASCII one is the same for every client. */

@@ -75,7 +75,7 @@ export interface Connection extends Logger {
   transaction: Transaction | null
   relaying: boolean
   errors: number
-  respond(code: number, message: string | readonly string[], done?: () => void): void
+  respond(code: number, message: string | readonly string[] | DsnReply, done?: () => void): void
   disconnect(): void
   reset_transaction(done?: () => void): void
 }

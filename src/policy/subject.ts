@@ -27,9 +27,9 @@ export interface SessionFacts {
   readonly startedAt: number
   /** RCPT commands so far, this one included. */
   readonly recipients: number
-  /** Commands that were wrong: unknown, out of order, refused for syntax. */
+  /** Commands that were answered with a 5xx: unknown, out of order, wrong in syntax, refused recipients. */
   readonly errors: number
-  /** Commands that move no mail: NOOP, RSET, VRFY, EXPN, HELP and repeated HELO. */
+  /** Commands that move no mail: NOOP, RSET, VRFY, EXPN, HELP, repeated HELO, and all that were answered with a 4xx. */
   readonly junk: number
 }
 
@@ -48,6 +48,8 @@ export interface Subject {
   readonly tenant: string | undefined
   readonly sender: Mailbox | undefined
   readonly recipient: Mailbox | undefined
+  /** At `rcpt_ok`: the same message already has this recipient, perhaps under another extension. */
+  readonly repeated: boolean
   /** Bytes of the message; 0 before `data_post`. */
   readonly sizeBytes: number
 }

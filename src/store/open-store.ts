@@ -43,7 +43,8 @@ export function openStore(spec: StoreSpec, hooks: StoreHooks): Store {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only by those who use it
       const { LmdbStore } = require('./lmdb/lmdb-store') as typeof import('./lmdb/lmdb-store')
       const maxKeys = given({ maxKeys: spec.maxKeys })
-      return new LmdbStore({ path: spec.path, onNotice: hooks.onNotice, ...clock, ...maxKeys })
+      const onLost = (reason: string) => hooks.onChange({ state: 'lost', at: Date.now(), reason })
+      return new LmdbStore({ path: spec.path, onNotice: hooks.onNotice, onLost, ...clock, ...maxKeys })
     }
     case 'redis':
       return makeRedisStore(spec, hooks)

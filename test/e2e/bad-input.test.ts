@@ -18,7 +18,7 @@ limits:
   sender: false
   sender_domain: false
   recipient: false
-session: {errors: 1000, junk: 1000}
+session: {errors: 1000, junk: 10000}
 `
 
 /** The server still takes mail: what every case must leave behind. */
@@ -168,6 +168,20 @@ describe('a store that is ill at start, end to end', function () {
     server = await HarakaServer.start({ sluice: POLICY.replace('store: memory', `store: 'lmdb:${store}'`) })
     await server.waitForLog(/counting in memory/)
     await assertAlive(server)
+    const { status, text } = await server.get('/readyz')
+    assert.equal(status, 200, 'mail is taken all the same')
+    assert.match(text, /"degraded":true,"reasons":\["store lost: .*counting in memory/)
+    await server.waitForGauge('sluice_store_up', 0)
+  })
+
+  it('says so when the folder of the store is removed under it', async () => {
+    const store = path.join(folder, 'store')
+    server = await HarakaServer.start({ sluice: POLICY.replace('store: memory', `store: 'lmdb:${store}'`) })
+    await assertAlive(server)
+    rmSync(store, { recursive: true })
+    await server.waitForLog(/store lost.*was removed while in use/)
+    assert.match((await server.get('/readyz')).text, /"degraded":true/)
+    await assertAlive(server, freshAddress())
   })
 
   it('sets a corrupt store aside and starts afresh', async () => {

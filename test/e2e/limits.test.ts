@@ -91,9 +91,12 @@ describe('limits, end to end', function () {
       sluice: onlyRules(rules),
     })
     const client = await SmtpClient.greet(server.port)
+    for (let message = 0; message < 2; message++) {
+      await client.say('MAIL FROM:<a@example.com>')
+      assert.equal((await client.say('RCPT TO:<u@local.test>')).code, 250)
+      await client.say('RSET')
+    }
     await client.say('MAIL FROM:<a@example.com>')
-    assert.equal((await client.say('RCPT TO:<u@local.test>')).code, 250)
-    assert.equal((await client.say('RCPT TO:<u@local.test>')).code, 250)
     assert.match((await client.say('RCPT TO:<u@local.test>')).text, /^450 4\.7\.1 .*\(sluice recipient /)
     assert.equal((await client.say('RCPT TO:<v@elsewhere.test>')).code, 550, 'no relay')
     assert.match((await client.say('RCPT TO:<w@local.test>')).text, /^450 .*\(sluice client_recipients /)
@@ -185,9 +188,41 @@ describe('limits, end to end', function () {
     await noisy.waitForClose()
 
     const wrong = await SmtpClient.greet(server.port)
-    for (let count = 0; count < 5; count++) assert.equal((await wrong.say('FNORD')).code, 500)
+    for (let count = 0; count < 4; count++) assert.equal((await wrong.say('FNORD')).code, 500)
     assert.match((await wrong.say('FNORD')).text, /^421 4\.7\.0 Too many errors/)
     await wrong.waitForClose()
+  })
+
+  for (const [what, command, code] of [
+    ['wrong syntax', 'MAIL FROM:<<bad', 501],
+    ['an EHLO without a name', 'EHLO', 501],
+    ['wrong order', 'DATA', 503],
+    ['HELP', 'HELP', 250],
+    ['mail that is deferred', 'MAIL FROM:<often@example.com>', 450],
+  ] as const) {
+    it(`obeys session bounds where Haraka asks no plugin: ${what}`, async () => {
+      server = await HarakaServer.start({
+        sluice: onlyRules('  sender: {limit: 1/h}', 'session: {errors: 4, junk: 4}'),
+      })
+      const client = await SmtpClient.greet(server.port)
+      await client.send('often@example.com', 'u@local.test')
+      for (let count = 0; count < 4; count++) assert.equal((await client.say(command)).code, code)
+      assert.match((await client.say(command)).text, /^421 4\.7\.0 Too many (errors|commands that move no mail)/)
+      await client.waitForClose()
+    })
+  }
+
+  it('counts a message to one mailbox once, however often its envelope names it', async () => {
+    server = await HarakaServer.start({ sluice: onlyRules('  recipient: {limit: 2/min}') })
+    const client = await SmtpClient.greet(server.port, '127.0.0.9')
+    await client.say('MAIL FROM:<a@example.com>')
+    for (const name of ['boss', 'Boss', 'boss+1', 'other', 'boss+2']) {
+      assert.equal((await client.say(`RCPT TO:<${name}@local.test>`)).code, 250, name)
+    }
+    await client.say('RSET')
+    assert.equal((await client.send('b@example.com', 'boss@local.test')).code, 250)
+    assert.equal((await client.send('c@example.com', 'boss@local.test')).code, 450)
+    assert.equal((await client.send('d@example.com', 'other@local.test')).code, 250)
   })
 
   it('exempts trusted networks', async () => {

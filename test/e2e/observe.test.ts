@@ -3,7 +3,9 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
 import { HarakaServer, PLUGINS } from '../support/haraka'
+import { RedisServer } from '../support/redis-server'
 import { SmtpClient } from '../support/smtp-client'
 
 const SLUICE = path.resolve(__dirname, '../../bin/sluice.js')
@@ -93,6 +95,37 @@ describe('seeing, end to end', function () {
     }
     assert.equal(code, 250)
     await client.quit()
+  })
+
+  it('resets what a server remembers, also when the store has lost it', async () => {
+    // One rule, so that what the store forgets by itself is what the server goes on refusing.
+    const redis = await RedisServer.start()
+    const lonely = await HarakaServer.start({
+      sluice: `mode: enforce\nstore: '${redis.url}'\ntrusted: []\nlimits: {sender: {limit: 1/h}}\n`,
+    })
+    try {
+      const client = await SmtpClient.greet(lonely.port)
+      const ask = async () => {
+        const { code } = await client.say('MAIL FROM:<lost@example.com>')
+        await client.say('RSET')
+        return code
+      }
+      assert.deepEqual([await ask(), await ask()], [250, 450])
+      const admin = new Redis(redis.url)
+      await admin.flushdb()
+      await admin.quit()
+      assert.equal(await ask(), 450, 'remembered')
+      const { code, stderr } = await sluice('limits', 'reset', 'lost@example.com', '--dir', lonely.dir)
+      assert.equal(code, 0, stderr)
+      assert.match(stderr, /forget what they remember/)
+      for (let attempt = 0; attempt < 100 && (await ask()) === 450; attempt++) await delay(20)
+      // The first that passed counts.
+      assert.equal(await ask(), 450)
+      assert.match((await sluice('limits', 'show', 'lost@example.com', '--dir', lonely.dir)).stdout, /1\/1/)
+    } finally {
+      await lonely.remove()
+      await redis.stop()
+    }
   })
 
   it('pings its store and finds the server in good health', async () => {

@@ -1,7 +1,8 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Policy } from '../../config/compile'
-import { formatProblem, loadPolicy } from '../../config/load'
+import { CONFIG_FILE, formatProblem, loadPolicy } from '../../config/load'
+import { hasSecrets } from '../../config/redact'
 import { storeSpecOf } from '../../config/store-spec'
 import { openStore, type StoreSpec } from '../../store/open-store'
 import { isLoopback, parseEndpoint } from '../endpoint'
@@ -23,12 +24,21 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
   const { policy } = loaded
   return [
     ok('sluice', `config/sluice.yaml is valid: ${policy.rules.length} rules`),
+    ...openSecrets(policy, dir),
     ...heldTooLong(policy, hookTimeoutSeconds(files)),
     http(policy),
     decisions(policy, dir),
     ...relaying(files),
     ...(await store(policy, dir)),
   ]
+}
+
+function openSecrets({ config }: Policy, dir: string): Finding[] {
+  const file = join(dir, CONFIG_FILE)
+  const address = typeof config.store === 'string' ? config.store : config.store.at
+  if (!hasSecrets(address) || !existsSync(file) || (statSync(file).mode & 0o004) === 0) return []
+  const what = `${CONFIG_FILE} holds the password of the store, and every user of this host can read it`
+  return [warn('secret', what, `chmod 640 ${CONFIG_FILE}, its group being that of the user that Haraka runs as`)]
 }
 
 function heldTooLong({ config }: Policy, hookTimeoutS: number): Finding[] {
@@ -103,7 +113,9 @@ async function ping(spec: StoreSpec): Promise<Finding[]> {
       clock(clockSkewMs),
     ]
   } catch (error) {
-    return [fail('store', `does not answer: ${textOf(error)}`, 'start it, or set store: in config/sluice.yaml')]
+    return [
+      fail('store', `does not answer: ${textOf(error)}`, 'see to it, or set another store: in config/sluice.yaml'),
+    ]
   } finally {
     // What went wrong has been said.
     await Promise.resolve(opened.close()).catch(() => undefined)

@@ -29,9 +29,12 @@ export interface Choice {
 
 /** Throws a usage error that names the option. */
 export function readChoice(raw: RawChoice): Choice {
+  const smtp = endpointText(readEndpoint('--smtp', raw.smtp))
+  const http = raw.http === 'none' ? false : endpointText(readEndpoint('--http', raw.http))
+  if (http === smtp) throw new CliError(`--http ${http} is where --smtp listens: give it a port of its own`, 2)
   return {
-    smtp: endpointText(readEndpoint('--smtp', raw.smtp)),
-    http: raw.http === 'none' ? false : endpointText(readEndpoint('--http', raw.http)),
+    smtp,
+    http,
     store: readStore(raw.store),
     domain: readDomain(raw.domain),
     trusted: readTrusted(raw.trusted),

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { hasSecrets } from '../../config/redact'
 import { packageRoot } from '../package-root'
 import type { Choice } from './choice'
 import { setYaml } from './set-yaml'
@@ -44,7 +45,8 @@ export function harakaFiles(choice: Choice): Map<string, HarakaFile> {
     const name = relative(shipped, file)
     if (!entry.isFile() || NEVER_COPIED.has(name)) continue
     const text = readFileSync(file, 'utf8')
-    files.set(join('config', name), { content: FILLED[name]?.(text, choice) ?? text, mode: 0o644 })
+    const mode = name === 'sluice.yaml' && hasSecrets(choice.store) ? 0o600 : 0o644
+    files.set(join('config', name), { content: FILLED[name]?.(text, choice) ?? text, mode })
   }
   // With it, only who can read the file may tell Haraka to restart or flush its queue.
   files.set(join('config', 'internalcmd_key'), { content: randomBytes(32).toString('hex'), mode: 0o600 })

@@ -28,6 +28,18 @@ export async function findKeys(store: Store, policy: Policy, what: string): Prom
   return [...found.values()]
 }
 
+/** Keys of `what` that can be told without asking the store: a whole key, or those of rules that count by one thing. */
+export function exactKeys(policy: Policy, what: string): string[] {
+  if (what.includes('|')) return what.endsWith('|') ? [] : [what]
+  return policy.rules.flatMap((rule) => {
+    const [dimension, ...more] = rule.per
+    if (dimension === undefined || more.length > 0) return []
+    return tierNames(rule).flatMap(({ name, tier }) =>
+      valuesFor(dimension, tier, what).map((value) => keyText(name, [value])),
+    )
+  })
+}
+
 async function findOfRule(store: Store, rule: LimitRule, name: string, tier: Tier, what: string): Promise<KeyState[]> {
   const wanted = rule.per.map((dimension) => valuesFor(dimension, tier, what).map(keyValue))
   const states: KeyState[] = []

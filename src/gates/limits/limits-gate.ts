@@ -108,6 +108,8 @@ function add(byStage: Map<Stage, PlannedRule[]>, stage: Stage, planned: PlannedR
 function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void {
   const { rule, tiers } = prepared
   if (rule.direction !== undefined && rule.direction !== subject.direction) return
+  // One message to one mailbox, however often its envelope says so: else a single client could use up all it may get.
+  if (subject.repeated) return
   const nullSender = prepared.namesSender && subject.sender === NULL_SENDER
   if (senders !== 'any' && nullSender !== (senders === 'null')) return
   const because = exemptBecause(rule, subject)

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { type Database, type RootDatabase, open } from 'lmdb'
 import { CommitOrder } from './commit-order'
+import { dataFile } from './data-file'
 import { takeOpeningLock } from './opening-lock'
 import { type Extent, Reserve } from './reserve'
 
@@ -34,6 +35,7 @@ export class Environment {
   private readonly root: RootDatabase<Buffer, string>
   private readonly reserve: Reserve
   private readonly order: CommitOrder | undefined
+  private readonly inode: number
   private users = 0
   private syncing: Promise<boolean> | undefined
   private writtenSinceSync = false
@@ -55,6 +57,7 @@ export class Environment {
     this.states = this.root.openDB({ name: 'states', encoding: 'binary' })
     this.owners = this.root.openDB({ name: 'owners', encoding: 'json' })
     this.resets = this.root.openDB({ name: 'resets', encoding: 'json' })
+    this.inode = statSync(dataFile(path)).ino
     this.reserve = new Reserve(path, () => this.extent())
     if (wide) this.order = new CommitOrder(path, this.extent().pageSize)
   }
@@ -96,6 +99,15 @@ export class Environment {
   /** Lets go of what killed processes were reading: pages they might still read would never be used again. */
   forgetDeadReaders(): void {
     this.root.readerCheck()
+  }
+
+  /** False once somebody has removed or replaced the file. */
+  get inPlace(): boolean {
+    try {
+      return statSync(dataFile(this.path)).ino === this.inode
+    } catch {
+      return false
+    }
   }
 
   get sizeBytes(): number {

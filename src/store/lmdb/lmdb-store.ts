@@ -26,6 +26,8 @@ export interface LmdbStoreOptions {
   readonly clock?: Clock
   /** Hears what an operator must read: a file set aside, a full disk. */
   readonly onNotice?: Notice
+  /** Called once when the directory was removed under the store: what is counted from then on dies with this process. */
+  readonly onLost?: (reason: string) => void
   /** How long a count may be in memory only, in milliseconds. Keys in frequent use are written once in that time. */
   readonly flushMs?: number
   /** How soon another process that opens the store is noticed, in milliseconds. */
@@ -38,6 +40,7 @@ const TICK_MS = 200
 /** States in memory while working alone: about half a kilobyte each. */
 const CACHED_STATES = 200_000
 const LIST_LOT = 500
+const LOOK_MS = 1000
 const RESET_LOT = 200
 
 /**
@@ -69,9 +72,14 @@ export class LmdbStore implements Store {
   private tenure: Tenure | undefined
   private resets: ResetLog | undefined
   private timer: NodeJS.Timeout | undefined
+  private readonly onLost: (reason: string) => void
+  private lookedAt = performance.now()
+  private lost = false
 
-  constructor({ path, maxKeys = MAX_KEYS, clock = Date.now, onNotice, flushMs, tickMs }: LmdbStoreOptions) {
+  constructor({ path, maxKeys = MAX_KEYS, clock = Date.now, flushMs, tickMs, ...hooks }: LmdbStoreOptions) {
+    const { onNotice, onLost } = hooks
     this.path = path
+    this.onLost = onLost ?? (() => {})
     this.clock = clock
     this.notice = onNotice ?? (() => {})
     this.flushMs = flushMs ?? FLUSH_MS
@@ -231,6 +239,7 @@ export class LmdbStore implements Store {
   private tick(): void {
     if (!this.tenure) return
     const more = this.tenure.tick()
+    this.lookForFile()
     try {
       this.announceResets()
     } catch (error) {
@@ -238,6 +247,15 @@ export class LmdbStore implements Store {
     }
     if (more) setImmediate(() => this.tick()).unref()
     else this.scheduleTick()
+  }
+
+  /** LMDB goes on working on a file that has no name any more, beside whoever opens a new one. */
+  private lookForFile(): void {
+    if (this.lost || performance.now() - this.lookedAt < LOOK_MS) return
+    this.lookedAt = performance.now()
+    if (this.environment!.inPlace) return
+    this.lost = true
+    this.onLost(`${this.path} was removed while in use: counts are not shared and not kept. Start Haraka again`)
   }
 
   private announceResets(): void {

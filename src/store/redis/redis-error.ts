@@ -35,13 +35,15 @@ export function isReadOnly(error: Error): boolean {
  * @param own the text of the error, without secrets
  * @param where the redacted address
  * @param lastTrouble the latest trouble of the connection, which says more than "connection is closed"
+ * @param hasPassword whether the URL names a password
  */
-export function toStoreError(own: string, where: string, lastTrouble?: string): StoreError {
+export function toStoreError(own: string, where: string, lastTrouble?: string, hasPassword = false): StoreError {
   const ours = saysOnlyClosed(own) ? 'there is no connection' : own
   const text = errorWord(own) === undefined ? (lastTrouble ?? ours) : own
   const word = errorWord(text)
   if (word !== undefined) {
-    const mending = MENDING[word] ?? 'look into its log'
+    // Redis refuses a wrong password once, and from then on only says that there was none.
+    const mending = MENDING[word === 'NOAUTH' && hasPassword ? 'WRONGPASS' : word] ?? 'look into its log'
     return new StoreError('STORE_REFUSED', `Redis at ${where} refused: ${text}. To mend it: ${mending}`)
   }
   return new StoreError(

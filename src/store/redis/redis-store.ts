@@ -215,7 +215,7 @@ export class RedisStore implements SharedStore {
     const text = this.redact(textOf(error))
     // The driver hangs up on a replica to look for the primary; until it is connected again this remains the reason.
     if (error instanceof Error && isReadOnly(error)) this.lastTrouble = text
-    return toStoreError(text, this.where, this.lastTrouble)
+    return toStoreError(text, this.where, this.lastTrouble, this.target.password !== undefined)
   }
 
   private noteTrouble(text: string): void {

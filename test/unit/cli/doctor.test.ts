@@ -254,7 +254,7 @@ describe('sluice doctor', () => {
       level: 'fail',
       check: 'store',
       what: /does not answer: .*127\.0\.0\.1:1/,
-      mend: /start it/,
+      mend: /see to it/,
     },
   ]
 

@@ -83,6 +83,27 @@ describe('sluice init', () => {
     assert.notEqual(text('config/internalcmd_key'), first)
   })
 
+  it('hides a password from other users of the host, and shows it nowhere', async () => {
+    const { stdout, stderr } = await sluice('init', dir, '--store', 'redis://u:s3cret@127.0.0.1:6379/0')
+    assert.doesNotMatch(stdout + stderr, /s3cret/)
+    assert.match(text('config/sluice.yaml'), /s3cret/)
+    assert.equal(statSync(path.join(dir, 'config/sluice.yaml')).mode & 0o777, 0o600)
+    const misplaced = await sluice('init', path.join(home, 'b'), '--smtp', 'redis://u:s3cret@127.0.0.1')
+    assert.equal(misplaced.code, 2)
+    assert.doesNotMatch(misplaced.stderr, /s3cret/)
+  })
+
+  it('refuses one place for two servers', async () => {
+    const { code, stderr } = await sluice('init', dir, '--smtp', '127.0.0.1:2600', '--http', '127.0.0.1:2600')
+    assert.equal(code, 2)
+    assert.match(stderr, /--http 127\.0\.0\.1:2600 is where --smtp listens/)
+  })
+
+  it('prints commands that can be pasted', async () => {
+    const { stderr } = await sluice('init', path.join(home, "a user's mail"))
+    assert.match(stderr, /npx sluice run '.*a user'\\''s mail'/)
+  })
+
   it('writes a package.json from which npm can install a Haraka', async () => {
     await sluice('init', dir)
     assert.deepEqual(JSON.parse(text('package.json')), {

@@ -94,14 +94,24 @@ describe('watchPolicy', () => {
     }
   })
 
-  it('takes the defaults when the file is removed', async () => {
-    start()
-    await change('config/sluice.yaml', 'mode: enforce\n')
-    const arrived = loaded()
-    rmSync(path.join(directory.path, 'config/sluice.yaml'))
-    await arrived
-    assert.deepEqual(modeInForce(), { kind: 'shadow' })
-  })
+  for (const [how, empty] of [
+    ['removed', () => rmSync(path.join(directory.path, 'config/sluice.yaml'))],
+    ['emptied', () => directory.write('config/sluice.yaml', '')],
+    ['left with comments', () => directory.write('config/sluice.yaml', '# mode: enforce\n')],
+  ] as const) {
+    it(`keeps what it has when the file is ${how}, says so, and takes the next one`, async () => {
+      start()
+      await change('config/sluice.yaml', 'mode: enforce\n')
+      const arrived = loaded()
+      empty()
+      await arrived
+      assert.deepEqual(modeInForce(), { kind: 'enforce' })
+      const [, refused] = loads
+      assert.match(refused && 'problems' in refused ? refused.problems[0]!.message : '', /^is empty or gone/)
+      await change('config/sluice.yaml', 'mode: off\n')
+      assert.deepEqual(modeInForce(), { kind: 'off' })
+    })
+  }
 
   it('watches the maps that a new configuration names', async () => {
     start()
