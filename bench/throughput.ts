@@ -20,6 +20,7 @@ export function roomyPolicy(store: string): string {
     ['sender', '[1000000/min, 5000000/h]'],
     ['sender_domain', '[1000000/min, 5000000/h]'],
     ['recipient', '1000000/min'],
+    ['recipient_share', '1000000/min'],
   ]
   return [
     'mode: enforce',
