@@ -132,7 +132,7 @@ export class ExhaustedCache implements Store {
       if (answer.ok || !ask.enforced) continue
       const freeInMs = ask.op === 'lease' ? Math.min(LEASE_REFUSAL_MS, answer.retryAfterMs) : answer.retryAfterMs
       // A cost larger than the limit never fits, but a smaller one may.
-      if (freeInMs === Infinity || (ask.op !== 'lease' && ask.cost > 1)) continue
+      if (freeInMs === Infinity || ('cost' in ask && ask.cost > 1)) continue
       if (this.keys.size >= MAX_KEYS) this.forgetOldest()
       this.keys.set(ask.key, { until: now + freeInMs, at: now, answer })
     }

@@ -4,7 +4,7 @@
  * A store judges a *batch* of asks in one atomic step: every ask is evaluated in order against the state before the
  * batch, and the whole batch is committed only if no enforced ask is refused. A refused batch changes nothing, so a
  * refused attempt never consumes anybody's quota. A refused ask that is not enforced (shadow) consumes nothing itself
- * and does not hold up the others.
+ * and does not hold up the others. Only a triplet that is new is remembered in any case.
  *
  * All times are milliseconds. A store uses one clock for all its callers (Redis: the server's own), with a resolution
  * of one millisecond.
@@ -53,15 +53,28 @@ export interface LeaseAsk extends AskBase {
   readonly ttlMs: number
 }
 
-export type Ask = WindowAsk | RateAsk | LeaseAsk
+/**
+ * What greylisting remembers of one triplet (client, sender, recipient). The first ask of a key is refused and
+ * remembered, also when its batch is refused. It is refused until `delayMs` have passed since; one that comes later but
+ * within `retryMs` of the first has room, and once it has passed, so has every one within `passMs` of the last that
+ * passed. After that all begins anew.
+ */
+export interface TripletAsk extends AskBase {
+  readonly op: 'triplet'
+  readonly delayMs: number
+  readonly retryMs: number
+  readonly passMs: number
+}
+
+export type Ask = WindowAsk | RateAsk | LeaseAsk | TripletAsk
 
 export interface Answer {
   readonly ok: boolean
-  /** Units in use before this ask: in the window that binds, of the bucket, or leases held. */
+  /** Units in use before this ask: in the window that binds, of the bucket, or leases held; how often a triplet has passed. */
   readonly count: number
-  /** The limit that `count` is held against. */
+  /** The limit that `count` is held against; 0 for triplets. */
   readonly limit: number
-  /** Length of the window that binds; 0 for leases; the time to fill an empty bucket for rates. */
+  /** Length of the window that binds; 0 for leases; the time to fill an empty bucket for rates; the delay of a triplet. */
   readonly windowMs: number
   /** When refused: the least time after which the same ask can succeed; `Infinity` when it never can. 0 when `ok`. */
   readonly retryAfterMs: number
@@ -84,7 +97,7 @@ export interface LeaseRef {
 export interface KeyState {
   readonly key: string
   readonly op: Ask['op']
-  /** Units now in each window (windows), units of the bucket in use (rate), or leases held (lease). */
+  /** Units now in each window (windows), units of the bucket in use (rate), leases held (lease), or passes (triplet). */
   readonly counts: readonly { readonly windowMs: number; readonly count: number }[]
   readonly expiresAt: number
 }

@@ -1,5 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Answer, Ask, LeaseAsk, RateAsk, Store, Verdict, Window, WindowAsk } from '../../src/store/store'
+import type {
+  Answer,
+  Ask,
+  LeaseAsk,
+  RateAsk,
+  Store,
+  TripletAsk,
+  Verdict,
+  Window,
+  WindowAsk,
+} from '../../src/store/store'
 import type { StoreHarness } from './store'
 
 /** What every case of the contract works with: one open store, a way to let time pass, and asks in few words. */
@@ -87,6 +97,11 @@ export function leaseAsk(
   more: Partial<LeaseAsk> = {},
 ): LeaseAsk {
   return { op: 'lease', key, limit, id: leaseId(holder), ttlMs, enforced: true, ...more }
+}
+
+/** Passes `delayMs` after the first try, within four times that, and is kept for as long as eight. */
+export function tripletAsk(key: string, delayMs: number, more: Partial<TripletAsk> = {}): TripletAsk {
+  return { op: 'triplet', key, delayMs, retryMs: 4 * delayMs, passMs: 8 * delayMs, enforced: true, ...more }
 }
 
 export function leaseId(holder: string): string {

@@ -5,6 +5,7 @@ import { describeKeys } from './cases/keys'
 import { describeLeases } from './cases/leases'
 import { describeProperties } from './cases/properties'
 import { describeRates } from './cases/rates'
+import { describeTriplets } from './cases/triplets'
 import { describeWindows } from './cases/windows'
 import { Bench } from './bench'
 
@@ -35,6 +36,7 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
     describeWindows(bench)
     describeRates(bench)
     describeLeases(bench)
+    describeTriplets(bench)
     describeBatches(bench)
     describeKeys(bench)
     describeConcurrency(bench)

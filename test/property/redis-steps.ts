@@ -72,6 +72,17 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
       ttlMs: fc.constantFrom(1, 500, 5000),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant('triplet' as const),
+      key,
+      enforced,
+      delayMs: fc.constantFrom(0, 5, 300, 1000),
+      retryMs: fc.constantFrom(300, 2000, 40_000),
+      passMs: fc.constantFrom(1, 500, 60_000),
+    }),
+  },
 )
 const passedMs = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 0, max: 20 }) },

@@ -44,7 +44,7 @@ export async function hammer(store: Store, { ask, forMs, atOnce }: Hammering): P
     while (Date.now() < until) {
       const from = Date.now()
       const { committed } = await store.judge([ask])
-      if (committed) admissions.push({ from, to: Date.now(), cost: ask.op === 'lease' ? 1 : ask.cost })
+      if (committed) admissions.push({ from, to: Date.now(), cost: 'cost' in ask ? ask.cost : 1 })
       // A store that answers at once would otherwise never let timers run.
       await turn()
     }

@@ -5,14 +5,17 @@
  * window: `w` u8:tapes, then for each tape u48:windowMs u48:base u16:entries, then entries × (u48:time u48:total)
  * rate:   `r` f64:tat
  * lease:  `l` then holders × (12 ASCII bytes:id u48:expiresAt)
+ * triplet: `g` u48:firstAt u48:expiresAt u32:passes
  */
 import { LEASE_ID_LENGTH } from '../store'
-import type { LeaseState, RateState, State, WindowState } from './state'
+import type { LeaseState, RateState, State, TripletState, WindowState } from './state'
 import type { Tape } from './tape'
 
 const TAG_WINDOW = 0x77
 const TAG_RATE = 0x72
 const TAG_LEASE = 0x6c
+const TAG_TRIPLET = 0x67
+const TRIPLET_BYTES = 17
 const TAPE_HEADER_BYTES = 14
 const ENTRY_BYTES = 12
 const HOLDER_BYTES = LEASE_ID_LENGTH + 6
@@ -27,6 +30,8 @@ export function encodeState(state: State, room = 0): Buffer {
       return encodeRate(state, room)
     case 'lease':
       return encodeLeases(state, room)
+    case 'triplet':
+      return encodeTriplet(state, room)
   }
 }
 
@@ -36,6 +41,7 @@ export function decodeState(bytes: Buffer): State | undefined {
   if (tag === TAG_WINDOW) return decodeWindows(bytes)
   if (tag === TAG_RATE) return decodeRate(bytes)
   if (tag === TAG_LEASE) return decodeLeases(bytes)
+  if (tag === TAG_TRIPLET) return decodeTriplet(bytes)
   return undefined
 }
 
@@ -106,4 +112,18 @@ function decodeLeases(bytes: Buffer): LeaseState | undefined {
     holders.push({ id, expiresAt: bytes.readUIntBE(at + LEASE_ID_LENGTH, 6) })
   }
   return { op: 'lease', holders, noted: false }
+}
+
+function encodeTriplet({ firstAt, expiresAt, passes }: TripletState, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + TRIPLET_BYTES)
+  bytes[room] = TAG_TRIPLET
+  const at = bytes.writeUIntBE(firstAt, room + 1, 6)
+  bytes.writeUInt32BE(passes, bytes.writeUIntBE(expiresAt, at, 6))
+  return bytes
+}
+
+function decodeTriplet(bytes: Buffer): TripletState | undefined {
+  if (bytes.length !== TRIPLET_BYTES) return undefined
+  const [firstAt, expiresAt, passes] = [bytes.readUIntBE(1, 6), bytes.readUIntBE(7, 6), bytes.readUInt32BE(13)]
+  return { op: 'triplet', firstAt, expiresAt, passes, noted: false }
 }

@@ -1,5 +1,5 @@
-import type { Answer, Ask, LeaseAsk, LeaseRef, RateAsk, Window, WindowAsk } from '../store'
-import { type LeaseState, type RateState, type State, type WindowState, fits } from './state'
+import type { Answer, Ask, LeaseAsk, LeaseRef, RateAsk, TripletAsk, Window, WindowAsk } from '../store'
+import { type LeaseState, type RateState, type State, type TripletState, type WindowState, fits } from './state'
 import { append, countUnits, emptyTape, settleTime, timeUntilRoom, trim } from './tape'
 
 /** What the engine needs of a table: the live state of a key, and a place to put a changed one. */
@@ -7,6 +7,9 @@ export interface Table {
   get(key: string): State | undefined
   put(key: string, state: State): void
 }
+
+/** Passes are written in 32 bits. */
+const MOST_PASSES = 2 ** 32 - 1
 
 /** What one batch came to; a {@link Verdict} without knowledge of where it was reached. */
 export interface Judgement {
@@ -25,7 +28,9 @@ export function judgeBatch(table: Table, asks: readonly Ask[], now: number): Jud
   for (let index = 0; index < asks.length; index++) {
     const ask = asks[index]!
     const known = table.get(ask.key)
-    const state = known !== undefined && fits(known, ask) ? known : emptyState(ask)
+    const state = known !== undefined && fits(known, ask) && !isOver(known, ask, now) ? known : emptyState(ask, now)
+    // Whatever becomes of the batch: a client that is deferred for something else has tried all the same.
+    if (state !== known && ask.op === 'triplet') table.put(ask.key, state)
     const answer = judgeAsk(state, ask, now)
     states[index] = state
     answers[index] = answer
@@ -69,10 +74,18 @@ export function countsOf(state: State, now: number): { windowMs: number; count: 
       return [{ windowMs: Math.max(0, Math.ceil(state.tat - now)), count: state.tat > now ? 1 : 0 }]
     case 'lease':
       return [{ windowMs: 0, count: state.holders.filter((holder) => holder.expiresAt > now).length }]
+    case 'triplet':
+      return [{ windowMs: 0, count: state.passes }]
   }
 }
 
-function emptyState(ask: Ask): State {
+/** A triplet that was forgotten, or that a clock far ahead has made, begins anew. */
+function isOver(state: State, ask: Ask, now: number): boolean {
+  if (state.op !== 'triplet' || ask.op !== 'triplet') return false
+  return state.expiresAt <= now || state.firstAt - now > ask.retryMs
+}
+
+function emptyState(ask: Ask, now: number): State {
   switch (ask.op) {
     case 'window':
       return { op: 'window', tapes: ask.windows.map((window) => emptyTape(window.windowMs)), noted: false }
@@ -80,13 +93,16 @@ function emptyState(ask: Ask): State {
       return { op: 'rate', tat: 0, noted: false }
     case 'lease':
       return { op: 'lease', holders: [], noted: false }
+    case 'triplet':
+      return { op: 'triplet', firstAt: now, passes: 0, expiresAt: now + ask.retryMs, noted: false }
   }
 }
 
 function judgeAsk(state: State, ask: Ask, now: number): Answer {
   if (ask.op === 'window') return judgeWindows(state as WindowState, ask, now)
   if (ask.op === 'rate') return judgeRate(state as RateState, ask, now)
-  return judgeLease(state as LeaseState, ask, now)
+  if (ask.op === 'lease') return judgeLease(state as LeaseState, ask, now)
+  return judgeTriplet(state as TripletState, ask, now)
 }
 
 function judgeWindows(state: WindowState, ask: WindowAsk, now: number): Answer {
@@ -137,6 +153,12 @@ function judgeLease(state: LeaseState, ask: LeaseAsk, now: number): Answer {
   return { ok, count, limit: ask.limit, windowMs: 0, retryAfterMs: ok ? 0 : Math.max(1, firstEnd - now) }
 }
 
+function judgeTriplet({ firstAt, passes }: TripletState, { delayMs }: TripletAsk, now: number): Answer {
+  const leftMs = passes > 0 ? 0 : delayMs - Math.max(0, now - firstAt)
+  const ok = leftMs <= 0
+  return { ok, count: passes, limit: 0, windowMs: delayMs, retryAfterMs: ok ? 0 : leftMs }
+}
+
 function commitAsk(state: State, ask: Ask, now: number): void {
   if (ask.op === 'window') {
     const { tapes } = state as WindowState
@@ -151,6 +173,10 @@ function commitAsk(state: State, ask: Ask, now: number): void {
     const depthMs = ask.burst * ask.intervalMs
     const tat = rate.tat - now > depthMs ? now : Math.max(rate.tat, now)
     rate.tat = tat + ask.cost * ask.intervalMs
+  } else if (ask.op === 'triplet') {
+    const triplet = state as TripletState
+    triplet.passes = Math.min(MOST_PASSES, triplet.passes + 1)
+    triplet.expiresAt = now + ask.passMs
   } else {
     const leases = state as LeaseState
     dropEnded(leases, now)

@@ -24,7 +24,16 @@ export interface LeaseState extends Kept {
   readonly holders: { id: string; expiresAt: number }[]
 }
 
-export type State = WindowState | RateState | LeaseState
+/** State of a `triplet` ask's key. */
+export interface TripletState extends Kept {
+  readonly op: 'triplet'
+  readonly firstAt: number
+  /** How often it has passed; 0 while it has only been tried. */
+  passes: number
+  expiresAt: number
+}
+
+export type State = WindowState | RateState | LeaseState | TripletState
 
 /** The instant after which a key's state says nothing any more and may be forgotten. */
 export function expiryOf(state: State): number {
@@ -35,6 +44,8 @@ export function expiryOf(state: State): number {
       return Math.ceil(state.tat)
     case 'lease':
       return leaseExpiry(state)
+    case 'triplet':
+      return state.expiresAt
   }
 }
 

@@ -31,11 +31,11 @@ export class OutageLedger {
     return this.debts.size === 0 && this.releases.size === 0
   }
 
-  /** Records what a verdict of the local store admitted. Leases are not recorded: their holders renew them. */
+  /** Records what a verdict of the local store admitted. Leases are not recorded: their holders renew them. Nor are triplets: they are no quota. */
   noteAdmitted(asks: readonly Ask[], verdict: Verdict, now: number): void {
     if (!verdict.committed) return
     asks.forEach((ask, index) => {
-      if (ask.op === 'lease' || ask.cost <= 0 || !verdict.answers[index]!.ok) return
+      if (ask.op === 'lease' || ask.op === 'triplet' || ask.cost <= 0 || !verdict.answers[index]!.ok) return
       const known = this.debts.get(ask.key)
       put(this.debts, ask.key, ask.op === 'window' ? addUnits(known, ask, now) : addDebt(known, ask, now))
     })

@@ -21,6 +21,8 @@ function shareOfAsk(ask: Ask, nodes: number): Ask {
       return { ...ask, burst: divide(ask.burst, nodes, ask.cost), intervalMs: ask.intervalMs * nodes }
     case 'lease':
       return { ...ask, limit: divide(ask.limit, nodes, 1) }
+    case 'triplet':
+      return ask
   }
 }
 

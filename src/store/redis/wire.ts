@@ -24,6 +24,9 @@ function pushAsk(args: string[], ask: Ask): void {
     case 'lease':
       args.push('l', enforced, String(ask.limit), ask.id, String(ask.ttlMs))
       break
+    case 'triplet':
+      args.push('g', enforced, String(ask.delayMs), String(ask.retryMs), String(ask.passMs))
+      break
   }
 }
 
@@ -58,6 +61,9 @@ function decodeVerdict(reply: readonly number[], from: number, asks: readonly As
         break
       case 'lease':
         answers[index] = { ok, count, limit: ask.limit, windowMs: 0, retryAfterMs }
+        break
+      case 'triplet':
+        answers[index] = { ok, count, limit: 0, windowMs: ask.delayMs, retryAfterMs }
         break
     }
   }

@@ -8,6 +8,7 @@ ARGV     number of batches, then for each batch: number of asks, then for each a
            'w' enforced cost windows, then for each window: limit windowMs
            'r' enforced cost intervalMs burst
            'l' enforced limit id ttlMs
+           'g' enforced delayMs retryMs passMs
          enforced is 0 or 1, id has 12 characters
 Result   integers, flat: for each batch 1 when committed, else 0; then for each of its asks
            retryAfterMs  0 when it has room, -1 when it never can have
@@ -30,11 +31,13 @@ local NEVER = math.huge
 local LONGEST_MS = 1e13 -- longer than any use of a key; PX must be an integer that prints as one
 local HEADER, ENTRY, HOLDER = 14, 12, 18 -- bytes
 local MAX_TAPES = 16
+local MOST_PASSES = 4294967295 -- 2^32 - 1
 
 local clock = call('TIME')
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
 local result, filled = {}, 0
+local before = 0 -- how many keys the batches before this one have
 local values = {} -- what to write for each ask of the batch; false when it has no room
 local lives = {} -- PX of each
 
@@ -234,8 +237,29 @@ local function judge_lease(ask, arg, raw)
   return retry_ms, arg + 5
 end
 
-local judges = { w = judge_windows, r = judge_rate, l = judge_lease }
-local arg, before = 2, 0
+local function judge_triplet(ask, arg, raw)
+  local delay_ms, retry_ms = argv[arg + 2] + 0, argv[arg + 3] + 0
+  local first_at, expires_at, passes = now, 0, 0
+  if raw and #raw == 17 and byte(raw) == 103 then
+    first_at, expires_at, passes = read('>I6I6I4', raw, 2)
+  end
+  if expires_at <= now or first_at - now > retry_ms then
+    -- Whatever becomes of the batch: a client that is deferred for something else has tried all the same.
+    first_at, passes = now, 0
+    call('SET', keys[before + ask], pack('>c0I6I6I4', 'g', now, now + retry_ms, 0), 'PX', argv[arg + 3])
+  end
+  local left_ms = passes > 0 and 0 or max(0, delay_ms - max(0, now - first_at))
+  local pass_ms = argv[arg + 4]
+  local passed = min(MOST_PASSES, passes + 1)
+  values[ask] = left_ms == 0 and pack('>c0I6I6I4', 'g', first_at, now + pass_ms, passed)
+  lives[ask] = pass_ms
+  result[filled + 1], result[filled + 2] = left_ms, passes
+  filled = filled + 2
+  return left_ms, arg + 5
+end
+
+local judges = { w = judge_windows, r = judge_rate, l = judge_lease, g = judge_triplet }
+local arg = 2
 for _ = 1, argv[1] + 0 do
   local asks, verdict = argv[arg] + 0, filled + 1
   arg = arg + 1

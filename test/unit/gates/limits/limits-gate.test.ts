@@ -14,7 +14,7 @@ import { NULL_SENDER, foldRecipient, foldSender } from '../../../../src/keys/mai
 import type { Exemption } from '../../../../src/policy/decision'
 import type { GateAsk } from '../../../../src/policy/gate'
 import type { Stage, Subject } from '../../../../src/policy/subject'
-import type { Ask } from '../../../../src/store/store'
+import type { Ask, RateAsk } from '../../../../src/store/store'
 import { subject } from '../../telemetry/fixtures'
 import { limitRule, perMinute } from './rules'
 
@@ -45,7 +45,11 @@ describe('limits gate', () => {
   }
 
   function limitsOf(asks: readonly Ask[]): number[] {
-    return asks.map((ask) => (ask.op === 'window' ? ask.windows[0]!.limit : ask.op === 'lease' ? ask.limit : ask.burst))
+    return asks.map((ask) => {
+      if (ask.op === 'window') return ask.windows[0]!.limit
+      assert.notEqual(ask.op, 'triplet')
+      return ask.op === 'lease' ? ask.limit : (ask as RateAsk).burst
+    })
   }
 
   describe('asks', () => {

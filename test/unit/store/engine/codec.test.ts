@@ -22,6 +22,10 @@ const state: fc.Arbitrary<State> = fc.oneof(
   ),
   fc.record({ op: fc.constant('rate' as const), tat, noted }, plain),
   fc.record({ op: fc.constant('lease' as const), holders: fc.array(holder, { maxLength: 50 }), noted }, plain),
+  fc.record(
+    { op: fc.constant('triplet' as const), firstAt: u48, expiresAt: u48, passes: fc.nat(2 ** 31 - 1), noted },
+    plain,
+  ),
 )
 
 describe('codec', () => {
@@ -50,7 +54,7 @@ describe('codec', () => {
   })
 
   it('takes any bytes for a state or for none, and never fails', () => {
-    const tagged = fc.tuple(fc.constantFrom(0x77, 0x72, 0x6c), fc.uint8Array({ maxLength: 200 }))
+    const tagged = fc.tuple(fc.constantFrom(0x77, 0x72, 0x6c, 0x67), fc.uint8Array({ maxLength: 200 }))
     fc.assert(fc.property(tagged, ([tag, rest]) => void decodeState(Buffer.from([tag, ...rest]))))
     fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeState(Buffer.from(bytes))))
     assert.equal(decodeState(Buffer.alloc(0)), undefined)
