@@ -9,12 +9,14 @@ import {
   type Overrides,
   type Tier,
 } from '../gates/limits/rule'
+import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
+import { buildOverrides } from './maps'
 import type { Config, RuleInput } from './schema'
 
 /** Everything the suite does, compiled once from one valid configuration and never changed: a reload makes another. */
@@ -54,6 +56,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
+  const greylist = compileGreylist(config)
   const policy: Policy = {
     rules,
     session,
@@ -61,17 +64,35 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
     tenants: new Map(Object.entries(config.tenants).map(([account, tenant]) => [account.toLowerCase(), tenant])),
-    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, rules, session))),
+    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, { rules, session, greylist }))),
   }
   return { policy: Object.freeze(policy) }
 }
 
-function gatesOf(plugin: string, rules: readonly LimitRule[], session: SessionBounds): Gate[] {
+function compileGreylist({ greylist, mode }: Config): Greylist {
+  return {
+    mode: greylist.mode ?? mode,
+    delayMs: greylist.delay,
+    retryMs: greylist.retry,
+    passMs: greylist.pass,
+    allow: buildOverrides(greylist.allow.map((key) => ({ key, value: 'exempt' as const }))),
+  }
+}
+
+interface Parts {
+  readonly rules: readonly LimitRule[]
+  readonly session: SessionBounds
+  readonly greylist: Greylist
+}
+
+function gatesOf(plugin: string, { rules, session, greylist }: Parts): Gate[] {
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules)]
     case 'messages':
       return [limitsGate('messages', rules)]
+    case GREYLIST_PLUGIN:
+      return [greylistGate(greylist)]
     default:
       return []
   }

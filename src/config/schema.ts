@@ -7,9 +7,12 @@ import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { parseCidr } from '../keys/address'
 import type { Mode } from '../policy/mode'
 import { LIMIT_FORMS, limit } from './limit'
+import { readOverrideKey } from './maps'
 import { type Read, readDuration, readSize } from './units'
 
 export { limit, readLimit } from './limit'
+
+const LONGEST_MEMORY_MS = 100 * 86_400_000
 
 /** A string with a unit, read while parsing so that the error stands at the right key. */
 function unit<T>(read: (text: string) => Read<T>) {
@@ -21,7 +24,9 @@ function unit<T>(read: (text: string) => Read<T>) {
   })
 }
 
-export const durationMs = unit(readDuration)
+export const durationMs = unit((text) => readDuration(text))
+/** Correspondents are remembered for longer than anything is counted. */
+const memoryMs = unit((text) => readDuration(text, LONGEST_MEMORY_MS))
 export const sizeBytes = unit(readSize)
 
 export const cidr = z.string().transform((text, context) => {
@@ -181,6 +186,31 @@ const decisionLogSchema = z.strictObject({
   most: sizeBytes.describe('All files together; beyond it the oldest are deleted'),
 })
 
+const correspondent = z.string().transform((text, context) => {
+  const read = readOverrideKey(text)
+  if ('value' in read) return read.value
+  context.issues.push({ code: 'custom', message: read.problem, input: text })
+  return z.NEVER
+})
+
+const greylistSchema = z
+  .strictObject({
+    mode: mode.optional().describe('Default: the mode at the top'),
+    delay: durationMs
+      .refine((ms) => ms <= 3_600_000, 'at most 1h: honest servers give up, and people complain long before')
+      .describe('A stranger may come back after this'),
+    retry: memoryMs.describe('He must come back within this, or begins anew'),
+    pass: memoryMs.describe('Who has passed is known for so long after his last message'),
+    allow: z
+      .array(correspondent)
+      .max(10_000)
+      .describe('Taken at once: senders, recipients (addresses or domains) and networks'),
+  })
+  .refine(({ delay, retry }) => retry > delay, {
+    path: ['retry'],
+    message: 'must be longer than delay, or nobody ever passes',
+  })
+
 const maildropSchema = z.strictObject({
   path: z.string().min(1).describe('Folder in which plugin maildrop keeps mail, relative to the Haraka directory'),
 })
@@ -214,6 +244,7 @@ export const configSchema = z.strictObject({
   tarpit: tarpitSchema.describe('Bounds on rules with answer: delay'),
   session: sessionSchema.describe('What one session may do; kept in the process, no store needed'),
   hardening: hardeningSchema.describe('Commands and texts that help an attacker'),
+  greylist: greylistSchema.describe('Strangers are deferred once, by plugin greylist'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

@@ -6,7 +6,7 @@
 const DURATION_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
 const SIZE_BYTES: Record<string, number> = { '': 1, B: 1, kB: 1024, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3 }
 
-/** The longest time that may be set anywhere: state is kept that long. */
+/** The longest window of a limit: its counters are kept that long. */
 export const LONGEST_MS = 31 * 86_400_000
 /** The largest amount a limit may have, 1 TB: stores count in 48 bits, and tiers multiply. */
 export const MOST_UNITS = 1024 ** 4
@@ -14,12 +14,14 @@ export const MOST_UNITS = 1024 ** 4
 export type Read<T> = { readonly value: T } | { readonly problem: string }
 
 /** `90s`, `10m`, `2h`, `1d`, `250ms`, as whole milliseconds. */
-export function readDuration(text: string): Read<number> {
+export function readDuration(text: string, longestMs = LONGEST_MS): Read<number> {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)$/.exec(text.trim())
   if (!match) return { problem: `"${text}" is no duration: write a number and ms, s, m, h or d, such as 90s or 2h` }
   // Stores keep whole milliseconds; a fraction would come back as another window.
   const ms = Math.round(Number(match[1]) * DURATION_MS[match[2]!]!)
-  if (ms <= 0 || ms > LONGEST_MS) return { problem: `"${text}" is out of range: more than 0 and at most 31d` }
+  if (ms <= 0 || ms > longestMs) {
+    return { problem: `"${text}" is out of range: more than 0 and at most ${longestMs / DURATION_MS.d!}d` }
+  }
   return { value: ms }
 }
 

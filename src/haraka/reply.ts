@@ -36,7 +36,7 @@ export function replyFor(decision: Decision): Reply {
       message: smtpReply(code, `5.7.1 ${rule.text} (sluice ${rule.name} ${decision.ref})`),
     }
   }
-  const code = ends ? 421 : rule.name === 'session_recipients' ? 452 : 450
+  const code = ends ? 421 : rule.name === 'session_recipients' ? 452 : decision.reason === 'greylist' ? 451 : 450
   return {
     code: ends ? DENYSOFTDISCONNECT : DENYSOFT,
     message: smtpReply(code, `${enhancedCode(decision, stage, ends)} ${textFor(decision)}`),

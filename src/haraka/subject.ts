@@ -1,4 +1,4 @@
-import { type Mailbox, foldRecipient, foldSender } from '../keys/mailbox'
+import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
 import type { Stage, Subject } from '../policy/subject'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
@@ -31,6 +31,7 @@ export function subjectOf(
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
     sender: transaction ? senderOf(transaction, session) : undefined,
+    spfDomain: stage === 'rcpt_ok' && transaction ? spfDomainOf(transaction) : undefined,
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
@@ -44,6 +45,13 @@ function senderOf(transaction: Transaction, session: Session): Mailbox | undefin
     session.sender = { of: transaction, mailbox: foldSender(from.user ?? '', hostOf(from)) }
   }
   return session.sender.mailbox
+}
+
+/** As haraka-plugin-spf notes it at MAIL. A pass of the HELO name alone proves nothing about the sender. */
+function spfDomainOf(transaction: Transaction): string | undefined {
+  const noted = transaction.results.get('spf') as { scope?: unknown; result?: unknown; domain?: unknown } | undefined
+  if (noted?.scope !== 'mfrom' || noted.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
+  return organisationalDomain(noted.domain.toLowerCase())
 }
 
 /** Haraka lists a recipient before it is judged, and takes it from the end of the list again when it is refused. */

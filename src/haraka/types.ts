@@ -59,6 +59,7 @@ export interface Transaction {
   rcpt_to: EnvelopeAddress[]
   data_bytes: number
   notes: Record<string, unknown>
+  readonly results: { get(name: string): unknown }
   readonly message_stream: NodeJS.ReadableStream & { pipe(to: NodeJS.WritableStream, options?: object): void }
   add_header(name: string, value: string): void
 }

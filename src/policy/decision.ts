@@ -32,7 +32,7 @@ export interface Finding {
   readonly windowMs: number
   /** Until the same attempt can succeed; `Infinity` when it never can, 0 when unknown. */
   readonly retryAfterMs: number
-  readonly reason: 'limit' | 'store_unreachable'
+  readonly reason: 'limit' | 'greylist' | 'store_unreachable'
 }
 
 /** One finding as it came out, for readers: log, metrics, decision log. */

@@ -23,6 +23,8 @@ export interface Gate {
 
 /** What the store refused is a finding; so is a store out of reach, for a rule that asked not to guess. */
 export function findingOf({ rule, ask }: GateAsk, answer: Answer, degraded: boolean): Finding | undefined {
+  // A process that counts by itself knows no triplets: every correspondent would be new to it.
+  if (degraded && ask.op === 'triplet') return undefined
   const unreachable = degraded && rule.onError === 'defer'
   if (answer.ok && !unreachable) return undefined
   return {
@@ -33,6 +35,6 @@ export function findingOf({ rule, ask }: GateAsk, answer: Answer, degraded: bool
     limit: answer.limit,
     windowMs: answer.windowMs,
     retryAfterMs: unreachable ? 0 : answer.retryAfterMs,
-    reason: unreachable ? 'store_unreachable' : 'limit',
+    reason: unreachable ? 'store_unreachable' : ask.op === 'triplet' ? 'greylist' : 'limit',
   }
 }

@@ -47,6 +47,8 @@ export interface Subject {
   readonly account: string | undefined
   readonly tenant: string | undefined
   readonly sender: Mailbox | undefined
+  /** Organisational domain of the sender when SPF has passed for it (RFC 7208 §8.3). */
+  readonly spfDomain: string | undefined
   readonly recipient: Mailbox | undefined
   /** At `rcpt_ok`: the same message already has this recipient, perhaps under another extension. */
   readonly repeated: boolean

@@ -200,10 +200,20 @@ function writeConfig(dir: string, port: number, httpPort: number, options: Harak
   mkdirSync(path.join(dir, 'queue'), { recursive: true })
   mkdirSync(path.join(dir, 'plugins'), { recursive: true })
   writeFileSync(path.join(dir, 'plugins/no_rdns.js'), NO_RDNS)
+  writeFileSync(path.join(dir, 'plugins/spf.js'), SPF)
 }
 
 /** A plugin to list where a test must not depend on the DNS of the machine. */
 const NO_RDNS = `exports.hook_lookup_rdns = (next) => next(OK, 'client.test')\n`
+
+/** Notes what haraka-plugin-spf would, without DNS: senders at pool.example have a pass for mail.pool.example. */
+const SPF = `exports.hook_mail = function (next, connection, [from]) {
+  const passes = from.host === 'pool.example'
+  const result = passes ? 'Pass' : 'None'
+  connection.transaction.results.add(this, { scope: 'mfrom', result, domain: passes ? 'mail.pool.example' : from.host })
+  next()
+}
+`
 
 const CONNECTION_INI = `[main]
 smtputf8=true

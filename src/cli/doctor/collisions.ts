@@ -15,6 +15,7 @@ const SAME_WORK: Readonly<Record<string, string>> = {
   max_unrecognized_commands: 'connections',
   'rcpt_to.max_count': 'connections',
   tarpit: 'connections',
+  greylist: 'greylist',
 }
 
 /** What Haraka would load under our names, and who else gets between us and the client. */

@@ -25,6 +25,7 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
   return [
     ok('sluice', `config/sluice.yaml is valid: ${policy.rules.length} rules`),
     ...openSecrets(policy, dir),
+    ...greylisting(policy, files),
     ...heldTooLong(policy, hookTimeoutSeconds(files)),
     http(policy),
     decisions(policy, dir),
@@ -39,6 +40,15 @@ function openSecrets({ config }: Policy, dir: string): Finding[] {
   if (!hasSecrets(address) || !existsSync(file) || (statSync(file).mode & 0o004) === 0) return []
   const what = `${CONFIG_FILE} holds the password of the store, and every user of this host can read it`
   return [warn('secret', what, `chmod 640 ${CONFIG_FILE}, its group being that of the user that Haraka runs as`)]
+}
+
+/** RFC 6647 §5 counsels one minute to a day; beyond ten minutes people complain, below two spammers come back. */
+function greylisting({ config }: Policy, files: Patient['files']): Finding[] {
+  if (!files.plugins().includes('sluice/plugins/greylist')) return []
+  const minutes = config.greylist.delay / 60_000
+  if (minutes >= 2 && minutes <= 10) return []
+  const why = minutes < 2 ? 'some spammers come back as soon' : 'people wait for their mail as long'
+  return [warn('greylist', `strangers are deferred for ${Number(minutes.toFixed(1))} min: ${why}`, 'write 2m to 10m')]
 }
 
 function heldTooLong({ config }: Policy, hookTimeoutS: number): Finding[] {

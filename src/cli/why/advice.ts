@@ -12,6 +12,7 @@ export function adviceFor(
   if (bound !== undefined) return sessionAdvice(bound, record)
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
   if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
+  if (decision.reason === 'greylist') return [show, ...greylistAdvice(record)]
   const entry = JSON.stringify(overrideEntry(record, decision, rule))
   const where = `under limits.${decision.rule}.overrides in config/sluice.yaml`
   const more = moreText(decision, rule)
@@ -19,6 +20,14 @@ export function adviceFor(
     show,
     ...(more === undefined ? [] : [`to allow it more, ${where}:  ${entry}: ${more}`]),
     `to lift the limit for it, ${more === undefined ? where : 'there'}:  ${entry}: exempt`,
+  ]
+}
+
+function greylistAdvice({ ip, sender }: DecisionRecord): string[] {
+  const domain = sender?.includes('@') ? sender.slice(sender.lastIndexOf('@') + 1) : undefined
+  return [
+    'it is taken when it comes back after the delay: honest servers do so by themselves',
+    `to take ${domain ?? ip} at once: add it to greylist.allow in config/sluice.yaml`,
   ]
 }
 

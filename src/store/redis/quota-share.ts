@@ -8,7 +8,11 @@ import type { Ask } from '../store'
  * could pass nowhere during an outage, and would be told that it never can.
  */
 export function shareOf(asks: readonly Ask[], nodes: number): readonly Ask[] {
-  return nodes <= 1 ? asks : asks.map((ask) => shareOfAsk(ask, nodes))
+  return nodes <= 1 && !asks.some(isTriplet) ? asks : asks.map((ask) => shareOfAsk(ask, Math.max(1, nodes)))
+}
+
+function isTriplet({ op }: Ask): boolean {
+  return op === 'triplet'
 }
 
 function shareOfAsk(ask: Ask, nodes: number): Ask {
@@ -22,7 +26,8 @@ function shareOfAsk(ask: Ask, nodes: number): Ask {
     case 'lease':
       return { ...ask, limit: divide(ask.limit, nodes, 1) }
     case 'triplet':
-      return ask
+      // This process knows none of them: to hold up the batch for one would refuse everybody.
+      return { ...ask, enforced: false }
   }
 }
 

@@ -249,6 +249,14 @@ describe('sluice doctor', () => {
       mend: /your own networks/,
     },
     {
+      name: 'greylisting that takes too long',
+      change: () => edit('config/sluice.yaml', /^ {2}delay: .*/m, '  delay: 30m'),
+      level: 'warn',
+      check: 'greylist',
+      what: /deferred for 30 min: people wait/,
+      mend: /2m to 10m/,
+    },
+    {
       name: 'a store that does not answer',
       change: () => edit('config/sluice.yaml', /^store: .*/m, 'store: redis://127.0.0.1:1/0'),
       level: 'fail',
@@ -271,7 +279,7 @@ describe('sluice doctor', () => {
 
   it('takes the names that karma knows', async () => {
     edit('config/plugins', /^/, 'karma\n')
-    const names = ['connections', 'hardening', 'messages', 'maildrop'].map((name) => `sluice/plugins/${name}`)
+    const names = ['connections', 'hardening', 'messages', 'greylist', 'maildrop'].map((name) => `sluice/plugins/${name}`)
     write('config/karma.ini', `[deny_excludes]\nplugins=access, ${names.join(', ')}\n`)
     assert.ok((await examine(dir)).every(({ what }) => !what.includes('karma')))
   })

@@ -20,6 +20,7 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     tenant: undefined,
     sender: foldSender('list', 'example.com'),
     recipient: undefined,
+    spfDomain: undefined,
     repeated: false,
     sizeBytes: 0,
     ...changes,
