@@ -279,7 +279,9 @@ describe('sluice doctor', () => {
 
   it('takes the names that karma knows', async () => {
     edit('config/plugins', /^/, 'karma\n')
-    const names = ['connections', 'hardening', 'messages', 'greylist', 'maildrop'].map((name) => `sluice/plugins/${name}`)
+    const names = ['connections', 'hardening', 'messages', 'greylist', 'maildrop'].map(
+      (name) => `sluice/plugins/${name}`,
+    )
     write('config/karma.ini', `[deny_excludes]\nplugins=access, ${names.join(', ')}\n`)
     assert.ok((await examine(dir)).every(({ what }) => !what.includes('karma')))
   })
