@@ -81,6 +81,30 @@ describe('greylisting, end to end', function () {
     }
   })
 
+  it('is passed by a server that queues, by itself', async () => {
+    server = await start(policy())
+    const route = `exports.hook_get_mx = (next) => next(OK, { priority: 0, exchange: '127.0.0.1', port: ${server.port} })`
+    const sender = await HarakaServer.start({
+      sluice: '',
+      plugins: ['relay', 'rcpt_to.in_host_list', 'route'],
+      files: {
+        '../plugins/route.js': route,
+        // The least that Haraka takes.
+        'outbound.ini': 'temp_fail_intervals=5s*9\n',
+      },
+    })
+    try {
+      const client = await SmtpClient.greet(sender.port, '127.0.0.99')
+      assert.match((await client.send('a@example.com', 'u@local.test')).text, TAKEN)
+      await client.quit()
+      await server.waitForLog(/action=defer rule=greylist/)
+      await sender.waitForLog(/451 4\.7\.1 Greylisted|Greylisted, as you are new/)
+      await server.waitForLog(/queue code=OK/)
+    } finally {
+      await sender.remove()
+    }
+  })
+
   it('takes two first tries at once for one', async () => {
     server = await start(policy())
     const tries = await Promise.all([send('a@example.com', '127.0.5.1'), send('a@example.com', '127.0.5.1')])
