@@ -3,7 +3,8 @@
  * Up to the *last* `@`, since passwords hold that letter too.
  */
 const CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\n]*@/gi
-const PARAMETER = /([?&][a-z_]*(?:password|passwd|pass|auth|secret|token)=)[^&\s"']*/gi
+/** An ellipsis stands for a password where the forms of an address are explained. */
+const PARAMETER = /([?&][a-z_]*(?:password|passwd|pass|auth|secret|token)=)(?!…)[^&\s"']*/gi
 
 /** `redis://user:secret@host/0` → `redis://:***@host/0`. Everything that shows a store's address goes through here. */
 export function redactSecrets(text: string): string {
@@ -15,7 +16,7 @@ const CREDENTIALS_IN_PROSE = /\b([a-z][a-z0-9+.-]*:\/\/?)[^\s"'[\]]*@/gi
 
 /** The same for prose, which may go on after an address, and for an address that stands where none belongs. */
 export function redactProse(text: string): string {
-  return text.replace(CREDENTIALS_IN_PROSE, '$1***@')
+  return text.replace(CREDENTIALS_IN_PROSE, '$1***@').replace(PARAMETER, '$1***')
 }
 
 /** Whether a text holds what {@link redactSecrets} would hide. */
