@@ -81,10 +81,10 @@ function figure(value: number): string {
 
 function sayStore({ state, reason, downMs }: StoreEvent, log: LineLog): void {
   if (state === 'lost') {
-    log.error(`store lost: ${oneLine(reason)}; each process holds its own share of the limits until it is back`)
+    log.error(`store lost: ${oneLine(reason)}`)
   } else {
     const after = downMs === undefined ? '' : ` after ${figure(downMs / 1000)} s`
-    log.notice(`store back${after}: ${oneLine(reason)}; limits are shared again`)
+    log.notice(`store back${after}: ${oneLine(reason)}`)
   }
 }
 

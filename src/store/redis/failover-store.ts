@@ -10,7 +10,7 @@ import {
 } from '../store'
 import { Breaker, type BreakerOptions } from './breaker'
 import { OutageLedger } from './outage-ledger'
-import { shareOf } from './quota-share'
+import { shareOf } from '../quota-share'
 import { MAX_CHARGES, type SharedStore } from './shared-store'
 
 /** The shared store was lost, or is back. */
@@ -222,7 +222,7 @@ export class FailoverStore implements Store {
     const at = this.clock()
     this.backAt = at
     const downMs = Math.max(0, at - this.lostAt)
-    this.onChange({ state: 'back', at, reason: 'the shared store answers again', downMs })
+    this.onChange({ state: 'back', at, reason: 'the shared store answers again; limits are shared again', downMs })
   }
 
   private async beat(): Promise<void> {
@@ -255,7 +255,9 @@ export class FailoverStore implements Store {
 
   private reportLost(error: unknown): void {
     this.lostAt = this.clock()
-    this.onChange({ state: 'lost', at: this.lostAt, reason: error instanceof Error ? error.message : String(error) })
+    const why = error instanceof Error ? error.message : String(error)
+    const reason = `${why}; each process holds its own share of the limits until it is back`
+    this.onChange({ state: 'lost', at: this.lostAt, reason })
   }
 
   private tellReset(key: string): void {

@@ -106,9 +106,8 @@ describe('log lines', () => {
         { kind: 'store', state: 'back', at: AT, reason: 'answers in 0.4 ms', downMs: 12_345 },
       ]),
       [
-        'error store lost: connect ECONNREFUSED 127.0.0.1:6379\\u000aat x; each process holds its own share of the ' +
-          'limits until it is back',
-        'notice store back after 12.345 s: answers in 0.4 ms; limits are shared again',
+        'error store lost: connect ECONNREFUSED 127.0.0.1:6379\\u000aat x',
+        'notice store back after 12.345 s: answers in 0.4 ms',
       ],
     )
   })

@@ -96,7 +96,9 @@ describe('FailoverStore', () => {
       assert.deepEqual([verdict.committed, verdict.degraded], [true, true])
       assert.equal(changes.length, lost)
     }
-    assert.deepEqual(changes, [{ state: 'lost', at: now, reason: 'gone' }])
+    assert.deepEqual(changes, [
+      { state: 'lost', at: now, reason: 'gone; each process holds its own share of the limits until it is back' },
+    ])
   })
 
   it('opens at once without the shared store, and says so', async () => {
@@ -117,7 +119,12 @@ describe('FailoverStore', () => {
     assert.equal(changes.length, 1)
     shared.down = undefined
     await pass(1000)
-    assert.deepEqual(changes[1], { state: 'back', at: now, reason: 'the shared store answers again', downMs: 4000 })
+    assert.deepEqual(changes[1], {
+      state: 'back',
+      at: now,
+      reason: 'the shared store answers again; limits are shared again',
+      downMs: 4000,
+    })
     assert.deepEqual(shared.released, refs)
     assert.deepEqual(
       shared.charged.map((charge) => charge.op === 'window' && charge.entries),
@@ -194,7 +201,7 @@ describe('FailoverStore', () => {
     await pass(2000)
     assert.deepEqual(
       changes.map((change) => change.reason),
-      ['a bug'],
+      ['a bug; each process holds its own share of the limits until it is back'],
     )
   })
 
