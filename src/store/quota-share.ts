@@ -1,4 +1,4 @@
-import type { Ask } from '../store'
+import type { Ask } from './store'
 
 /**
  * What one of `nodes` processes may admit by itself, so that all of them together stay within the limits: each limit,

@@ -10,6 +10,7 @@ import {
   StoreError,
   type Verdict,
 } from '../store'
+import { shareOf } from '../quota-share'
 import { clearMark } from './boot-mark'
 import type { Environment } from './environment'
 import { type Notice, openEnvironment } from './open-environment'
@@ -113,8 +114,9 @@ export class LmdbStore implements Store {
   judge(asks: readonly Ask[]): Verdict | Promise<Verdict> {
     const tenure = this.opened()
     return tenure.run(asks.length, (ledger) => {
-      const { committed, answers } = judgeBatch(ledger, asks, this.clock())
-      return { committed, answers, degraded: tenure.mode === 'apart' }
+      const degraded = tenure.mode === 'apart'
+      const { committed, answers } = judgeBatch(ledger, degraded ? shareOf(asks, 1) : asks, this.clock())
+      return { committed, answers, degraded }
     })
   }
 

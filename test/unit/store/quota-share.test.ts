@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { shareOf } from '../../../../src/store/redis/quota-share'
-import type { Ask, WindowAsk } from '../../../../src/store/store'
+import { shareOf } from '../../../src/store/quota-share'
+import type { Ask, WindowAsk } from '../../../src/store/store'
 
 const windowAsk = (limit: number, cost = 1): WindowAsk => ({
   op: 'window',
