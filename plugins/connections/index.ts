@@ -27,7 +27,6 @@ export const hook_ehlo = plugin.hook('ehlo', countHelo)
 export const hook_noop = plugin.hook('noop', countJunk)
 export const hook_rset = plugin.hook('rset', countJunk)
 export const hook_vrfy = plugin.hook('vrfy', countJunk)
-export const hook_unrecognized_command = plugin.hook('unrecognized_command', judgeCommand)
 
 export const hook_mail = plugin.hook('mail', (runtime, connection) =>
   runtime.answer(NAME, 'mail', connection, connection.transaction ?? connection),

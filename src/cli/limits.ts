@@ -47,7 +47,9 @@ async function top({ dir, json, most }: Common & { readonly most: number }): Pro
   await withStore(dir, async (store, policy) => {
     const states = await store.list('', MOST_READ)
     if (states.length === MOST_READ) say(`Only ${MOST_READ} counters were looked at; the store holds more.`)
-    const fullest = states.map(keyReader(policy)).sort((a, b) => b.used - a.used || a.key.localeCompare(b.key))
+    // What greylisting remembers is no limit that fills up.
+    const counters = states.filter(({ op }) => op !== 'triplet')
+    const fullest = counters.map(keyReader(policy)).sort((a, b) => b.used - a.used || a.key.localeCompare(b.key))
     showAll(fullest.slice(0, most), json)
   })
 }

@@ -37,8 +37,11 @@ export function sessionGate(bounds: SessionBounds): Gate {
     ask: () => undefined,
     inspect: (subject, findings) => {
       const { session, stage, at } = subject
-      over(findings, errors, subject, session.errors, bounds.errors)
-      over(findings, junk, subject, session.junk, bounds.junk)
+      // Judged when a reply or a command has added to them.
+      if (stage === 'command') {
+        over(findings, errors, subject, session.errors, bounds.errors)
+        over(findings, junk, subject, session.junk, bounds.junk)
+      }
       if (stage === 'rcpt') over(findings, recipients, subject, session.recipients, bounds.recipients)
       // Only where a new message begins: cutting one short would lose the client's work.
       if (stage === 'mail') over(findings, length, subject, at - session.startedAt, bounds.lengthMs)

@@ -71,11 +71,9 @@ export interface Connection extends Logger {
   readonly hello: { host: string | null; verb: string | null }
   readonly notes: Record<string, unknown>
   readonly results: { add(plugin: { name: string }, result: object): void; get(name: string): unknown }
-  readonly rcpt_count: { accept: number; tempfail: number; reject: number }
   readonly msg_count: { accept: number; tempfail: number; reject: number }
   transaction: Transaction | null
   relaying: boolean
-  errors: number
   respond(code: number, message: string | readonly string[] | DsnReply, done?: () => void): void
   disconnect(): void
   reset_transaction(done?: () => void): void

@@ -5,7 +5,7 @@ export interface IpAddress {
   readonly family: 4 | 6
   readonly bytes: readonly number[]
   /** Texts made of it, by length of the range or by who made them: every rule of a session asks for the same few. */
-  readonly texts: Map<unknown, string>
+  readonly texts: Map<number | object, string>
 }
 
 /**

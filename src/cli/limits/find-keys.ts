@@ -1,6 +1,6 @@
 import type { Policy } from '../../config/compile'
-import { CLIENT_TIER, type Dimension, type LimitRule, NETWORK_TIER, type Tier } from '../../gates/limits/rule'
-import { type IpAddress, parseIp, prefixText } from '../../keys/address'
+import { CLIENT_TIER, type Dimension, type LimitRule, NETWORK_TIER, type Tier, tierText } from '../../gates/limits/rule'
+import { parseIp } from '../../keys/address'
 import { keyText, keyValue } from '../../keys/key'
 import { foldRecipient, foldSender, organisationalDomain } from '../../keys/mailbox'
 import type { KeyState, Store } from '../../store/store'
@@ -20,6 +20,9 @@ export async function findKeys(store: Store, policy: Policy, what: string): Prom
     return states.filter(({ key }) => key === what || what.endsWith('|') || key.startsWith(`${what}|`))
   }
   const found = new Map<string, KeyState>()
+  for (const key of exactKeys(policy, what)) {
+    for (const state of await store.list(key, MOST_READ)) if (state.key === key) found.set(key, state)
+  }
   for (const rule of policy.rules) {
     for (const { name, tier } of tierNames(rule)) {
       for (const state of await findOfRule(store, rule, name, tier, what)) found.set(state.key, state)
@@ -40,15 +43,11 @@ export function exactKeys(policy: Policy, what: string): string[] {
   })
 }
 
+/** What {@link exactKeys} cannot name: keys of which `what` is one part, and those of the null sender. */
 async function findOfRule(store: Store, rule: LimitRule, name: string, tier: Tier, what: string): Promise<KeyState[]> {
   const wanted = rule.per.map((dimension) => valuesFor(dimension, tier, what).map(keyValue))
   const states: KeyState[] = []
-  if (rule.per.length === 1) {
-    for (const value of wanted[0]!) {
-      const key = `${name}|${value}`
-      states.push(...(await store.list(key, MOST_READ)).filter((state) => state.key === key))
-    }
-  } else if (wanted.some((values) => values.length > 0)) {
+  if (wanted.length > 1 && wanted.some((values) => values.length > 0)) {
     const all = await store.list(`${name}|`, MOST_READ)
     states.push(
       ...all.filter(({ key }) => key.split('|').some((value, at) => at > 0 && wanted[at - 1]?.includes(value))),
@@ -64,7 +63,7 @@ async function findNullSender(store: Store, rule: LimitRule, name: string, what:
   const start = `${keyText(name, ['<>'])}|`
   if (what === '<>') return store.list(start, MOST_READ)
   const address = parseIp(what)
-  if (address) return store.list(start + keyValue(prefixText(address, bitsOf(NETWORK_TIER, address))), MOST_READ)
+  if (address) return store.list(start + keyValue(tierText(address, NETWORK_TIER)), MOST_READ)
   const [local, domain] = splitAddress(what)
   if (domain === undefined) return []
   const end = `|${keyValue(foldRecipient(local, domain).address)}`
@@ -78,9 +77,9 @@ function valuesFor(dimension: Dimension, tier: Tier, what: string): string[] {
   switch (dimension) {
     case 'client':
       // Beside `network` in one key, the client stays a client.
-      return address ? [prefixText(address, bitsOf(tier === NETWORK_TIER ? CLIENT_TIER : tier, address))] : []
+      return address ? [tierText(address, tier === NETWORK_TIER ? CLIENT_TIER : tier)] : []
     case 'network':
-      return address ? [prefixText(address, bitsOf(tier, address))] : []
+      return address ? [tierText(address, tier)] : []
     case 'sender':
       return domain === undefined ? [] : [foldSender(local, domain).address]
     case 'recipient':
@@ -96,10 +95,6 @@ function valuesFor(dimension: Dimension, tier: Tier, what: string): string[] {
     case 'session':
       return [what]
   }
-}
-
-function bitsOf(tier: Tier, { family }: IpAddress): number {
-  return family === 4 ? tier.bits4 : tier.bits6
 }
 
 /** `[local, domain]`; the domain is undefined for a text without `@`. */

@@ -1,11 +1,10 @@
-import { prefixText } from '../../keys/address'
 import { keyText } from '../../keys/key'
 import type { Rule } from '../../policy/decision'
 import type { Gate } from '../../policy/gate'
 import { type Mode, isEnforced } from '../../policy/mode'
 import type { Subject } from '../../policy/subject'
 import { findOverride, isEmpty } from '../limits/override'
-import { type Dimension, NETWORK_TIER, type Overrides } from '../limits/rule'
+import { type Dimension, NETWORK_TIER, type Overrides, tierText } from '../limits/rule'
 
 /** Greylisting (RFC 6647): a stranger's first message for a recipient is deferred, and taken when he comes back. */
 export interface Greylist {
@@ -65,7 +64,6 @@ function allowedBy(allow: Overrides, subject: Subject): string | undefined {
 }
 
 function keyOf({ client, spfDomain, sender, recipient }: Subject): string {
-  const { address } = client
-  const origin = spfDomain ?? prefixText(address, address.family === 4 ? NETWORK_TIER.bits4 : NETWORK_TIER.bits6)
+  const origin = spfDomain ?? tierText(client.address, NETWORK_TIER)
   return keyText('greylist', [origin, sender?.address ?? '<>', recipient?.address ?? ''])
 }

@@ -1,4 +1,3 @@
-import { prefixText } from '../../keys/address'
 import { keyText } from '../../keys/key'
 import { NULL_SENDER } from '../../keys/mailbox'
 import type { Exemption } from '../../policy/decision'
@@ -16,6 +15,7 @@ import {
   NETWORK_TIER,
   type Tier,
   scaleLimit,
+  tierText,
 } from './rule'
 
 /** How long a lease lives without a sign of life from the process that holds it. */
@@ -152,8 +152,7 @@ function exemptBecause(rule: LimitRule, subject: Subject): string | undefined {
 function nullSenderValues(per: readonly Dimension[], subject: Subject): string[] | undefined {
   if (keyValues(per, subject, NETWORK_TIER) === undefined) return undefined
   const { client, recipient, account, tenant } = subject
-  const network = prefixText(client.address, client.address.family === 4 ? NETWORK_TIER.bits4 : NETWORK_TIER.bits6)
-  const values = ['<>', network]
+  const values = ['<>', tierText(client.address, NETWORK_TIER)]
   if (recipient !== undefined) values.push(recipient.address)
   if (account !== undefined && per.includes('account')) values.push(account)
   if (tenant !== undefined && per.includes('tenant')) values.push(tenant)
@@ -174,9 +173,9 @@ export function keyValues(per: readonly Dimension[], subject: Subject, tier: Tie
 function valueOf(dimension: Dimension, subject: Subject, tier: Tier): string | undefined {
   switch (dimension) {
     case 'client':
-      return prefixText(subject.client.address, tierBits(subject, tier === NETWORK_TIER ? CLIENT_TIER : tier))
+      return tierText(subject.client.address, tier === NETWORK_TIER ? CLIENT_TIER : tier)
     case 'network':
-      return prefixText(subject.client.address, tierBits(subject, tier === CLIENT_TIER ? NETWORK_TIER : tier))
+      return tierText(subject.client.address, tier === CLIENT_TIER ? NETWORK_TIER : tier)
     case 'helo':
       return subject.helo?.toLowerCase()
     case 'sender':
@@ -194,10 +193,6 @@ function valueOf(dimension: Dimension, subject: Subject, tier: Tier): string | u
     case 'session':
       return subject.session.leaseId
   }
-}
-
-function tierBits(subject: Subject, tier: Tier): number {
-  return subject.client.address.family === 4 ? tier.bits4 : tier.bits6
 }
 
 function costOf(count: Count, subject: Subject): number {

@@ -1,4 +1,4 @@
-import { CidrMap } from '../../keys/address'
+import { CidrMap, type IpAddress, prefixText } from '../../keys/address'
 import type { Rule } from '../../policy/decision'
 import type { Direction } from '../../policy/subject'
 import type { Window } from '../../store/store'
@@ -81,6 +81,11 @@ export const NETWORK_TIERS: readonly Tier[] = [
   { bits4: 22, bits6: 48, factor: 3 },
   { bits4: 20, bits6: 32, factor: 9 },
 ]
+
+/** The range of a tier's width that holds the address, as text. */
+export function tierText(address: IpAddress, tier: Tier): string {
+  return prefixText(address, address.family === 4 ? tier.bits4 : tier.bits6)
+}
 
 /** The limit, `factor` times as large. A rate keeps its pace per unit of time multiplied too. */
 export function scaleLimit(limit: Limit, factor: number): Limit {
