@@ -69,9 +69,9 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
   return { policy: Object.freeze(policy) }
 }
 
-function compileGreylist({ greylist, mode }: Config): Greylist {
+function compileGreylist({ greylist }: Config): Greylist {
   return {
-    mode: greylist.mode ?? mode,
+    mode: greylist.mode,
     delayMs: greylist.delay,
     retryMs: greylist.retry,
     passMs: greylist.pass,

@@ -15,7 +15,7 @@ export const DEFAULTS = {
   tarpit: { longest: '10s', most: 100 },
   session: { recipients: 100, errors: 20, junk: 100, length: '1h' },
   hardening: { vrfy: 'refuse', banner: 'minimal', relay: 'guard' },
-  greylist: { delay: '5m', retry: '48h', pass: '35d', allow: [] },
+  greylist: { mode: 'shadow', delay: '5m', retry: '48h', pass: '35d', allow: [] },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

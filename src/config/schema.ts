@@ -195,7 +195,7 @@ const correspondent = z.string().transform((text, context) => {
 
 const greylistSchema = z
   .strictObject({
-    mode: mode.optional().describe('Default: the mode at the top'),
+    mode: mode.describe('Of its own, since it delays honest mail too'),
     delay: durationMs
       .refine((ms) => ms <= 3_600_000, 'at most 1h: honest servers give up, and people complain long before')
       .describe('A stranger may come back after this'),

@@ -122,6 +122,12 @@ describe('greylisting, end to end', function () {
     assert.match(await send('a@example.com', '127.0.5.1'), DEFERRED)
   })
 
+  it('is in shadow by default, whatever the mode at the top', async () => {
+    server = await start(policy().replace(/^greylist: .*$/m, ''))
+    assert.match(await send('a@example.com', '127.0.5.1'), TAKEN)
+    await server.waitForLog(/action=accept rule=greylist mode=shadow/)
+  })
+
   it('in shadow says what it would do, takes the mail, and learns', async () => {
     server = await start(policy({ mode: 'shadow' }))
     assert.match(await send('a@example.com', '127.0.5.1'), TAKEN)
