@@ -10,6 +10,7 @@ import {
   type Tier,
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
+import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
@@ -56,7 +57,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
-  const greylist = compileGreylist(config)
+  const parts: Parts = { rules, session, greylist: compileGreylist(config), score: compileScore(config) }
   const policy: Policy = {
     rules,
     session,
@@ -64,7 +65,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
     tenants: new Map(Object.entries(config.tenants).map(([account, tenant]) => [account.toLowerCase(), tenant])),
-    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, { rules, session, greylist }))),
+    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, parts))),
   }
   return { policy: Object.freeze(policy) }
 }
@@ -79,13 +80,20 @@ function compileGreylist({ greylist }: Config): Greylist {
   }
 }
 
+function compileScore({ score }: Config): ScorePolicy {
+  const { mode, delay, defer, reject, hold, weights } = score
+  return { mode, thresholds: { delay, defer, reject }, holdMs: hold, weights }
+}
+
+/** What the gates are made from. */
 interface Parts {
   readonly rules: readonly LimitRule[]
   readonly session: SessionBounds
   readonly greylist: Greylist
+  readonly score: ScorePolicy
 }
 
-function gatesOf(plugin: string, { rules, session, greylist }: Parts): Gate[] {
+function gatesOf(plugin: string, { rules, session, greylist, score }: Parts): Gate[] {
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules)]
@@ -93,6 +101,8 @@ function gatesOf(plugin: string, { rules, session, greylist }: Parts): Gate[] {
       return [limitsGate('messages', rules)]
     case GREYLIST_PLUGIN:
       return [greylistGate(greylist)]
+    case SCORE_PLUGIN:
+      return [scoreGate(score)]
     default:
       return []
   }

@@ -16,6 +16,14 @@ export const DEFAULTS = {
   session: { recipients: 100, errors: 20, junk: 100, length: '1h' },
   hardening: { vrfy: 'refuse', banner: 'minimal', relay: 'guard' },
   greylist: { mode: 'shadow', delay: '5m', retry: '48h', pass: '35d', allow: [] },
+  score: {
+    mode: 'shadow',
+    delay: 4,
+    hold: '5s',
+    defer: 8,
+    reject: false,
+    weights: { spf_fail: 3, spf_softfail: 1, auth_failure: 1, unknown_recipient: 0.5, error: 0.25, early: 4 },
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

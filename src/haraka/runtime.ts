@@ -2,11 +2,12 @@ import type { Policy } from '../config/compile'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
+import type { Score } from '../policy/signal'
 import type { Stage } from '../policy/subject'
 import type { LeaseRef, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
-import { watchReplies } from './replies'
+import { Conduct } from './conduct'
 import { replyFor } from './reply'
 import { type Session, Sessions, type StageRun } from './session'
 import { subjectOf } from './subject'
@@ -16,8 +17,6 @@ import type { Connection, EnvelopeAddress } from './types'
 /** Leases are prolonged three times within their life. */
 const HEARTBEAT_MS = LEASE_TTL_MS / 3
 const LEASES_PER_RENEWAL = 200
-/** Haraka's own; it asks no hook. */
-const ANSWER_TO_HELP = 'Not implemented'
 /** Time for a decision itself; a store has its own, much shorter deadline. */
 const JUDGE_DEADLINE_MS = 5000
 
@@ -42,6 +41,7 @@ export class Runtime {
   readonly home: string
   readonly stream: EventStream
   readonly sessions: Sessions
+  readonly conduct: Conduct
   policy: Policy
   tarpit: Tarpit
   private readonly openStore: () => OpenedStore
@@ -60,6 +60,7 @@ export class Runtime {
     this.plan = policy.plan(this.plugins)
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.sessions = new Sessions((address) => this.policy.trusted.find(address) === true)
+    this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
     this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
   }
 
@@ -126,24 +127,11 @@ export class Runtime {
     return this.settle(plugin, outcome, connection, session, token, recipient)
   }
 
-  /** From now on every reply of a session counts against its bounds; `plugin` answers for the refusal that ends it. */
-  holdToBounds(plugin: string, connection: Connection): void {
-    const session = this.sessions.of(connection)
-    watchReplies(connection).onReply = (code, text) => {
-      if (code >= 500) session.errors++
-      else if (code >= 400 || text === ANSWER_TO_HELP) this.sessions.countJunk(connection)
-      else return undefined
-      const { errors, junk } = this.policy.session
-      if (session.errors <= errors && session.junk <= junk) return undefined
-      const answer = this.answer(plugin, 'command', connection, {})
-      return answer instanceof Promise ? undefined : answer
-    }
-  }
-
   /** The session is over: what it holds goes back. */
   end(connection: Connection): void {
     const session = this.sessions.find(connection)
     if (!session) return
+    this.conduct.end(connection, session)
     session.closed = true
     session.onClose?.()
     this.giveBack(session)
@@ -170,13 +158,14 @@ export class Runtime {
     token: object,
     recipient: EnvelopeAddress | undefined,
   ): StageRun {
-    const subject = subjectOf(stage, connection, session, this.policy.tenants, recipient)
     const started = performance.now()
-    // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
-    const opened = this.opened ?? this.serve()
-    const judged = this.isReady
-      ? judgeStage(this.plan, subject, opened.store)
-      : opened.ready.then(() => judgeStage(this.plan, subject, opened.store))
+    const judgeNow = () => {
+      const { tenants } = this.policy
+      const subject = subjectOf(stage, connection, session, { tenants, token, recipient })
+      return judgeStage(this.plan, subject, this.serve().store)
+    }
+    const wait = this.waitBefore(stage, session)
+    const judged = wait ? wait.then(judgeNow) : judgeNow()
     const conclude = (settled: Outcome) => (run.outcome = this.conclude(settled, connection, session, started))
     const run: StageRun = { stage, token, outcome: judged, answered: new Set() }
     if (judged instanceof Promise) run.outcome = judged.then(conclude)
@@ -185,12 +174,29 @@ export class Runtime {
     return run
   }
 
+  /** What a stage cannot be judged without; undefined when everything is there, as it nearly always is. */
+  private waitBefore(stage: Stage, session: Session): Promise<unknown> | undefined {
+    // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
+    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, session))
+    if (session.pending.length === 0 || stage === 'connect' || stage === 'command') return undefined
+    return Promise.all(session.pending).then(() => {
+      session.pending = []
+    })
+  }
+
+  /** The bounds of a session are judged at a reply, which cannot wait. */
+  private judgeReply(plugin: string, connection: Connection): Answer {
+    const answer = this.answer(plugin, 'command', connection, {})
+    return answer instanceof Promise ? undefined : answer
+  }
+
   private conclude(outcome: Outcome, connection: Connection, session: Session, started: number): Outcome {
     if (outcome.leases.length > 0) this.hold(session, outcome.leases)
     if (outcome.subject.stage !== 'command' || outcome.decisions.length > 0) {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
     for (const decision of outcome.decisions) noteResult(connection, decision)
+    if (outcome.score) noteScore(connection, outcome.score)
     if (outcome.failure) {
       const { message } = outcome.failure
       this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
@@ -208,14 +214,19 @@ export class Runtime {
   ): Answer | Promise<Answer> {
     const decision = outcome.answers.get(plugin)
     if (decision === undefined) return undefined
-    if (!mayWait(outcome) || !this.tarpit.accepts(decision.retryAfterMs)) return replyFor(decision)
-    return this.tarpit.hold(session, decision.retryAfterMs).then(async (present) => {
-      if (!present) return undefined
-      const run = this.judge(decision.stage, connection, session, token, recipient)
+    const { retryAfterMs, rule, stage } = decision
+    const holdsOnce = rule.holdsOnce === true && decision.action === 'delay'
+    // Somebody else's refusal stands; being held for nothing would not help the client.
+    if (!mayWait(outcome)) return holdsOnce ? undefined : replyFor(decision)
+    const judgeAgain = async () => {
+      if (holdsOnce) session.heldFor = token
+      const run = this.judge(stage, connection, session, token, recipient)
       run.answered.add(plugin)
       const again = (await run.outcome).answers.get(plugin)
       return again === undefined ? undefined : replyFor(again)
-    })
+    }
+    if (!this.tarpit.accepts(retryAfterMs)) return holdsOnce ? judgeAgain() : replyFor(decision)
+    return this.tarpit.hold(session, retryAfterMs).then((present) => (present ? judgeAgain() : undefined))
   }
 
   private hold(session: Session, leases: readonly LeaseRef[]): void {
@@ -257,6 +268,12 @@ export class Runtime {
 /** Waiting helps only when nothing but delays stands against the client. */
 function mayWait(outcome: Outcome): boolean {
   return outcome.decisions.every(({ enforced, action }) => !enforced || action === 'delay')
+}
+
+/** The sum and its parts, for other Haraka plugins: `connection.results.get('sluice').score`. */
+function noteScore(connection: Connection, { total, parts }: Score): void {
+  const said = parts.map(({ source, name, weight }) => `${source}:${name}:${weight}`)
+  connection.results.add({ name: 'sluice' }, { score: total, parts: said })
 }
 
 /** Lets other Haraka plugins (karma among them) see what we found. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type IpAddress, parseIp } from '../keys/address'
 import type { Outcome } from '../policy/decision'
+import type { Signal } from '../policy/signal'
 import type { Client, Stage } from '../policy/subject'
 import type { LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
@@ -28,11 +29,23 @@ export interface Session {
   /** Messages taken when junk was last counted: who delivers is no nuisance, whatever he sends between. */
   delivered: number
   helos: number
+  authFailures: number
+  unknownRecipients: number
+  /** What is known of the client, such as that a DNS list names it. */
+  signals: Signal[]
+  /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
+  pending: Promise<void>[]
   client: Client
   /** Address that the connect stage judged; XCLIENT may change the session's address later. */
   judgedIp: string | undefined
   leases: LeaseRef[]
   run: StageRun | undefined
+  /** What a client was last held for. */
+  heldFor: object | undefined
+  /** Its replies are watched. */
+  watched: boolean
+  /** The plugin that answers when it is over its bounds. */
+  boundBy: string | undefined
   /** The folded sender of the transaction that is open: every stage of a message needs it. */
   sender: { readonly of: Transaction; readonly mailbox: Mailbox } | undefined
   /** Recipients of the transaction that is open, folded, but for the one that is being judged; only when there are several. */
@@ -80,17 +93,6 @@ export class Sessions {
     return (connection as Carrier)[SESSION]
   }
 
-  /** Counts a command that moves no mail. */
-  countJunk(connection: Connection): void {
-    const session = this.of(connection)
-    const { accept } = connection.msg_count
-    if (accept > session.delivered) {
-      session.delivered = accept
-      session.junk = 0
-    }
-    session.junk++
-  }
-
   private create(connection: Connection): Session {
     return {
       leaseId: newLeaseId(),
@@ -100,10 +102,17 @@ export class Sessions {
       junk: 0,
       delivered: 0,
       helos: 0,
+      authFailures: 0,
+      unknownRecipients: 0,
+      signals: [],
+      pending: [],
       client: this.clientOf(connection),
       judgedIp: undefined,
       leases: [],
       run: undefined,
+      heldFor: undefined,
+      watched: false,
+      boundBy: undefined,
       sender: undefined,
       named: undefined,
       closed: false,

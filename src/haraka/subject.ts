@@ -1,15 +1,21 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
-import type { Stage, Subject } from '../policy/subject'
+import type { SpfResult, Stage, Subject } from '../policy/subject'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
+
+export interface Circumstances {
+  readonly tenants: ReadonlyMap<string, string>
+  /** What is judged, as {@link Session.heldFor} knows it. */
+  readonly token: object
+  readonly recipient: EnvelopeAddress | undefined
+}
 
 /** Makes the subject of a stage from what Haraka knows at that moment. */
 export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  tenants: ReadonlyMap<string, string>,
-  recipient?: EnvelopeAddress,
+  { tenants, token, recipient }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
@@ -24,6 +30,9 @@ export function subjectOf(
       recipients: session.recipients,
       errors: session.errors,
       junk: session.junk,
+      authFailures: session.authFailures,
+      unknownRecipients: session.unknownRecipients,
+      early: connection.early_talker === true,
     },
     direction: account !== undefined || connection.relaying ? 'submission' : 'inbound',
     id: transaction?.uuid ?? connection.uuid,
@@ -32,9 +41,12 @@ export function subjectOf(
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
     sender: transaction ? senderOf(transaction, session) : undefined,
     spfDomain: stage === 'rcpt_ok' && transaction ? spfDomainOf(transaction) : undefined,
+    spf: stage === 'rcpt' && transaction ? spfResultOf(transaction) : undefined,
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
+    signals: session.signals,
+    held: session.heldFor === token,
   }
 }
 
@@ -47,11 +59,23 @@ function senderOf(transaction: Transaction, session: Session): Mailbox | undefin
   return session.sender.mailbox
 }
 
-/** As haraka-plugin-spf notes it at MAIL. A pass of the HELO name alone proves nothing about the sender. */
-function spfDomainOf(transaction: Transaction): string | undefined {
+/** What haraka-plugin-spf notes at MAIL. Of the HELO name alone it proves nothing about the sender. */
+function spfOf(transaction: Transaction): { result?: unknown; domain?: unknown } | undefined {
   const noted = transaction.results.get('spf') as { scope?: unknown; result?: unknown; domain?: unknown } | undefined
-  if (noted?.scope !== 'mfrom' || noted.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
+  return noted?.scope === 'mfrom' ? noted : undefined
+}
+
+function spfDomainOf(transaction: Transaction): string | undefined {
+  const noted = spfOf(transaction)
+  if (noted?.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
   return organisationalDomain(noted.domain.toLowerCase())
+}
+
+const SPF_RESULTS: Readonly<Record<string, SpfResult>> = { Pass: 'pass', Fail: 'fail', SoftFail: 'softfail' }
+
+function spfResultOf(transaction: Transaction): SpfResult | undefined {
+  const noted = spfOf(transaction)
+  return noted && (SPF_RESULTS[String(noted.result)] ?? 'other')
 }
 
 /** Haraka lists a recipient before it is judged, and takes it from the end of the list again when it is refused. */

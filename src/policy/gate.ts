@@ -1,11 +1,17 @@
 import type { Answer, Ask } from '../store/store'
 import type { Exemption, Finding, Rule } from './decision'
+import type { Score } from './signal'
 import type { Stage, Subject } from './subject'
 
 /** A question to the store on behalf of a rule. */
 export interface GateAsk {
   readonly rule: Rule
   readonly ask: Ask
+}
+
+/** What a gate has to tell about a stage besides what it finds wrong. */
+export interface Notes {
+  score: Score | undefined
 }
 
 /**
@@ -18,7 +24,7 @@ export interface Gate {
   /** Adds what it wants to know to `asks`, and whom it lets pass unasked to `exemptions`. */
   ask(subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void
   /** Says what it finds wrong without the store. */
-  inspect?(subject: Subject, findings: Finding[]): void
+  inspect?(subject: Subject, findings: Finding[], notes: Notes): void
 }
 
 /** What the store refused is a finding; so is a store out of reach, for a rule that asked not to guess. */

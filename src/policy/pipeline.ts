@@ -1,6 +1,6 @@
 import type { Answer, Ask, LeaseRef, Store, Verdict } from '../store/store'
 import type { Decision, Exemption, Finding, Outcome, Remedy } from './decision'
-import { type Gate, type GateAsk, findingOf } from './gate'
+import { type Gate, type GateAsk, type Notes, findingOf } from './gate'
 import { newReference } from './reference'
 import type { Stage, Subject } from './subject'
 
@@ -26,11 +26,11 @@ export function planGates(gates: readonly Gate[]): GatePlan {
  */
 export function judgeStage(plan: GatePlan, subject: Subject, store: Store): Outcome | Promise<Outcome> {
   const gates = plan.get(subject.stage)
-  const run: Run = { subject, asks: [], exemptions: [], findings: [] }
+  const run: Run = { subject, asks: [], exemptions: [], findings: [], notes: { score: undefined } }
   if (gates === undefined) return conclude(run, NO_VERDICT)
   for (const gate of gates) {
     gate.ask(subject, run.asks, run.exemptions)
-    gate.inspect?.(subject, run.findings)
+    gate.inspect?.(subject, run.findings, run.notes)
   }
   // Refused by the session's own counters: the attempt must not consume anybody's quota.
   if (run.asks.length === 0 || run.findings.some((finding) => finding.enforced)) return conclude(run, NO_VERDICT)
@@ -51,6 +51,7 @@ interface Run {
   readonly asks: GateAsk[]
   readonly exemptions: Exemption[]
   readonly findings: Finding[]
+  readonly notes: Notes
 }
 
 const NO_ANSWERS: ReadonlyMap<string, Decision> = new Map()
@@ -78,8 +79,11 @@ function failOpen(run: Run, error: unknown): Outcome {
 
 function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' | 'degraded'>): Outcome {
   const { subject, findings, exemptions } = run
+  const { score } = run.notes
   const leases = committed && subject.stage === 'connect' ? leasesOf(run) : NO_LEASES
-  if (findings.length === 0) return { subject, decisions: [], answers: NO_ANSWERS, exemptions, leases, degraded }
+  if (findings.length === 0) {
+    return { subject, decisions: [], answers: NO_ANSWERS, exemptions, leases, degraded, score }
+  }
   // A client told to come back is told the time at which every rule lets it in, not only the one that answers.
   const retryAfterMs = longestWait(findings)
   const decisions = findings.map((finding) => decide(subject, finding, retryAfterMs)).sort(gravestFirst)
@@ -87,7 +91,7 @@ function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' |
   for (const decision of decisions) {
     if (decision.action !== 'accept' && !answers.has(decision.rule.plugin)) answers.set(decision.rule.plugin, decision)
   }
-  return { subject, decisions, answers, exemptions, leases, degraded }
+  return { subject, decisions, answers, exemptions, leases, degraded, score }
 }
 
 function leasesOf({ asks, findings }: Run): LeaseRef[] {

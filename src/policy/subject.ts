@@ -1,5 +1,6 @@
 import type { IpAddress } from '../keys/address'
 import type { Mailbox } from '../keys/mailbox'
+import type { Signal } from './signal'
 
 /**
  * The moments at which something is judged. `rcpt` sees every attempt, unknown recipients too; `rcpt_ok` sees a
@@ -31,7 +32,16 @@ export interface SessionFacts {
   readonly errors: number
   /** Commands that move no mail: NOOP, RSET, VRFY, EXPN, HELP, repeated HELO, and all that were answered with a 4xx. */
   readonly junk: number
+  /** Attempts to log in that failed. */
+  readonly authFailures: number
+  /** Recipients that nobody was ready to take. */
+  readonly unknownRecipients: number
+  /** It spoke before it was greeted. */
+  readonly early: boolean
 }
+
+/** What SPF says of the sender (RFC 7208 §2.6), as far as it matters here. */
+export type SpfResult = 'pass' | 'fail' | 'softfail' | 'other'
 
 /** Everything a gate may know of what it judges; plain data, no Haraka. */
 export interface Subject {
@@ -49,9 +59,15 @@ export interface Subject {
   readonly sender: Mailbox | undefined
   /** Organisational domain of the sender when SPF has passed for it (RFC 7208 §8.3). */
   readonly spfDomain: string | undefined
+  /** Undefined while nobody has asked. */
+  readonly spf: SpfResult | undefined
   readonly recipient: Mailbox | undefined
   /** At `rcpt_ok`: the same message already has this recipient, perhaps under another extension. */
   readonly repeated: boolean
   /** Bytes of the message; 0 before `data_post`. */
   readonly sizeBytes: number
+  /** What is known of the client by now that speaks for or against it: DNS lists, reverse DNS. */
+  readonly signals: readonly Signal[]
+  /** It has been held already for what is judged now, so that nobody is held twice. */
+  readonly held: boolean
 }

@@ -1,6 +1,5 @@
-import type { Decision } from '../policy/decision'
+import type { Decision, Outcome } from '../policy/decision'
 import type { Mode } from '../policy/mode'
-import type { Subject } from '../policy/subject'
 import type { ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent } from './events'
 import { oneLine, quoted, token } from './escape'
 
@@ -45,22 +44,22 @@ export function logLineReader(log: LineLog): Reader {
   }
 }
 
-function sayJudged({ outcome: { decisions, subject } }: JudgedEvent, log: LineLog): void {
-  for (const decision of decisions) {
-    if (decision.action !== 'accept') log.notice(decisionLine(decision, subject))
-    else if (log.writesInfo()) log.info(decisionLine(decision, subject))
+function sayJudged({ outcome }: JudgedEvent, log: LineLog): void {
+  for (const decision of outcome.decisions) {
+    if (decision.action !== 'accept') log.notice(decisionLine(decision, outcome))
+    else if (log.writesInfo()) log.info(decisionLine(decision, outcome))
   }
 }
 
 /** A store key is made of printable ASCII and bounded by the store; whole, it can be copied into a command. */
 const MOST_KEY = 300
 
-function decisionLine(decision: Decision, { client, account, id, helo }: Subject): string {
+function decisionLine(decision: Decision, { subject: { client, account, id, helo }, score }: Outcome): string {
   const { action, rule, stage, ref, count, limit, windowMs, reason, key } = decision
   return (
     `action=${action} rule=${rule.name} mode=${modeToken(rule.mode)} stage=${stage} ref=${ref} ip=${token(client.ip)}` +
     ` count=${figure(count)} limit=${figure(limit)} window_s=${figure(windowMs / 1000)}` +
-    ` retry_s=${retryToken(decision.retryAfterMs)} reason=${reason} account=${token(account)} id=${token(id)}` +
+    ` retry_s=${retryToken(decision.retryAfterMs)} reason=${reason} score=${score ? figure(score.total) : '-'} account=${token(account)} id=${token(id)}` +
     ` key=${quoted(key, MOST_KEY)} helo=${helo === undefined ? '-' : quoted(helo)}`
   )
 }

@@ -206,10 +206,13 @@ function writeConfig(dir: string, port: number, httpPort: number, options: Harak
 /** A plugin to list where a test must not depend on the DNS of the machine. */
 const NO_RDNS = `exports.hook_lookup_rdns = (next) => next(OK, 'client.test')\n`
 
-/** Notes what haraka-plugin-spf would, without DNS: senders at pool.example have a pass for mail.pool.example. */
+/**
+ * Notes what haraka-plugin-spf would, without DNS: senders at pool.example have a pass for mail.pool.example, those at
+ * forged.example fail.
+ */
 const SPF = `exports.hook_mail = function (next, connection, [from]) {
   const passes = from.host === 'pool.example'
-  const result = passes ? 'Pass' : 'None'
+  const result = passes ? 'Pass' : from.host === 'forged.example' ? 'Fail' : 'None'
   connection.transaction.results.add(this, { scope: 'mfrom', result, domain: passes ? 'mail.pool.example' : from.host })
   next()
 }

@@ -11,6 +11,7 @@ export function adviceFor(
   const bound = /^session_(recipients|errors|junk|length)$/.exec(decision.rule)?.[1]
   if (bound !== undefined) return sessionAdvice(bound, record)
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
+  if (decision.reason === 'score') return scoreAdvice(record)
   if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
   if (decision.reason === 'greylist') return [show, ...greylistAdvice(record)]
   const entry = JSON.stringify(overrideEntry(record, decision, rule))
@@ -20,6 +21,13 @@ export function adviceFor(
     show,
     ...(more === undefined ? [] : [`to allow it more, ${where}:  ${entry}: ${more}`]),
     `to lift the limit for it, ${more === undefined ? where : 'there'}:  ${entry}: exempt`,
+  ]
+}
+
+function scoreAdvice({ ip }: DecisionRecord): string[] {
+  return [
+    'the line "score" tells what spoke against it; weights and thresholds stand under score in config/sluice.yaml',
+    `to judge it by nothing at all: add ${ip} to trusted in config/sluice.yaml`,
   ]
 }
 

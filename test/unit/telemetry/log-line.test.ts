@@ -27,7 +27,7 @@ describe('log lines', () => {
   it('writes a refusal as a notice, fixed fields first', () => {
     assert.deepEqual(linesOf([judged({ decisions: [decision()] })]), [
       'notice action=defer rule=sender mode=enforce stage=mail ref=7KQ2XYZ ip=192.0.2.1 count=5 limit=5 window_s=60 ' +
-        'retry_s=37 reason=limit account=- id=0E1F2A3B-0000-4000-8000-000000000001.1 key="sender|list@example.com" ' +
+        'retry_s=37 reason=limit score=- account=- id=0E1F2A3B-0000-4000-8000-000000000001.1 key="sender|list@example.com" ' +
         'helo="mx.example.com"',
     ])
   })
