@@ -17,7 +17,8 @@ import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
-import { buildOverrides } from './maps'
+import { compileGreylist } from './sections/greylist'
+import { compileScore } from './sections/score'
 import type { Config, RuleInput } from './schema'
 
 /** Everything the suite does, compiled once from one valid configuration and never changed: a reload makes another. */
@@ -57,7 +58,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
-  const parts: Parts = { rules, session, greylist: compileGreylist(config), score: compileScore(config) }
+  const parts: Parts = { rules, session, greylist: compileGreylist(config.greylist), score: compileScore(config.score) }
   const policy: Policy = {
     rules,
     session,
@@ -68,21 +69,6 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, parts))),
   }
   return { policy: Object.freeze(policy) }
-}
-
-function compileGreylist({ greylist }: Config): Greylist {
-  return {
-    mode: greylist.mode,
-    delayMs: greylist.delay,
-    retryMs: greylist.retry,
-    passMs: greylist.pass,
-    allow: buildOverrides(greylist.allow.map((key) => ({ key, value: 'exempt' as const }))),
-  }
-}
-
-function compileScore({ score }: Config): ScorePolicy {
-  const { mode, delay, defer, reject, hold, weights } = score
-  return { mode, thresholds: { delay, defer, reject }, holdMs: hold, weights }
 }
 
 /** What the gates are made from. */

@@ -4,80 +4,12 @@
  */
 import { z } from 'zod'
 import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
-import { parseCidr } from '../keys/address'
-import type { Mode } from '../policy/mode'
 import { LIMIT_FORMS, limit } from './limit'
-import { readOverrideKey } from './maps'
-import { type Read, readDuration, readSize } from './units'
+import { greylistSchema } from './sections/greylist'
+import { scoreSchema } from './sections/score'
+import { cidr, durationMs, mode, sizeBytes } from './values'
 
 export { limit, readLimit } from './limit'
-
-const LONGEST_MEMORY_MS = 100 * 86_400_000
-
-/** A string with a unit, read while parsing so that the error stands at the right key. */
-function unit<T>(read: (text: string) => Read<T>) {
-  return z.union([z.string(), z.number()]).transform((input, context): T => {
-    const result = read(String(input))
-    if ('value' in result) return result.value
-    context.issues.push({ code: 'custom', message: result.problem, input })
-    return z.NEVER
-  })
-}
-
-export const durationMs = unit((text) => readDuration(text))
-/** Correspondents are remembered for longer than anything is counted. */
-const memoryMs = unit((text) => readDuration(text, LONGEST_MEMORY_MS))
-export const sizeBytes = unit(readSize)
-
-export const cidr = z.string().transform((text, context) => {
-  const range = parseCidr(text)
-  if (range) return range
-  context.issues.push({
-    code: 'custom',
-    message: `"${text}" is no network: write 192.0.2.0/24, 2001:db8::/32 or a single address`,
-    input: text,
-  })
-  return z.NEVER
-})
-
-const MODE_HELP = 'write off, shadow, {canary: 10%} or enforce'
-/** Keys are dealt into 10,000 shares. */
-const LEAST_PERCENT = 0.01
-
-export const mode = z
-  .unknown()
-  .transform((input, context): Mode => {
-    const read = readMode(input)
-    if (read) return read
-    context.issues.push({ code: 'custom', message: `${JSON.stringify(input)} is no mode: ${MODE_HELP}`, input })
-    return z.NEVER
-  })
-  .meta({
-    anyOf: [
-      { type: 'string', enum: ['off', 'shadow', 'enforce'] },
-      {
-        type: 'object',
-        properties: { canary: { type: 'string', pattern: '^[0-9.]+ *%$', examples: ['10%'] } },
-        required: ['canary'],
-        additionalProperties: false,
-      },
-    ],
-  })
-
-function readMode(input: unknown): Mode | undefined {
-  if (input === false || input === 'off') return { kind: 'off' }
-  if (input === 'shadow' || input === 'enforce') return { kind: input }
-  const share = canaryShare(input)
-  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(share ?? '')?.[1])
-  return percent >= LEAST_PERCENT && percent <= 100 ? { kind: 'canary', percent } : undefined
-}
-
-/** `{canary: 10%}`, and the same in one string, as logs print it. */
-function canaryShare(input: unknown): string | undefined {
-  if (typeof input === 'string') return /^canary:?\s*(.*)$/.exec(input)?.[1]
-  const { canary, ...rest } = (input ?? {}) as { canary?: unknown }
-  return typeof canary === 'string' && Object.keys(rest).length === 0 ? canary : undefined
-}
 
 const ruleName = z
   .string()
@@ -185,66 +117,6 @@ const decisionLogSchema = z.strictObject({
   keep: durationMs.describe('Files older than this are deleted'),
   most: sizeBytes.describe('All files together; beyond it the oldest are deleted'),
 })
-
-const correspondent = z.string().transform((text, context) => {
-  const read = readOverrideKey(text)
-  if ('value' in read) return read.value
-  context.issues.push({ code: 'custom', message: read.problem, input: text })
-  return z.NEVER
-})
-
-const greylistSchema = z
-  .strictObject({
-    mode: mode.describe('Of its own, since it delays honest mail too'),
-    delay: durationMs
-      .refine((ms) => ms <= 3_600_000, 'at most 1h: honest servers give up, and people complain long before')
-      .describe('A stranger may come back after this'),
-    retry: memoryMs.describe('He must come back within this, or begins anew'),
-    pass: memoryMs.describe('Who has passed is known for so long after his last message'),
-    allow: z
-      .array(correspondent)
-      .max(10_000)
-      .describe('Taken at once: senders, recipients (addresses or domains) and networks'),
-  })
-  .refine(({ delay, retry }) => retry > delay, {
-    path: ['retry'],
-    message: 'must be longer than delay, or nobody ever passes',
-  })
-
-const points = z
-  .union([z.literal(false), z.number().min(0.1).max(1000)])
-  .transform((value) => (value === false ? undefined : value))
-const weight = z.number().min(0).max(100)
-
-const scoreSchema = z
-  .strictObject({
-    mode: mode.describe('Of its own, since it judges by signs and not by what somebody does'),
-    delay: points.describe('From so many points on a stranger is held before a recipient is taken; false: never'),
-    hold: durationMs
-      .refine((ms) => ms <= 20_000, 'at most 20s: Haraka gives a hook 30s, and clients lose patience')
-      .describe('How long; also bounded by tarpit'),
-    defer: points.describe('From so many points on recipients are deferred (450); false: never'),
-    reject: points.describe('From so many points on recipients are refused (550); false: never'),
-    weights: z
-      .strictObject({
-        spf_fail: weight.describe('SPF says that the client may not send for this domain (haraka-plugin-spf)'),
-        spf_softfail: weight.describe('SPF says that it probably may not'),
-        auth_failure: weight.describe('Each failed login'),
-        unknown_recipient: weight.describe('Each recipient that nobody takes'),
-        error: weight.describe('Each other wrong command'),
-        early: weight.describe('It spoke before it was greeted'),
-      })
-      .describe('Points of what the session itself shows; DNS lists, reverse DNS and reputation bring their own'),
-  })
-  .refine(({ delay, defer, reject }) => isRising([delay, defer, reject]), {
-    path: ['defer'],
-    message: 'delay, defer and reject must rise: what is graver needs more points',
-  })
-
-function isRising(steps: readonly (number | undefined)[]): boolean {
-  const set = steps.filter((step) => step !== undefined)
-  return set.every((step, index) => index === 0 || step > set[index - 1]!)
-}
 
 const maildropSchema = z.strictObject({
   path: z.string().min(1).describe('Folder in which plugin maildrop keeps mail, relative to the Haraka directory'),
