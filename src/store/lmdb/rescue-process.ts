@@ -1,13 +1,19 @@
 /** Started by `rescue.ts` as a process of its own: `rescue-process <file set aside> <store directory>`. */
 import { open } from 'lmdb'
-import { Environment } from './environment'
+import { Environment, MAX_TABLES } from './environment'
 import { decodeRecord, recordExpiry } from './record'
 import type { Rescue } from './rescue'
 
 const LOT = 200
 
 function copy(aside: string, path: string): Rescue {
-  const root = open<Buffer, string>({ path: aside, noSubdir: true, readOnly: true, maxDbs: 4, encoding: 'binary' })
+  const root = open<Buffer, string>({
+    path: aside,
+    noSubdir: true,
+    readOnly: true,
+    maxDbs: MAX_TABLES,
+    encoding: 'binary',
+  })
   const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
   const target = Environment.open(path)
   const now = Date.now()
