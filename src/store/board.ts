@@ -177,6 +177,10 @@ export class Board {
   }
 }
 
+export function keyOf(step: BoardStep): string {
+  return step.kind === 'posted' ? step.entry.key : step.key
+}
+
 /** Throws a RangeError at the first that no store takes. */
 export function checkEntries(entries: readonly BoardEntry[]): void {
   for (const { key, text, expiresAt } of entries) {
@@ -186,6 +190,11 @@ export function checkEntries(entries: readonly BoardEntry[]): void {
     }
     if (!Number.isFinite(expiresAt)) throw new RangeError(`${key} must expire at some time, not at ${expiresAt}`)
   }
+}
+
+/** Throws a RangeError at the first that no store takes. */
+export function checkKeys(keys: readonly string[]): void {
+  for (const key of keys) checkKey(key)
 }
 
 function checkKey(key: string): void {

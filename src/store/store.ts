@@ -166,7 +166,7 @@ export interface Store {
    */
   post(entries: readonly BoardEntry[]): Promise<void>
 
-  /** Takes entries off, for every process that shares the store. Returns how many were there. Rejects as {@link post}. */
+  /** Takes entries off, for every process that shares the store. Returns how many were there. Throws and rejects as {@link post}. */
   withdraw(keys: readonly string[]): Promise<number>
 
   /** Live entries whose key starts with `prefix`, in no order, at most `most`. */

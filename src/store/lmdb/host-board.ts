@@ -1,4 +1,4 @@
-import { Board, type BoardStep } from '../board'
+import { Board, type BoardStep, keyOf } from '../board'
 import { BoardListeners } from '../board-listeners'
 import { type BoardEntry, type Clock, StoreError } from '../store'
 import type { BoardTables, Environment } from './environment'
@@ -68,7 +68,7 @@ export class HostBoard {
   }
 
   private async inLots<T>(items: readonly T[], change: (lot: readonly T[]) => void): Promise<void> {
-    let trouble: unknown
+    let trouble: Error | undefined
     for (let at = 0; at < items.length; at += LOT) {
       // There may be many: let others have their turn.
       if (at > 0) await new Promise((resolve) => setImmediate(resolve))
@@ -77,14 +77,14 @@ export class HostBoard {
         change(items.slice(at, at + LOT))
       } catch (error) {
         if (!isOfStorage(error)) throw error
-        trouble = error
+        trouble = error as Error
       }
     }
     if (trouble !== undefined || !this.environment.inPlace) throw this.unkept(trouble)
   }
 
-  private unkept(trouble: unknown): StoreError {
-    const what = trouble === undefined ? 'it was removed while in use' : String(trouble)
+  private unkept(trouble: Error | undefined): StoreError {
+    const what = trouble === undefined ? 'it was removed while in use' : trouble.message
     const mending = trouble instanceof DiskFullError ? 'Make room on the disk.' : 'Start Haraka again.'
     const message = `the board in ${this.environment.path} is not kept (${what}), and others may not know it. ${mending}`
     return new StoreError('STORE_UNUSABLE', message, { cause: trouble })
@@ -143,15 +143,15 @@ export class HostBoard {
 
   private unheard(): Heard {
     const keys = new Set<string>()
-    let next = this.seen + 1
-    for (const { key: line, value } of this.tables.log.getRange({ start: next })) {
-      if (line !== next++) {
+    let expected = this.seen + 1
+    for (const { key: line, value } of this.tables.log.getRange({ start: expected })) {
+      if (line !== expected++) {
         this.load()
         return 'all'
       }
       keys.add(value[1])
     }
-    this.seen = next - 1
+    this.seen = expected - 1
     return [...keys].flatMap((key) => {
       const entry = this.entryOf(key)
       return entry ? this.board.put([entry]) : this.board.remove([key])
@@ -185,7 +185,3 @@ export class HostBoard {
 
 /** What others have changed; `all` when so much was missed that the copy was read anew. */
 type Heard = readonly BoardStep[] | 'all'
-
-function keyOf(change: BoardStep): string {
-  return change.kind === 'posted' ? change.entry.key : change.key
-}

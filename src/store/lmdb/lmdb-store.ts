@@ -13,7 +13,7 @@ import {
   type Verdict,
 } from '../store'
 import { shareOf } from '../quota-share'
-import { checkEntries } from '../board'
+import { checkEntries, checkKeys } from '../board'
 import { clearMark } from './boot-mark'
 import type { Environment } from './environment'
 import { HostBoard } from './host-board'
@@ -220,6 +220,7 @@ export class LmdbStore implements Store {
   }
 
   async withdraw(keys: readonly string[]): Promise<number> {
+    checkKeys(keys)
     this.opened()
     return this.board!.withdraw(keys)
   }

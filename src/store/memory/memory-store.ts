@@ -10,7 +10,7 @@ import {
   StoreError,
   type Verdict,
 } from '../store'
-import { Board, checkEntries } from '../board'
+import { Board, checkEntries, checkKeys } from '../board'
 import { BoardListeners } from '../board-listeners'
 import { type Table, countsOf, judgeBatch, releaseLease, renewLease } from '../engine/judge'
 import { type State, expiryOf } from '../engine/state'
@@ -102,6 +102,7 @@ export class MemoryStore implements Store {
   }
 
   async withdraw(keys: readonly string[]): Promise<number> {
+    checkKeys(keys)
     this.requireOpen()
     const changes = this.board.remove(keys)
     this.boardListeners.tell(changes)
