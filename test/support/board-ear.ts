@@ -18,6 +18,11 @@ export class BoardEar {
     while (!this.changes.some(isIt)) await new Promise<void>((resolve) => this.waiting.push(resolve))
   }
 
+  /** Resolves when everything was told: from then on changes are told one by one. */
+  opened(): Promise<void> {
+    return this.heard(({ kind }) => kind === 'all')
+  }
+
   posted(entry: BoardEntry): Promise<void> {
     return this.heard((change) => change.kind === 'posted' && isDeepStrictEqual(change.entry, entry))
   }

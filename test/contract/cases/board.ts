@@ -33,7 +33,7 @@ export function describeBoard(bench: Bench): void {
         { key: 'p', text: '', expiresAt: Number.MAX_VALUE },
       ]
       const ear = new BoardEar(bench.store)
-      await ear.heard(({ kind }) => kind === 'all')
+      await ear.opened()
       await bench.store.post(odd)
       assert.deepEqual(sorted(await all(bench.store)), sorted(odd))
       for (const entry of odd) await ear.posted(entry)
@@ -66,6 +66,7 @@ export function describeBoard(bench: Bench): void {
 
     it('does not put up what has expired, which takes the place of its key all the same', async () => {
       const ear = new BoardEar(bench.store)
+      await ear.opened()
       await bench.store.post([entryOf('k'), entryOf('end')])
       await bench.store.post([entryOf('k', 'over', -1)])
       await ear.withdrawn('k')
@@ -77,6 +78,7 @@ export function describeBoard(bench: Bench): void {
 
     it('gives up what is withdrawn, and says how much was there', async () => {
       const ear = new BoardEar(bench.store)
+      await ear.opened()
       await bench.store.post([entryOf('a'), entryOf('b'), entryOf('c')])
       assert.equal(await bench.store.withdraw(['a', 'b', 'unknown']), 2)
       assert.equal(await bench.store.withdraw(['a']), 0)
@@ -92,7 +94,7 @@ export function describeBoard(bench: Bench): void {
       const [before, a, b] = [entryOf('before'), entryOf('a'), entryOf('b')]
       await bench.store.post([before])
       const ear = new BoardEar(bench.store)
-      await ear.heard(({ kind }) => kind === 'all')
+      await ear.opened()
       assert.deepEqual(ear.changes.splice(0), [{ kind: 'all', entries: [before] }])
       await bench.store.post([a])
       await bench.store.post([b])
@@ -108,7 +110,7 @@ export function describeBoard(bench: Bench): void {
 
     it('is bounded: the soonest to expire go, and who listens hears of it', async () => {
       const ear = new BoardEar(bench.store)
-      await ear.heard(({ kind }) => kind === 'all')
+      await ear.opened()
       const entries = Array.from({ length: MOST_ON_BOARD }, (_, index) =>
         entryOf(`k${index}`, '', 60_000 + ((index * 7) % MOST_ON_BOARD) * 1000),
       )
@@ -136,11 +138,12 @@ export function describeBoard(bench: Bench): void {
     if (bench.harness.again) {
       it('is one for all handles', async () => {
         const ear = new BoardEar(bench.store)
+        await ear.opened()
         const a = entryOf('a')
         await bench.store.post([a])
         const other = await bench.again()
         const otherEar = new BoardEar(other)
-        await otherEar.heard(({ kind }) => kind === 'all')
+        await otherEar.opened()
         assert.deepEqual(otherEar.changes.splice(0), [{ kind: 'all', entries: [a] }])
         const b = entryOf('b')
         await other.post([b])
@@ -161,6 +164,7 @@ export function describeBoard(bench: Bench): void {
         const [a, b] = [entryOf('a'), entryOf('b')]
         await bench.store.post([a])
         const ear = new BoardEar(bench.store)
+        await ear.opened()
         const remote = await RemoteStore.spawn(bench.harness.processSpec!())
         try {
           assert.deepEqual(await heardBy(remote), { kind: 'all', entries: [a] })

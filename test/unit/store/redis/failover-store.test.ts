@@ -26,6 +26,7 @@ class FakeShared extends MemoryStore implements SharedStore {
 
   override async open(): Promise<void> {
     this.answer()
+    await super.open()
   }
   override judge(asks: readonly Ask[]): Verdict {
     this.answer()
@@ -264,7 +265,7 @@ describe('FailoverStore', () => {
     })
 
     it('tells of everything at open, and of each change once', async () => {
-      await FakeShared.prototype.post.call(shared, [entryOf('before')])
+      await shared.post([entryOf('before')])
       await store.open()
       assert.deepEqual(heard, [{ kind: 'all', entries: [entryOf('before')] }])
       await store.post([entryOf('own')])
