@@ -1,6 +1,8 @@
 import {
   type Answer,
   type Ask,
+  type BoardChange,
+  type BoardEntry,
   type Clock,
   type KeyState,
   type LeaseRef,
@@ -92,6 +94,22 @@ export class ExhaustedCache implements Store {
 
   onReset(listener: (key: string) => void): void {
     this.inner.onReset(listener)
+  }
+
+  post(entries: readonly BoardEntry[]): Promise<void> {
+    return this.inner.post(entries)
+  }
+
+  withdraw(keys: readonly string[]): Promise<number> {
+    return this.inner.withdraw(keys)
+  }
+
+  readBoard(prefix: string, most: number): Promise<BoardEntry[]> {
+    return this.inner.readBoard(prefix, most)
+  }
+
+  onBoard(listener: (change: BoardChange) => void): void {
+    this.inner.onBoard(listener)
   }
 
   close(): Promise<void> {

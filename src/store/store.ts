@@ -111,6 +111,22 @@ export interface Ping {
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
 
+/** Something every process that shares the store must know at once, such as a ban. */
+export interface BoardEntry {
+  /** Printable ASCII, at least one and at most {@link MAX_KEY_LENGTH} characters. */
+  readonly key: string
+  /** Its owner's text, at most {@link MAX_BOARD_TEXT} characters. */
+  readonly text: string
+  /** Milliseconds since 1970; always finite: nothing stays for ever. */
+  readonly expiresAt: number
+}
+
+export type BoardChange =
+  | { readonly kind: 'posted'; readonly entry: BoardEntry }
+  | { readonly kind: 'withdrawn'; readonly key: string }
+  /** Everything there is, in place of what was known: after opening, and whenever a message may have been missed. */
+  | { readonly kind: 'all'; readonly entries: readonly BoardEntry[] }
+
 /** Contract: `test/contract/store.ts` holds every implementation to it. */
 export interface Store {
   readonly kind: 'memory' | 'lmdb' | 'redis'
@@ -138,6 +154,31 @@ export interface Store {
   /** Calls back with each key that {@link reset} forgot, whichever process asked for it. */
   onReset(listener: (key: string) => void): void
 
+  /**
+   * Puts entries on the board, in place of those with the same key, for every process that shares the store. Beyond
+   * {@link MAX_BOARD_ENTRIES} the soonest to expire go. What has expired already is not put up, but takes the place of
+   * the same key all the same.
+   *
+   * Throws a RangeError, and does nothing, when one of them is no {@link BoardEntry}. Rejects with {@link StoreError} when
+   * others could not be told, or only some, or a restart would forget it. An embedded store has told those who listen in
+   * this process even then. A shared one that guards against outages does not reject for one: it tells those who listen
+   * here, and the others when the store is back.
+   */
+  post(entries: readonly BoardEntry[]): Promise<void>
+
+  /** Takes entries off, for every process that shares the store. Returns how many were there. Throws and rejects as {@link post}. */
+  withdraw(keys: readonly string[]): Promise<number>
+
+  /** Live entries whose key starts with `prefix`, in no order, at most `most`. */
+  readBoard(prefix: string, most: number): Promise<BoardEntry[]>
+
+  /**
+   * Calls back with `all` once the store is open, at once or soon after when it is open already, and from then on with
+   * every change of the board, whichever process made it. An entry that is posted again as it was may be told or not.
+   * Nobody is told when an entry expires, as it says itself when; one that goes because there are too many is withdrawn.
+   */
+  onBoard(listener: (change: BoardChange) => void): void
+
   /** Writes what is not yet written and lets go of every resource. Judging afterwards rejects. */
   close(): Promise<void>
 
@@ -150,6 +191,10 @@ export interface Store {
 
 export const MAX_KEY_LENGTH = 300
 export const LEASE_ID_LENGTH = 12
+/** Characters: a board is for marks, not for data. */
+export const MAX_BOARD_TEXT = 2000
+/** Every process holds them all in memory. */
+export const MAX_BOARD_ENTRIES = 100_000
 /** No batch is larger; the policy compiler refuses a configuration that could ask more at one stage. */
 export const MAX_ASKS = 64
 

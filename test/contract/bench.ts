@@ -12,6 +12,9 @@ import type {
 } from '../../src/store/store'
 import type { StoreHarness } from './store'
 
+/** Most entries of the board of the stores that are tested; their other limits are as they come. */
+export const MOST_ON_BOARD = 20
+
 /** What every case of the contract works with: one open store, a way to let time pass, and asks in few words. */
 export class Bench {
   private opened: Store | undefined
@@ -49,6 +52,11 @@ export class Bench {
     const store = await this.harness.again!()
     this.also.push(store)
     return store
+  }
+
+  /** The store's clock, as far as it is known here. */
+  now(): number {
+    return this.harness.now?.() ?? Date.now()
   }
 
   /** Resolves when at least so much time has passed on the store's clock. */

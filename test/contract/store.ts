@@ -1,5 +1,6 @@
 import type { Store } from '../../src/store/store'
 import { describeBatches } from './cases/batches'
+import { describeBoard } from './cases/board'
 import { describeConcurrency } from './cases/concurrency'
 import { describeKeys } from './cases/keys'
 import { describeLeases } from './cases/leases'
@@ -21,6 +22,8 @@ export interface StoreHarness {
   cleanUp(): Promise<void>
   /** Moves the virtual clock; absent when the store lives on real time. */
   advance?(ms: number): void
+  /** Reads the virtual clock. */
+  now?(): number
 }
 
 /**
@@ -39,6 +42,7 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
     describeTriplets(bench)
     describeBatches(bench)
     describeKeys(bench)
+    describeBoard(bench)
     describeConcurrency(bench)
     describeProperties(bench)
   })

@@ -75,7 +75,7 @@ async function readStates(
 }
 
 /** The server's clock in milliseconds. */
-async function serverTime(client: RedisClient): Promise<number> {
+export async function serverTime(client: RedisClient): Promise<number> {
   const [seconds, micros] = await client.time()
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
 }
@@ -89,6 +89,6 @@ function parseInfo(text: string): Map<string, string> {
   return fields
 }
 
-function escapeGlob(text: string): string {
+export function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\]/g, '\\$&')
 }

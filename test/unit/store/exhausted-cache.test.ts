@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { ExhaustedCache } from '../../../src/store/exhausted-cache'
 import { MemoryStore } from '../../../src/store/memory/memory-store'
-import type { Ask, Verdict } from '../../../src/store/store'
+import type { Ask, BoardChange, Verdict } from '../../../src/store/store'
 
 describe('ExhaustedCache', () => {
   let now: number
@@ -86,5 +86,19 @@ describe('MemoryStore under a flood of keys', () => {
       store.judge([{ op: 'window', key: `sender|u${count}`, enforced: true, windows, cost: 1 }]).committed
     assert.equal(again(99_999), false, 'the latest is remembered')
     return store.ping().then(({ keys }) => assert.ok(keys <= 10_000))
+  })
+
+  it('leaves the board to the store', async () => {
+    const heard: BoardChange[] = []
+    store.onBoard((change) => heard.push(change))
+    await store.open()
+    const entry = { key: 'k', text: '', expiresAt: now + 1000 }
+    await store.post([entry])
+    assert.deepEqual(await store.readBoard('', 9), [entry])
+    assert.equal(await store.withdraw(['k']), 1)
+    assert.deepEqual(
+      heard.map(({ kind }) => kind),
+      ['all', 'posted', 'withdrawn'],
+    )
   })
 })
