@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { mistakeIn } from '../engine/excuse'
 import { type Ask, type KeyState, type LeaseRef, type Ping, StoreError, type Verdict } from '../store'
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'
@@ -100,6 +101,9 @@ export class RedisStore implements SharedStore {
 
   judge(asks: readonly Ask[]): Promise<Verdict> {
     if (asks.length === 0) return Promise.resolve({ committed: true, answers: [], degraded: false })
+    // Before it is gathered with the batches of others, who would be rejected too.
+    const mistake = mistakeIn(asks)
+    if (mistake) return Promise.reject(mistake)
     return this.judgements.ask(asks)
   }
 
