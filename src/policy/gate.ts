@@ -29,8 +29,10 @@ export interface Gate {
 
 /** What the store refused is a finding; so is a store out of reach, for a rule that asked not to guess. */
 export function findingOf({ rule, ask }: GateAsk, answer: Answer, degraded: boolean): Finding | undefined {
-  // A process that counts by itself knows no triplets: every correspondent would be new to it.
-  if (degraded && ask.op === 'triplet') return undefined
+  if (ask.op === 'merit') return undefined
+  // A process that counts by itself knows no triplets: every correspondent would be new to it. Nor does it know whom
+  // merits excuse, or which values are not new.
+  if (degraded && (ask.op === 'triplet' || ask.op === 'distinct' || ask.unless !== undefined)) return undefined
   const unreachable = degraded && rule.onError === 'defer'
   if (answer.ok && !unreachable) return undefined
   return {

@@ -56,7 +56,7 @@ interface Run {
 
 const NO_ANSWERS: ReadonlyMap<string, Decision> = new Map()
 const NO_LEASES: readonly LeaseRef[] = []
-const NO_VERDICT = { committed: false, degraded: false }
+const NO_VERDICT: Verdict = { committed: false, answers: [], degraded: false }
 const UNKNOWN: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
 
 function askOf(gateAsk: GateAsk): Ask {
@@ -77,10 +77,10 @@ function failOpen(run: Run, error: unknown): Outcome {
   return { ...outcome, failure: error instanceof Error ? error : new Error(String(error)) }
 }
 
-function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' | 'degraded'>): Outcome {
+function conclude(run: Run, { committed, answers: answered, degraded }: Verdict): Outcome {
   const { subject, findings, exemptions } = run
   const { score } = run.notes
-  const leases = committed && subject.stage === 'connect' ? leasesOf(run) : NO_LEASES
+  const leases = committed && subject.stage === 'connect' ? leasesOf(run, answered) : NO_LEASES
   if (findings.length === 0) {
     return { subject, decisions: [], answers: NO_ANSWERS, exemptions, leases, degraded, score }
   }
@@ -94,11 +94,14 @@ function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' |
   return { subject, decisions, answers, exemptions, leases, degraded, score }
 }
 
-function leasesOf({ asks, findings }: Run): LeaseRef[] {
+/** Those that were taken: to renew one that was refused, or excused and never asked for, would take it. */
+function leasesOf({ asks, findings }: Run, answers: readonly Answer[]): LeaseRef[] {
   const leases: LeaseRef[] = []
-  for (const { ask } of asks) {
-    if (ask.op === 'lease' && !findings.some(({ key }) => key === ask.key)) leases.push({ key: ask.key, id: ask.id })
-  }
+  asks.forEach(({ ask }, index) => {
+    const { ok, excused } = answers[index]!
+    if (ask.op !== 'lease' || !ok || excused !== undefined) return
+    if (!findings.some(({ key }) => key === ask.key)) leases.push({ key: ask.key, id: ask.id })
+  })
   return leases
 }
 

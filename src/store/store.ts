@@ -4,7 +4,8 @@
  * A store judges a *batch* of asks in one atomic step: every ask is evaluated in order against the state before the
  * batch, and the whole batch is committed only if no enforced ask is refused. A refused batch changes nothing, so a
  * refused attempt never consumes anybody's quota. A refused ask that is not enforced (shadow) consumes nothing itself
- * and does not hold up the others. Only a triplet that is new is remembered in any case.
+ * and does not hold up the others. Only a triplet that is new is remembered in any case. An ask that an earlier merit
+ * of its batch excuses is not judged at all.
  *
  * All times are milliseconds. A store uses one clock for all its callers (Redis: the server's own), with a resolution
  * of one millisecond.
@@ -21,6 +22,12 @@ interface AskBase {
   readonly key: string
   /** A refusal of this ask refuses the batch. */
   readonly enforced: boolean
+  /**
+   * Indices of earlier asks of the batch, all of them merits. If the answer to one is `ok`, this ask is excused: not
+   * judged, nothing consumed or remembered for it, and answered `ok` with {@link Answer.excused}. An excused merit is
+   * `ok` like any other. A store throws, or rejects, when an index names no earlier merit.
+   */
+  readonly unless?: readonly number[]
 }
 
 /**
@@ -66,18 +73,76 @@ export interface TripletAsk extends AskBase {
   readonly passMs: number
 }
 
-export type Ask = WindowAsk | RateAsk | LeaseAsk | TripletAsk
+/**
+ * How somebody has behaved: the mean of samples from −1 to 1, an exponential average over time and over count. The answer
+ * is `ok` when at least `leastSamples` are held and their mean is at least `leastMean`, as it was before this ask. The
+ * sample is taken when the batch commits, whether `ok` or not.
+ *
+ * A merit never refuses a batch: `enforced` is ignored.
+ */
+export interface MeritAsk extends AskBase {
+  readonly op: 'merit'
+  /** A whole number. */
+  readonly leastSamples: number
+  /** From −1 to 1. */
+  readonly leastMean: number
+  /** The number of samples halves in this time, in steps of a sixteenth of it; 0 when they never grow old. */
+  readonly halfLifeMs: number
+  /**
+   * No more samples are held, so a new one weighs at least `1 / most`; from 1 to {@link MOST_SAMPLES}. The mean is kept in
+   * ten-thousandths: one that is nearer to a sample than `most / 20,000` does not move.
+   */
+  readonly most: number
+  /** A sample that comes sooner than this after the last one that counted changes nothing; 0 when every one counts. */
+  readonly apartMs: number
+  /** All is forgotten this long after the last sample that counted. Reading does not prolong it. */
+  readonly keepMs: number
+  /** From −1 (bad) to 1 (good). Without it the ask only reads. */
+  readonly sample?: number
+}
+
+/**
+ * At most `limit` different values in a window, told by a sketch of fixed size: linear counting on 1024 bits, in two
+ * generations of `windowMs` each, so a value is remembered for one to two windows after its last use. A value whose bit
+ * is set has room; a new one has room while the estimate with it is within the limit. A refused one adds nothing.
+ *
+ * The limit binds to within some percent, and slows rather than ends: once it is reached, a new value still finds its bit
+ * set by chance in about one case of `1024 / limit` (2 % at a limit of 20, 9 % at 100, 44 % at 600).
+ */
+export interface DistinctAsk extends AskBase {
+  readonly op: 'distinct'
+  /** A hash of the value, unsigned 32 bits. */
+  readonly value: number
+  /** At most {@link MOST_DISTINCT}; a larger one counts as that. */
+  readonly limit: number
+  readonly windowMs: number
+}
+
+export type Ask = WindowAsk | RateAsk | LeaseAsk | TripletAsk | MeritAsk | DistinctAsk
 
 export interface Answer {
   readonly ok: boolean
-  /** Units in use before this ask: in the window that binds, of the bucket, or leases held; how often a triplet has passed. */
+  /**
+   * Units in use before this ask: in the window that binds, of the bucket, or leases held; how often a triplet has passed;
+   * samples of a merit, rounded down; different values, estimated.
+   */
   readonly count: number
-  /** The limit that `count` is held against; 0 for triplets. */
+  /** The limit that `count` is held against; 0 for triplets; the least number of samples for merits. */
   readonly limit: number
-  /** Length of the window that binds; 0 for leases; the time to fill an empty bucket for rates; the delay of a triplet. */
+  /**
+   * Length of the window that binds; 0 for leases and merits; the time to fill an empty bucket for rates; the delay of a
+   * triplet.
+   */
   readonly windowMs: number
-  /** When refused: the least time after which the same ask can succeed; `Infinity` when it never can. 0 when `ok`. */
+  /**
+   * When refused: the least time after which the same ask can succeed; `Infinity` when it never can. 0 when `ok`, and
+   * for merits.
+   */
   readonly retryAfterMs: number
+  /** For merits that were judged: the mean before this ask, from −1 to 1; 0 when no sample is held. */
+  readonly mean?: number
+  /** For an ask that was excused: the index of the merit that did it. */
+  readonly excused?: number
 }
 
 export interface Verdict {
@@ -97,8 +162,13 @@ export interface LeaseRef {
 export interface KeyState {
   readonly key: string
   readonly op: Ask['op']
-  /** Units now in each window (windows), units of the bucket in use (rate), leases held (lease), or passes (triplet). */
+  /**
+   * Units now in each window (windows), units of the bucket in use (rate), leases held (lease), passes (triplet), samples
+   * (merit), or different values (distinct).
+   */
   readonly counts: readonly { readonly windowMs: number; readonly count: number }[]
+  /** Of a merit, from −1 to 1. */
+  readonly mean?: number
   readonly expiresAt: number
 }
 
@@ -197,6 +267,10 @@ export const MAX_BOARD_TEXT = 2000
 export const MAX_BOARD_ENTRIES = 100_000
 /** No batch is larger; the policy compiler refuses a configuration that could ask more at one stage. */
 export const MAX_ASKS = 64
+/** No merit holds more samples. */
+export const MOST_SAMPLES = 1_000_000
+/** Beyond so many different values a sketch of 1024 bits says too little. */
+export const MOST_DISTINCT = 600
 
 export type StoreErrorCode = 'STORE_CLOSED' | 'STORE_UNREACHABLE' | 'STORE_TIMEOUT' | 'STORE_REFUSED' | 'STORE_UNUSABLE'
 

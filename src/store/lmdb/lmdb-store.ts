@@ -1,4 +1,5 @@
-import { judgeBatch, countsOf, releaseLease, renewLease } from '../engine/judge'
+import { describeKey } from '../engine/describe'
+import { judgeBatch, releaseLease, renewLease } from '../engine/judge'
 import { expiryOf } from '../engine/state'
 import {
   type Ask,
@@ -163,8 +164,9 @@ export class LmdbStore implements Store {
         if (!key.startsWith(prefix) || found.length >= most) return found
         looked++
         last = key
-        const state = describeKey(key, value, this.clock())
-        if (state) found.push(state)
+        const state = decodeRecord(value)
+        const described = state && describeKey(key, state, this.clock())
+        if (described) found.push(described)
       }
       if (looked < LIST_LOT) return found
       // The table may be large: let others have their turn.
@@ -305,12 +307,6 @@ export class LmdbStore implements Store {
       for (const listener of this.listeners) listener(key)
     }
   }
-}
-
-function describeKey(key: string, bytes: Buffer, now: number): KeyState | undefined {
-  const state = decodeRecord(bytes)
-  if (!state || expiryOf(state) <= now) return undefined
-  return { key, op: state.op, counts: countsOf(state, now), expiresAt: expiryOf(state) }
 }
 
 function removeAll(ledger: Ledger, keys: readonly string[], now: number): number {

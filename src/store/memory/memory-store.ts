@@ -12,7 +12,8 @@ import {
 } from '../store'
 import { Board, checkEntries, checkKeys } from '../board'
 import { BoardListeners } from '../board-listeners'
-import { type Table, countsOf, judgeBatch, releaseLease, renewLease } from '../engine/judge'
+import { describeKey } from '../engine/describe'
+import { type Table, judgeBatch, releaseLease, renewLease } from '../engine/judge'
 import { type State, expiryOf } from '../engine/state'
 
 export interface MemoryStoreOptions {
@@ -70,9 +71,8 @@ export class MemoryStore implements Store {
     const found: KeyState[] = []
     for (const [key, state] of this.table.entries()) {
       if (found.length === most) break
-      const expiresAt = expiryOf(state)
-      if (!key.startsWith(prefix) || expiresAt <= now) continue
-      found.push({ key, op: state.op, counts: countsOf(state, now), expiresAt })
+      const described = key.startsWith(prefix) ? describeKey(key, state, now) : undefined
+      if (described) found.push(described)
     }
     return Promise.resolve(found)
   }

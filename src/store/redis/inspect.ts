@@ -1,6 +1,5 @@
 import { decodeState } from '../engine/codec'
-import { countsOf } from '../engine/judge'
-import { expiryOf } from '../engine/state'
+import { describeKey } from '../engine/describe'
 import type { KeyState, Ping } from '../store'
 import { type RedisClient, primariesOf } from './connect'
 
@@ -67,10 +66,9 @@ async function readStates(
   keys.forEach((name, index) => {
     const bytes = values[index]
     const state = bytes ? decodeState(bytes) : undefined
-    if (!state) return
-    const expiresAt = expiryOf(state)
     const key = name.slice(keyPrefix.length)
-    if (expiresAt > now) found.set(key, { key, op: state.op, counts: countsOf(state, now), expiresAt })
+    const described = state && describeKey(key, state, now)
+    if (described) found.set(key, described)
   })
 }
 

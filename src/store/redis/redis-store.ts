@@ -13,6 +13,7 @@ import {
   StoreError,
   type Verdict,
 } from '../store'
+import { mistakeIn } from '../engine/excuse'
 import { Channels } from './channels'
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'
@@ -131,6 +132,9 @@ export class RedisStore implements SharedStore {
 
   judge(asks: readonly Ask[]): Promise<Verdict> {
     if (asks.length === 0) return Promise.resolve({ committed: true, answers: [], degraded: false })
+    // Before it is gathered with the batches of others, who would be rejected too.
+    const mistake = mistakeIn(asks)
+    if (mistake) return Promise.reject(mistake)
     return this.judgements.ask(asks)
   }
 

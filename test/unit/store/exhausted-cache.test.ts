@@ -66,6 +66,48 @@ describe('ExhaustedCache', () => {
     assert.equal(judge(lease('bbbbbbbbbbbb')).committed, true)
   })
 
+  it('asks always about what more than time can free', () => {
+    const excused: Ask = { ...ask('a', 1), unless: [0] }
+    const merit = (sample?: number): Ask => {
+      const bounds = { leastSamples: 1, leastMean: 0, halfLifeMs: 0, most: 9, apartMs: 0, keepMs: 9000 }
+      return { op: 'merit', key: 'm', enforced: true, ...bounds, ...(sample !== undefined && { sample }) }
+    }
+    judge(merit(), excused)
+    assert.equal(judge(merit(), excused).committed, false)
+    assert.equal(store.remembered, 0)
+    judge(merit(1))
+    assert.equal(judge(merit(), excused).committed, true)
+
+    const value = (value: number): Ask => ({
+      ...{ op: 'distinct', key: 'd', enforced: true, value, limit: 1, windowMs: 1000 },
+    })
+    judge(value(1))
+    assert.equal(judge(value(2)).committed, false)
+    assert.equal(judge(value(1)).committed, true)
+
+    // Known to be exhausted, but only for those whom no merit excuses.
+    assert.equal(judge(ask('a', 1)).committed, false)
+    assert.equal(store.remembered, 1)
+    assert.equal(judge(merit(), excused).committed, true)
+    const { trips } = store
+    const [unknown, refused] = judge(merit(), ask('a', 1)).answers
+    assert.deepEqual([unknown?.ok, unknown?.mean, refused?.ok, store.trips], [false, 0, false, trips])
+  })
+
+  it('leaves the board to the store', async () => {
+    const heard: BoardChange[] = []
+    store.onBoard((change) => heard.push(change))
+    await store.open()
+    const entry = { key: 'k', text: '', expiresAt: now + 1000 }
+    await store.post([entry])
+    assert.deepEqual(await store.readBoard('', 9), [entry])
+    assert.equal(await store.withdraw(['k']), 1)
+    assert.deepEqual(
+      heard.map(({ kind }) => kind),
+      ['all', 'posted', 'withdrawn'],
+    )
+  })
+
   it('stays bounded under a hundred thousand exhausted keys', () => {
     for (let count = 0; count < 100_000; count++) {
       judge(ask(`k${count}`, 1))
@@ -86,19 +128,5 @@ describe('MemoryStore under a flood of keys', () => {
       store.judge([{ op: 'window', key: `sender|u${count}`, enforced: true, windows, cost: 1 }]).committed
     assert.equal(again(99_999), false, 'the latest is remembered')
     return store.ping().then(({ keys }) => assert.ok(keys <= 10_000))
-  })
-
-  it('leaves the board to the store', async () => {
-    const heard: BoardChange[] = []
-    store.onBoard((change) => heard.push(change))
-    await store.open()
-    const entry = { key: 'k', text: '', expiresAt: now + 1000 }
-    await store.post([entry])
-    assert.deepEqual(await store.readBoard('', 9), [entry])
-    assert.equal(await store.withdraw(['k']), 1)
-    assert.deepEqual(
-      heard.map(({ kind }) => kind),
-      ['all', 'posted', 'withdrawn'],
-    )
   })
 })
