@@ -11,9 +11,12 @@ const KEEP_CHANGES = 10_000
 /** Each key written pays for so many old ones that go: expired entries, and lines of the log. */
 const LEAVE_PER_KEY = 2
 /** Keys in one transaction: some milliseconds at worst. */
-const LOT = 50
-/** The entry, which may fill pages of its own, one that makes room for it, both in the log, and what leaves. */
-const RECORDS_PER_KEY = 5 + 2 * LEAVE_PER_KEY
+const LOT = 25
+/**
+ * At most: the entry, which may fill pages of its own; two that make room for it; two that have expired; a line of the log
+ * for each that is put up or makes room; and for each of those, the lines that leave.
+ */
+const RECORDS_PER_KEY = 2 + 2 + LEAVE_PER_KEY + 3 + 3 * LEAVE_PER_KEY
 
 /**
  * The board in the file and this process's copy of it. A log says which keys have changed, and each process reads on from
