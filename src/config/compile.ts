@@ -11,6 +11,8 @@ import {
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
 import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
+import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
+import type { JailPolicy } from '../gates/jail/jail-policy'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
@@ -18,6 +20,7 @@ import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
 import { compileGreylist } from './sections/greylist'
+import { compileJail } from './sections/jail'
 import { compileScore } from './sections/score'
 import type { Config, RuleInput } from './schema'
 
@@ -27,6 +30,7 @@ export interface Policy {
   readonly trusted: CidrMap<true>
   readonly tenants: ReadonlyMap<string, string>
   readonly session: SessionBounds
+  readonly jail: JailPolicy
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -58,10 +62,17 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
-  const parts: Parts = { rules, session, greylist: compileGreylist(config.greylist), score: compileScore(config.score) }
+  const parts: Parts = {
+    rules,
+    session,
+    greylist: compileGreylist(config.greylist),
+    score: compileScore(config.score),
+    jail: compileJail(config.jail),
+  }
   const policy: Policy = {
     rules,
     session,
+    jail: parts.jail,
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
@@ -77,9 +88,10 @@ interface Parts {
   readonly session: SessionBounds
   readonly greylist: Greylist
   readonly score: ScorePolicy
+  readonly jail: JailPolicy
 }
 
-function gatesOf(plugin: string, { rules, session, greylist, score }: Parts): Gate[] {
+function gatesOf(plugin: string, { rules, session, greylist, score, jail }: Parts): Gate[] {
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules)]
@@ -87,6 +99,8 @@ function gatesOf(plugin: string, { rules, session, greylist, score }: Parts): Ga
       return [limitsGate('messages', rules)]
     case GREYLIST_PLUGIN:
       return [greylistGate(greylist)]
+    case JAIL_PLUGIN:
+      return [jailGate(jail)]
     case SCORE_PLUGIN:
       return [scoreGate(score)]
     default:

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { LIMIT_FORMS, limit } from './limit'
 import { greylistSchema } from './sections/greylist'
+import { jailSchema } from './sections/jail'
 import { scoreSchema } from './sections/score'
 import { cidr, durationMs, mode, sizeBytes } from './values'
 
@@ -105,7 +106,11 @@ const httpSchema = z.strictObject({
         .regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, LISTEN_HELP)
         .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, LISTEN_HELP),
     ])
-    .describe('Metrics and health; false for none'),
+    .describe('Metrics, health and the API; false for none'),
+  token_file: z
+    .string()
+    .min(1)
+    .describe('File that holds the token which changes over HTTP need; made when it is not there'),
 })
 
 const decisionLogSchema = z.strictObject({
@@ -153,6 +158,7 @@ export const configSchema = z.strictObject({
   hardening: hardeningSchema.describe('Commands and texts that help an attacker'),
   greylist: greylistSchema.describe('Strangers are deferred once, by plugin greylist'),
   score: scoreSchema.describe('All that speaks for and against a stranger, in one sum, by plugin score'),
+  jail: jailSchema.describe('Who does too much wrong is shut out for a while, by plugin jail'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

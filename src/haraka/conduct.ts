@@ -1,10 +1,8 @@
+import type { Offence } from '../gates/jail/jail-policy'
 import type { Answer } from './guard'
 import { watchReplies } from './replies'
 import type { Session, Sessions } from './session'
 import type { Connection } from './types'
-
-/** Something that honest clients hardly ever do, and attackers all the time. */
-export type Offence = 'auth' | 'unknown_recipient' | 'relay' | 'protocol' | 'junk' | 'probe' | 'early'
 
 /** What our own replies end with: who was refused by us has done nothing more wrong. */
 const OWN_REPLY = /\(sluice \S+ \S+\)$/
@@ -48,6 +46,14 @@ export class Conduct {
   /** The session is held to its bounds at every reply; `plugin` answers for the refusal that ends it. */
   holdToBounds(plugin: string, connection: Connection): void {
     this.watch(connection).boundBy = plugin
+  }
+
+  /** The client has said who it is: by now it is known whether it waited for the greeting. */
+  noteGreeting(connection: Connection): void {
+    const session = this.sessions.of(connection)
+    if (connection.early_talker !== true || session.early) return
+    session.early = true
+    this.tell(connection, session, 'early')
   }
 
   /** The session is over: who hung up before Haraka told him that his login failed has tried all the same. */

@@ -9,6 +9,8 @@ export interface SluicePlugin {
   readonly shutdown: (this: HarakaPlugin) => void
   readonly hook_init_master: Hook<HarakaServer>
   readonly hook_init_child: Hook<HarakaServer>
+  /** What this process has of Sluice; from `register` on. */
+  runtime(plugin: HarakaPlugin): Runtime
   /** Makes a hook: guarded, and with the runtime at hand. */
   hook(name: string, body: HookBody<Runtime>): Hook
 }
@@ -29,6 +31,7 @@ export function sluicePlugin(name: string): SluicePlugin {
     },
     hook_init_master: initHook((of, server) => of.startPrimary(server.cluster !== undefined)),
     hook_init_child: initHook((of) => of.startWorker()),
+    runtime: runtimeOf,
     hook: (hookName, body) => guard(name, hookName, runtimeOf, body),
   }
 }

@@ -1,4 +1,5 @@
 import type { Policy } from '../config/compile'
+import type { CidrMap } from '../keys/address'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -8,6 +9,7 @@ import type { LeaseRef, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
 import { Conduct } from './conduct'
+import { Jail } from './jail'
 import { replyFor } from './reply'
 import { type Session, Sessions, type StageRun } from './session'
 import { subjectOf } from './subject'
@@ -42,6 +44,8 @@ export class Runtime {
   readonly stream: EventStream
   readonly sessions: Sessions
   readonly conduct: Conduct
+  /** There is one when plugin jail is listed. */
+  jail: Jail | undefined
   policy: Policy
   tarpit: Tarpit
   private readonly openStore: () => OpenedStore
@@ -71,6 +75,21 @@ export class Runtime {
     this.plan = this.policy.plan(this.plugins)
   }
 
+  /** Who does too much wrong is shut out from now on. Called while plugins are loaded. */
+  openJail(proxies: CidrMap<true>): void {
+    if (this.jail) return
+    const jail = new Jail({
+      policy: () => this.policy,
+      store: () => this.serve().store,
+      stream: this.stream,
+      proxies,
+      onFailure: (hook, error) =>
+        this.reportFailure({ plugin: 'jail', hook, failure: 'error', message: String(error) }),
+    })
+    this.jail = jail
+    this.conduct.onOffence((connection, session, offence) => jail.offend(connection, session, offence))
+  }
+
   /** Puts another policy in force, whole; what is under way is finished under the old one. */
   adopt(policy: Policy): void {
     this.policy = policy
@@ -81,10 +100,19 @@ export class Runtime {
   /** Opens the store, once; called at start by processes that serve, and by the first session at the latest. */
   serve(): OpenedStore {
     if (!this.opened) {
-      this.opened = this.openStore()
-      void this.opened.ready.then(() => {
-        this.isReady = true
-      })
+      const opened = this.openStore()
+      // Nobody is judged before it is known who is banned.
+      const ready = opened.ready
+        .then(() => this.jail?.follow(opened.store))
+        .then(() => {
+          this.isReady = true
+        })
+      this.opened = {
+        ready,
+        get store() {
+          return opened.store
+        },
+      }
     }
     return this.opened
   }
@@ -158,10 +186,12 @@ export class Runtime {
     token: object,
     recipient: EnvelopeAddress | undefined,
   ): StageRun {
+    // Its address has changed: what it holds belongs to the old one.
+    if (stage === 'connect') this.giveBack(session)
     const started = performance.now()
     const judgeNow = () => {
       const { tenants } = this.policy
-      const subject = subjectOf(stage, connection, session, { tenants, token, recipient })
+      const subject = subjectOf(stage, connection, session, { tenants, token, recipient, jail: this.jail })
       return judgeStage(this.plan, subject, this.serve().store)
     }
     const wait = this.waitBefore(stage, session)
@@ -236,8 +266,8 @@ export class Runtime {
     else this.holders.add(session)
   }
 
-  /** Gives back what a session holds; also when its address changes, before the new one is judged. */
-  giveBack(session: Session): void {
+  /** Gives back what a session holds. */
+  private giveBack(session: Session): void {
     this.holders.delete(session)
     if (session.leases.length === 0) return
     const leases = session.leases

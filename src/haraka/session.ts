@@ -31,6 +31,8 @@ export interface Session {
   helos: number
   authFailures: number
   unknownRecipients: number
+  /** It spoke before it was greeted, and that has been counted. */
+  early: boolean
   /** What is known of the client, such as that a DNS list names it. */
   signals: Signal[]
   /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
@@ -38,10 +40,16 @@ export interface Session {
   client: Client
   /** Address that the connect stage judged; XCLIENT may change the session's address later. */
   judgedIp: string | undefined
+  /** Address that the jail has looked at; the same. */
+  bannedIp: string | undefined
   leases: LeaseRef[]
   run: StageRun | undefined
   /** What a client was last held for. */
   heldFor: object | undefined
+  /** The account that it tried to log in to last, in lower case. */
+  triedAccount: string | undefined
+  /** Its further logins are held. */
+  slow: boolean
   /** Its replies are watched. */
   watched: boolean
   /** The plugin that answers when it is over its bounds. */
@@ -104,13 +112,17 @@ export class Sessions {
       helos: 0,
       authFailures: 0,
       unknownRecipients: 0,
+      early: false,
       signals: [],
       pending: [],
       client: this.clientOf(connection),
       judgedIp: undefined,
+      bannedIp: undefined,
       leases: [],
       run: undefined,
       heldFor: undefined,
+      triedAccount: undefined,
+      slow: false,
       watched: false,
       boundBy: undefined,
       sender: undefined,

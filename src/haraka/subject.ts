@@ -1,5 +1,6 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
 import type { SpfResult, Stage, Subject } from '../policy/subject'
+import type { Jail } from './jail'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
 
@@ -8,6 +9,8 @@ export interface Circumstances {
   /** What is judged, as {@link Session.heldFor} knows it. */
   readonly token: object
   readonly recipient: EnvelopeAddress | undefined
+  /** Undefined when nobody is ever banned. */
+  readonly jail: Jail | undefined
 }
 
 /** Makes the subject of a stage from what Haraka knows at that moment. */
@@ -15,10 +18,11 @@ export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  { tenants, token, recipient }: Circumstances,
+  { tenants, token, recipient, jail }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
+  const sender = transaction ? senderOf(transaction, session) : undefined
   const mailbox = recipient ? foldRecipient(recipient.user ?? '', hostOf(recipient)) : undefined
   return {
     stage,
@@ -39,13 +43,14 @@ export function subjectOf(
     helo: connection.hello.host ?? undefined,
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
-    sender: transaction ? senderOf(transaction, session) : undefined,
+    sender,
     spfDomain: stage === 'rcpt_ok' && transaction ? spfDomainOf(transaction) : undefined,
     spf: stage === 'rcpt' && transaction ? spfResultOf(transaction) : undefined,
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
     signals: session.signals,
+    ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
   }
 }

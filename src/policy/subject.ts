@@ -1,4 +1,5 @@
 import type { IpAddress } from '../keys/address'
+import type { Ban } from './ban'
 import type { Mailbox } from '../keys/mailbox'
 import type { Signal } from './signal'
 
@@ -68,6 +69,8 @@ export interface Subject {
   readonly sizeBytes: number
   /** What is known of the client by now that speaks for or against it: DNS lists, reverse DNS. */
   readonly signals: readonly Signal[]
+  /** Why the client, its account or its sender is shut out. */
+  readonly ban: Ban | undefined
   /** It has been held already for what is judged now, so that nobody is held twice. */
   readonly held: boolean
 }

@@ -1,3 +1,4 @@
+import type { Ban } from '../policy/ban'
 import type { Outcome } from '../policy/decision'
 
 /** One stage of one subject was judged. `tookMs` includes the wait for the store. */
@@ -47,6 +48,24 @@ export interface ProbeEvent {
   readonly command: 'VRFY' | 'EXPN'
 }
 
+/** Somebody was put on the block list by this process. */
+export interface BanEvent {
+  readonly kind: 'ban'
+  readonly at: number
+  readonly ban: Ban
+  /** How often the same has been banned before, as far as is remembered. */
+  readonly before: number
+}
+
+/** Somebody was taken off the block list by this process. */
+export interface UnbanEvent {
+  readonly kind: 'unban'
+  readonly at: number
+  readonly target: string
+  /** Who wanted it. */
+  readonly origin: string
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -54,7 +73,8 @@ export interface NoticeEvent {
   readonly message: string
 }
 
-export type TelemetryEvent = JudgedEvent | StoreEvent | ConfigEvent | GuardEvent | ProbeEvent | NoticeEvent
+export type TelemetryEvent =
+  JudgedEvent | StoreEvent | ConfigEvent | GuardEvent | ProbeEvent | BanEvent | UnbanEvent | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */
 export type Reader = (event: TelemetryEvent) => void

@@ -1,6 +1,6 @@
 import type { Decision, Outcome } from '../policy/decision'
 import type { Mode } from '../policy/mode'
-import type { ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent } from './events'
+import type { BanEvent, ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent } from './events'
 import { oneLine, quoted, token } from './escape'
 
 /** Where lines go; the host's logger adds time and level. */
@@ -38,6 +38,10 @@ export function logLineReader(log: LineLog): Reader {
       case 'probe':
         // The session's bound on commands that move no mail bounds these lines too.
         return log.notice(`action=refuse command=${event.command} ip=${token(event.ip)}`)
+      case 'ban':
+        return log.notice(banLine(event))
+      case 'unban':
+        return log.notice(`action=unban target=${token(event.target)} origin=${token(event.origin)}`)
       case 'notice':
         return log.warn(oneLine(event.message))
     }
@@ -85,6 +89,13 @@ function sayStore({ state, reason, downMs }: StoreEvent, log: LineLog): void {
     const after = downMs === undefined ? '' : ` after ${figure(downMs / 1000)} s`
     log.notice(`store back${after}: ${oneLine(reason)}`)
   }
+}
+
+/** `target` and `duration_s` are what a firewall needs; other programs may match this line. */
+function banLine({ ban, before }: BanEvent): string {
+  const { target, origin, reason, since, until } = ban
+  const duration = Math.ceil((until - since) / 1000)
+  return `action=ban target=${token(target.text)} origin=${token(origin)} duration_s=${duration} before=${before} why=${quoted(reason)}`
 }
 
 const MOST_PROBLEMS = 50

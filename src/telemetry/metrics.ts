@@ -10,6 +10,8 @@ export interface Readings {
   tarpitWaiting(): number
   /** Sessions open at the moment. */
   sessionsOpen(): number
+  /** Bans in force, as this process knows them. */
+  bansInForce(): number
   /** Batches answered without the store because their key is known to be exhausted, since the start. */
   exhaustedHits(): number
   /** Batches that went to the store, since the start. */
@@ -65,6 +67,8 @@ function makeReader(registry: Registry): Reader {
   const probes = counter('probes_total', 'Commands refused because they probe for addresses', ['command'])
   probes.register(registry)
   for (const command of ['VRFY', 'EXPN']) probes.cell(command)
+  const bans = counter('bans_total', 'Bans made by this process', ['origin']).register(registry)
+  const unbans = counter('unbans_total', 'Bans lifted by this process').register(registry).cell()
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -85,11 +89,22 @@ function makeReader(registry: Registry): Reader {
       case 'probe':
         probes.cell(event.command).value++
         return
+      case 'ban':
+        bans.cell(originLabel(event.ban.origin)).value++
+        return
+      case 'unban':
+        unbans.value++
+        return
       case 'notice':
         notices.value++
         return
     }
   }
+}
+
+/** Origins are free words: a label has few. */
+function originLabel(origin: string): string {
+  return ['jail', 'dnsbl', 'operator', 'fail2ban', 'crowdsec'].includes(origin) ? origin : 'other'
 }
 
 /** The hot one: told of every stage of every session. */
@@ -134,6 +149,7 @@ function registerReadings(registry: Registry, readings: Partial<Readings>): void
     )
   add('gauge', 'tarpit_waiting', 'Clients held by a delay at the moment', 'tarpitWaiting')
   add('gauge', 'sessions_open', 'Sessions open at the moment', 'sessionsOpen')
+  add('gauge', 'bans', 'Entries of the block list that this process holds', 'bansInForce')
   add('counter', 'exhausted_hits_total', 'Batches answered without a trip to the store', 'exhaustedHits')
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')

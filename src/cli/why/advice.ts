@@ -11,6 +11,7 @@ export function adviceFor(
   const bound = /^session_(recipients|errors|junk|length)$/.exec(decision.rule)?.[1]
   if (bound !== undefined) return sessionAdvice(bound, record)
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
+  if (decision.reason === 'ban') return banAdvice(decision, record, dirOption)
   if (decision.reason === 'score') return scoreAdvice(record)
   if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
   if (decision.reason === 'greylist') return [show, ...greylistAdvice(record)]
@@ -21,6 +22,17 @@ export function adviceFor(
     show,
     ...(more === undefined ? [] : [`to allow it more, ${where}:  ${entry}: ${more}`]),
     `to lift the limit for it, ${more === undefined ? where : 'there'}:  ${entry}: exempt`,
+  ]
+}
+
+function banAdvice({ key }: RecordedDecision, { ip }: DecisionRecord, dirOption: string): string[] {
+  const target = key.slice('ban|'.length)
+  return [
+    `sluice bans${dirOption}   (why, and by whom)`,
+    `to let it in again: sluice unban ${shellQuoted(target)}${dirOption}`,
+    ...(target.includes(':') && !/^[0-9a-f:./]+$/.test(target)
+      ? []
+      : [`so that it is never banned: add ${ip} to jail.never in config/sluice.yaml`]),
   ]
 }
 

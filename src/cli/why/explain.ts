@@ -97,6 +97,7 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   const { count, limit, windowMs } = decision
   const share = record.degraded ? ', by the share of one process: the shared store was out of reach' : ''
   if (decision.reason === 'store_unreachable') return 'nothing: the shared store was out of reach (on_error: defer)'
+  if (decision.reason === 'ban') return `banned for ${sayDuration(windowMs)}`
   if (decision.reason === 'score') return `${figure(count)} points, the threshold is ${figure(limit)}`
   if (decision.reason === 'greylist') return `no message of this sender for this recipient yet, from there`
   if (decision.rule === 'session_length') {

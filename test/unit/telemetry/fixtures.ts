@@ -35,6 +35,7 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     repeated: false,
     sizeBytes: 0,
     signals: [],
+    ban: undefined,
     held: false,
     ...changes,
   }

@@ -96,6 +96,8 @@ describe('metrics', () => {
     const metrics = createMetrics({ version: '1', processMetrics: false })
     const types = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('# TYPE'))
     assert.deepEqual(types.map((line) => line.slice('# TYPE sluice_'.length)).sort(), [
+      'bans gauge',
+      'bans_total counter',
       'build_info gauge',
       'config_reloads_total counter',
       'decisions_total counter',
@@ -114,6 +116,7 @@ describe('metrics', () => {
       'store_lost_total counter',
       'store_up gauge',
       'tarpit_waiting gauge',
+      'unbans_total counter',
     ])
   })
 
