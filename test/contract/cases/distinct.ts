@@ -61,7 +61,7 @@ export function describeDistinct(bench: Bench): void {
     })
 
     it('are remembered for at least a window after their last use', async () => {
-      const windowMs = bench.windowMs / 2
+      const { windowMs } = bench
       const key = bench.key()
       const ask = (value: number) => bench.ask(distinctAsk(key, value, 1, windowMs))
       for (let use = 0; use < 4; use++) {
