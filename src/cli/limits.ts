@@ -1,9 +1,9 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { modeText } from '../policy/mode'
 import { exactKeys, findKeys, MOST_READ } from './limits/find-keys'
 import { keyReader, type KeyUsage } from './limits/read-key'
 import { withStore } from './open'
-import { humanTime, print, printJson, say, table } from './terminal'
+import { humanTime, print, printJson, readMost, say, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
@@ -97,10 +97,4 @@ function rowsOf({ key, rule, usages, mean }: KeyUsage): string[][] {
 function forMachines({ key, rule, values, usages, used, mean, expiresAt }: KeyUsage): object {
   const expires = Number.isFinite(expiresAt) ? new Date(expiresAt).toISOString() : null
   return { key, rule: rule?.name ?? null, values, used, windows: usages, ...(mean !== undefined && { mean }), expires }
-}
-
-function readMost(text: string): number {
-  const most = Number(text)
-  if (Number.isInteger(most) && most >= 1) return most
-  throw new InvalidArgumentError('write a number of at least 1.')
 }

@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander'
 import { redactProse } from '../config/redact'
 import { banCommand, bansCommand, unbanCommand } from './bans'
 import { configCommand } from './config'
+import { greylistCommand } from './greylist'
+import { reputationCommand } from './reputation'
 import { doctorCommand } from './doctor'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
@@ -59,6 +61,8 @@ export function program(): Command {
     banCommand(),
     unbanCommand(),
     bansCommand(),
+    greylistCommand(),
+    reputationCommand(),
     storeCommand(),
   ]
   for (const command of commands) root.addCommand(command)

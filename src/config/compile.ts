@@ -11,6 +11,10 @@ import {
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
 import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
+import { MAILBOMB_PLUGIN, type MailbombPolicy, mailbombGate } from '../gates/mailbomb/mailbomb-gate'
+import { REPUTATION_PLUGIN } from '../gates/reputation/merits'
+import type { ReputationPolicy } from '../gates/reputation/reputation'
+import { reputationGate } from '../gates/reputation/reputation-gate'
 import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
 import type { JailPolicy } from '../gates/jail/jail-policy'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
@@ -21,6 +25,8 @@ import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
 import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
+import { compileMailbomb } from './sections/mailbomb'
+import { compileReputation } from './sections/reputation'
 import { compileScore } from './sections/score'
 import type { Config, RuleInput } from './schema'
 
@@ -31,6 +37,8 @@ export interface Policy {
   readonly tenants: ReadonlyMap<string, string>
   readonly session: SessionBounds
   readonly jail: JailPolicy
+  readonly reputation: ReputationPolicy
+  readonly greylist: Greylist
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -62,22 +70,28 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
+  const score = compileScore(config.score)
+  const reputation = compileReputation(config.reputation)
   const parts: Parts = {
     rules,
     session,
-    greylist: compileGreylist(config.greylist),
-    score: compileScore(config.score),
+    greylist: compileGreylist(config.greylist, score.weights, reputation),
+    score,
     jail: compileJail(config.jail),
+    reputation,
+    mailbomb: compileMailbomb(config.mailbomb),
   }
   const policy: Policy = {
     rules,
     session,
     jail: parts.jail,
+    reputation,
+    greylist: parts.greylist,
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
     tenants: new Map(Object.entries(config.tenants).map(([account, tenant]) => [account.toLowerCase(), tenant])),
-    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, parts))),
+    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, partsFor(plugins, parts)))),
   }
   return { policy: Object.freeze(policy) }
 }
@@ -89,18 +103,30 @@ interface Parts {
   readonly greylist: Greylist
   readonly score: ScorePolicy
   readonly jail: JailPolicy
+  readonly reputation: ReputationPolicy
+  readonly mailbomb: MailbombPolicy
 }
 
-function gatesOf(plugin: string, { rules, session, greylist, score, jail }: Parts): Gate[] {
+/** Where nobody's conduct is remembered, nobody is ever proven: rules that wait for it would hold everybody for ever. */
+function partsFor(plugins: readonly string[], parts: Parts): Parts {
+  if (plugins.includes(REPUTATION_PLUGIN)) return parts
+  return { ...parts, rules: parts.rules.filter(({ untilProven }) => !untilProven) }
+}
+
+function gatesOf(plugin: string, { rules, session, greylist, score, jail, reputation, mailbomb }: Parts): Gate[] {
   switch (plugin) {
     case 'connections':
-      return [sessionGate(session), limitsGate('connections', rules)]
+      return [sessionGate(session), limitsGate('connections', rules, reputation)]
     case 'messages':
-      return [limitsGate('messages', rules)]
+      return [limitsGate('messages', rules, reputation)]
     case GREYLIST_PLUGIN:
       return [greylistGate(greylist)]
     case JAIL_PLUGIN:
       return [jailGate(jail)]
+    case REPUTATION_PLUGIN:
+      return [reputationGate(reputation)]
+    case MAILBOMB_PLUGIN:
+      return [mailbombGate(mailbomb)]
     case SCORE_PLUGIN:
       return [scoreGate(score)]
     default:
@@ -124,8 +150,17 @@ function compileRule(name: string, input: RuleInput, mode: Mode, overrides: Over
     exemptTrusted: input.exempt?.includes('trusted') ?? true,
     exemptAuthenticated: input.exempt?.includes('authenticated') ?? false,
     direction: input.direction,
+    untilProven: input.until === 'proven',
+    scales: scalesWithReputation(input),
     overrides,
   })
+}
+
+/** Limits of the client itself. Those of accounts and mailboxes are nobody's reputation but their own. */
+function scalesWithReputation({ per }: RuleInput): boolean {
+  return (
+    per.some((part) => AT_CONNECT.includes(part)) && per.every((part) => AT_CONNECT.includes(part) || part === 'helo')
+  )
 }
 
 /** What a client reads where the rule does not say. */

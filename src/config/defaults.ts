@@ -15,7 +15,7 @@ export const DEFAULTS = {
   tarpit: { longest: '10s', most: 100 },
   session: { recipients: 100, errors: 20, junk: 100, length: '1h' },
   hardening: { vrfy: 'refuse', banner: 'minimal', relay: 'guard' },
-  greylist: { mode: 'shadow', delay: '5m', retry: '48h', pass: '35d', allow: [] },
+  greylist: { mode: 'shadow', delay: '5m', retry: '48h', pass: '35d', allow: [], score: false, vouched: -3 },
   score: {
     mode: 'shadow',
     delay: 4,
@@ -38,6 +38,8 @@ export const DEFAULTS = {
     longest: '7d',
     memory: '60d',
   },
+  reputation: { mode: 'shadow', half_life: '14d', keep: '60d', points: 4, asn_database: false },
+  mailbomb: { mode: 'shadow', strangers: 30, window: '30m', memory: '90d' },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {
@@ -80,6 +82,15 @@ export const DEFAULTS = {
       limit: ['20/min', '100/h'],
       overrides_file: 'sluice/large-senders.map',
       text: 'Too many messages from this sender domain',
+    },
+    new_sender: {
+      count: 'messages',
+      per: 'sender_domain',
+      limit: '60/h',
+      direction: 'inbound',
+      until: 'proven',
+      overrides_file: 'sluice/large-senders.map',
+      text: 'Too many messages from a new sender domain',
     },
     recipient: {
       count: 'messages',

@@ -7,6 +7,8 @@ import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { LIMIT_FORMS, limit } from './limit'
 import { greylistSchema } from './sections/greylist'
 import { jailSchema } from './sections/jail'
+import { mailbombSchema } from './sections/mailbomb'
+import { reputationSchema } from './sections/reputation'
 import { scoreSchema } from './sections/score'
 import { cidr, durationMs, mode, sizeBytes } from './values'
 
@@ -43,6 +45,10 @@ export const ruleSchema = z.strictObject({
     .enum(['inbound', 'submission'])
     .optional()
     .describe('Only mail from strangers, or only from our own users'),
+  until: z
+    .enum(['proven'])
+    .optional()
+    .describe('proven: holds only until the client or its domain has a good reputation'),
   overrides: z
     .record(z.string(), z.unknown().meta({ anyOf: [{ const: 'exempt' }, ...LIMIT_FORMS] }))
     .optional()
@@ -159,6 +165,8 @@ export const configSchema = z.strictObject({
   greylist: greylistSchema.describe('Strangers are deferred once, by plugin greylist'),
   score: scoreSchema.describe('All that speaks for and against a stranger, in one sum, by plugin score'),
   jail: jailSchema.describe('Who does too much wrong is shut out for a while, by plugin jail'),
+  reputation: reputationSchema.describe('How clients have behaved so far, by plugin reputation'),
+  mailbomb: mailbombSchema.describe('A mailbox that many strangers write to at once, by plugin mailbomb'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

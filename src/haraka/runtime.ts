@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { Policy } from '../config/compile'
 import type { CidrMap } from '../keys/address'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
@@ -5,12 +6,14 @@ import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
 import type { Score } from '../policy/signal'
 import type { Stage } from '../policy/subject'
-import type { LeaseRef, Store } from '../store/store'
+import type { Ask, LeaseRef, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
+import { AsnDatabase } from './asn'
 import { Conduct } from './conduct'
 import { Jail } from './jail'
 import { replyFor } from './reply'
+import { Reputations } from './reputations'
 import { type Session, Sessions, type StageRun } from './session'
 import { subjectOf } from './subject'
 import { Tarpit } from './tarpit'
@@ -46,8 +49,11 @@ export class Runtime {
   readonly conduct: Conduct
   /** There is one when plugin jail is listed. */
   jail: Jail | undefined
+  /** There are some when plugin reputation is listed. */
+  reputations: Reputations | undefined
   policy: Policy
   tarpit: Tarpit
+  private asns: AsnDatabase | undefined
   private readonly openStore: () => OpenedStore
   private opened: OpenedStore | undefined
   private isReady = false
@@ -63,7 +69,10 @@ export class Runtime {
     this.openStore = openStore
     this.plan = policy.plan(this.plugins)
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
-    this.sessions = new Sessions((address) => this.policy.trusted.find(address) === true)
+    this.sessions = new Sessions(
+      (address) => this.policy.trusted.find(address) === true,
+      (ip) => this.asns?.find(ip),
+    )
     this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
     this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
   }
@@ -88,6 +97,37 @@ export class Runtime {
     })
     this.jail = jail
     this.conduct.onOffence((connection, session, offence) => jail.offend(connection, session, offence))
+  }
+
+  /** How clients behave is remembered from now on. Called while plugins are loaded. */
+  openReputations(): void {
+    if (this.reputations) return
+    const reputations = new Reputations(
+      () => this.policy,
+      (asks) => this.learn(asks),
+    )
+    this.reputations = reputations
+    this.conduct.onOffence((_connection, session, offence) => reputations.noteOffence(session, offence))
+    this.asns = this.openAsns()
+  }
+
+  private openAsns(): AsnDatabase | undefined {
+    const { asn_database: file } = this.policy.config.reputation
+    if (file === false) return undefined
+    try {
+      return AsnDatabase.open(path.resolve(this.home, file))
+    } catch (error) {
+      const message = `reputation: no providers are told apart, ${error instanceof Error ? error.message : String(error)}`
+      this.stream.emit({ kind: 'notice', at: Date.now(), message })
+      return undefined
+    }
+  }
+
+  /** Has the store remember something. Nobody waits for it, and nothing depends on it. */
+  learn(asks: readonly Ask[]): void {
+    this.attempt('learn', async (store) => {
+      await store.judge(asks)
+    })
   }
 
   /** Puts another policy in force, whole; what is under way is finished under the old one. */
@@ -159,7 +199,9 @@ export class Runtime {
   end(connection: Connection): void {
     const session = this.sessions.find(connection)
     if (!session) return
+    if (session.closed) return
     this.conduct.end(connection, session)
+    this.reputations?.end(connection, session)
     session.closed = true
     session.onClose?.()
     this.giveBack(session)
@@ -187,11 +229,20 @@ export class Runtime {
     recipient: EnvelopeAddress | undefined,
   ): StageRun {
     // Its address has changed: what it holds belongs to the old one.
-    if (stage === 'connect') this.giveBack(session)
+    if (stage === 'connect') {
+      this.giveBack(session)
+      if (this.reputations) session.reputation = this.reputations.knownOf(session.client)
+    }
     const started = performance.now()
     const judgeNow = () => {
       const { tenants } = this.policy
-      const subject = subjectOf(stage, connection, session, { tenants, token, recipient, jail: this.jail })
+      const subject = subjectOf(stage, connection, session, {
+        tenants,
+        token,
+        recipient,
+        jail: this.jail,
+        limitFactor: this.reputations?.factorOf(session) ?? 1,
+      })
       return judgeStage(this.plan, subject, this.serve().store)
     }
     const wait = this.waitBefore(stage, session)
@@ -222,6 +273,8 @@ export class Runtime {
 
   private conclude(outcome: Outcome, connection: Connection, session: Session, started: number): Outcome {
     if (outcome.leases.length > 0) this.hold(session, outcome.leases)
+    if (outcome.merits.length > 0) this.reputations?.note(session, outcome.merits)
+    if (outcome.lessons.length > 0) this.learn(outcome.lessons)
     if (outcome.subject.stage !== 'command' || outcome.decisions.length > 0) {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }

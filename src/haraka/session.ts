@@ -2,9 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { type IpAddress, parseIp } from '../keys/address'
 import type { Outcome } from '../policy/decision'
 import type { Signal } from '../policy/signal'
+import { NEUTRAL, type Reputation } from '../gates/reputation/reputation'
 import type { Client, Stage } from '../policy/subject'
 import type { LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
+import type { FindAsn } from './asn'
+import type { SessionConduct } from './reputations'
 import type { Connection, Transaction } from './types'
 
 /** One judged stage, until every plugin that has a hook on it has taken its answer. */
@@ -33,6 +36,8 @@ export interface Session {
   unknownRecipients: number
   /** It spoke before it was greeted, and that has been counted. */
   early: boolean
+  reputation: Reputation
+  readonly conduct: SessionConduct
   /** What is known of the client, such as that a DNS list names it. */
   signals: Signal[]
   /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
@@ -83,7 +88,10 @@ type Carrier = Connection & { [SESSION]?: Session }
 
 /** Sessions by Haraka connection; they vanish with it. */
 export class Sessions {
-  constructor(private readonly isTrusted: (address: IpAddress) => boolean) {}
+  constructor(
+    private readonly isTrusted: (address: IpAddress) => boolean,
+    private readonly findAsn: FindAsn = () => undefined,
+  ) {}
 
   of(connection: Connection): Session {
     const carrier: Carrier = connection
@@ -113,6 +121,8 @@ export class Sessions {
       authFailures: 0,
       unknownRecipients: 0,
       early: false,
+      reputation: NEUTRAL,
+      conduct: { good: 0, bad: 0, domains: new Map() },
       signals: [],
       pending: [],
       client: this.clientOf(connection),
@@ -135,6 +145,7 @@ export class Sessions {
   private clientOf(connection: Connection): Client {
     // Haraka unmaps ::ffff:192.0.2.1 itself; PROXY and XCLIENT may still bring one.
     const address = parseIp(connection.remote.ip) ?? NOWHERE
-    return { ip: connection.remote.ip, address, trusted: this.isTrusted(address) }
+    const { ip } = connection.remote
+    return { ip, address, asn: this.findAsn(ip), trusted: this.isTrusted(address) }
   }
 }

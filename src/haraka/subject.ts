@@ -11,6 +11,7 @@ export interface Circumstances {
   readonly recipient: EnvelopeAddress | undefined
   /** Undefined when nobody is ever banned. */
   readonly jail: Jail | undefined
+  readonly limitFactor: number
 }
 
 /** Makes the subject of a stage from what Haraka knows at that moment. */
@@ -18,7 +19,7 @@ export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  { tenants, token, recipient, jail }: Circumstances,
+  { tenants, token, recipient, jail, limitFactor }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
@@ -44,12 +45,13 @@ export function subjectOf(
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
     sender,
-    spfDomain: stage === 'rcpt_ok' && transaction ? spfDomainOf(transaction) : undefined,
-    spf: stage === 'rcpt' && transaction ? spfResultOf(transaction) : undefined,
+    spfDomain: AFTER_SPF.has(stage) && transaction ? spfDomainOf(transaction) : undefined,
+    spf: AFTER_SPF.has(stage) && transaction ? spfResultOf(transaction) : undefined,
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
     signals: session.signals,
+    limitFactor,
     ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
   }
@@ -70,12 +72,14 @@ function spfOf(transaction: Transaction): { result?: unknown; domain?: unknown }
   return noted?.scope === 'mfrom' ? noted : undefined
 }
 
-function spfDomainOf(transaction: Transaction): string | undefined {
+export function spfDomainOf(transaction: Transaction): string | undefined {
   const noted = spfOf(transaction)
   if (noted?.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
   return organisationalDomain(noted.domain.toLowerCase())
 }
 
+/** At MAIL the plugin spf has spoken when it stands above ours. */
+const AFTER_SPF: ReadonlySet<Stage> = new Set(['mail', 'rcpt', 'rcpt_ok'])
 const SPF_RESULTS: Readonly<Record<string, SpfResult>> = { Pass: 'pass', Fail: 'fail', SoftFail: 'softfail' }
 
 function spfResultOf(transaction: Transaction): SpfResult | undefined {

@@ -1,4 +1,4 @@
-import type { LeaseRef } from '../store/store'
+import type { Ask, LeaseRef } from '../store/store'
 import type { Mode } from './mode'
 import type { Score } from './signal'
 import type { Stage, Subject } from './subject'
@@ -64,10 +64,21 @@ export interface Outcome {
   readonly leases: readonly LeaseRef[]
   /** Judged by this process's own share of each limit, or not at all, because the store was out of reach. */
   readonly degraded: boolean
+  /** What the store remembers of those concerned, where a gate has asked. */
+  readonly merits: readonly KnownMerit[]
+  /** What is to be remembered of this, without anybody waiting. */
+  readonly lessons: readonly Ask[]
   /** What speaks for and against the client, where somebody added it up. */
   readonly score: Score | undefined
   /** Why the store did not answer at all; everything it would have been asked is accepted. */
   readonly failure?: Error
+}
+
+/** What is remembered of somebody: `samples` of conduct from −1 to 1, and their `mean`. */
+export interface KnownMerit {
+  readonly name: string
+  readonly samples: number
+  readonly mean: number
 }
 
 export interface Exemption {

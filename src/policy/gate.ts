@@ -7,6 +7,18 @@ import type { Stage, Subject } from './subject'
 export interface GateAsk {
   readonly rule: Rule
   readonly ask: Ask
+  /** Of a merit: what it is a merit of. What it says is told in {@link Outcome.merits} under this name. */
+  readonly merit?: string
+  /** Of a merit that excuses others: why, for people. */
+  readonly because?: string
+  /** What there is to remember once the batch is committed; nobody waits for it. */
+  readonly lesson?: (answer: Answer) => Ask | undefined
+}
+
+/** Puts a merit into the batch, unless it is there already, and returns its index. */
+export function meritIndex(asks: GateAsk[], asked: GateAsk): number {
+  const known = asks.findIndex(({ ask }) => ask.key === asked.ask.key)
+  return known >= 0 ? known : asks.push(asked) - 1
 }
 
 /** What a gate has to tell about a stage besides what it finds wrong. */

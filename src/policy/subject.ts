@@ -18,6 +18,8 @@ export interface Client {
   /** Text of the address, IPv4-mapped addresses unmapped. */
   readonly ip: string
   readonly address: IpAddress
+  /** Autonomous system, `as64500`, where a database tells it. */
+  readonly asn?: string | undefined
   /** In the `trusted` networks of the config. */
   readonly trusted: boolean
 }
@@ -69,6 +71,8 @@ export interface Subject {
   readonly sizeBytes: number
   /** What is known of the client by now that speaks for or against it: DNS lists, reverse DNS. */
   readonly signals: readonly Signal[]
+  /** By how much reputation multiplies the limits of the client; 1 while it does not. */
+  readonly limitFactor: number
   /** Why the client, its account or its sender is shut out. */
   readonly ban: Ban | undefined
   /** It has been held already for what is judged now, so that nobody is held twice. */

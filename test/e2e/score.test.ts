@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { HarakaServer } from '../support/haraka'
+import { RedisServer } from '../support/redis-server'
 import { SmtpClient } from '../support/smtp-client'
 
 const PLUGINS = ['sluice/plugins/score', 'no_rdns', 'spf', 'witness', 'rcpt_to.in_host_list', 'queue/discard']
@@ -73,11 +74,19 @@ describe('the score, end to end', function () {
   })
 
   it('stands beside karma, which takes denials of other hooks for its own unless they are among its deny_excludes', async () => {
+    // Haraka does not come up while karma finds no Redis.
+    const redis = await RedisServer.start()
+    const { hostname, port } = new URL(redis.url)
+    const karmas = `[redis]\nhost=${hostname}\nport=${port}\n`
     const ask = async (excludes: string): Promise<string[]> => {
       server = await HarakaServer.start({
         sluice: `mode: enforce\nstore: memory\ntrusted: []\nlimits: {sender: {limit: 1/h}}\nscore: {mode: enforce, delay: false, defer: 2}\n`,
         plugins: ['karma', 'sluice/plugins/messages', ...PLUGINS],
-        files: { 'karma.ini': `[deny_excludes]\nplugins = access ${excludes}\n`, '../plugins/witness.js': WITNESS },
+        files: {
+          'karma.ini': `${karmas}[deny_excludes]\nplugins = access ${excludes}\n`,
+          'redis.ini': `[server]\nhost=${hostname}\nport=${port}\n`,
+          '../plugins/witness.js': WITNESS,
+        },
       })
       // Karma leaves private addresses alone.
       const client = await SmtpClient.greet(server.port, '2001:db8:5::7')
@@ -89,7 +98,11 @@ describe('the score, end to end', function () {
       await server.remove()
       return [rcpt.text.slice(0, 9), mail.text.slice(0, 9)]
     }
-    assert.deepEqual(await ask(''), ['450 4.7.1', '250 sende'])
-    assert.deepEqual(await ask('sluice/plugins/messages'), ['450 4.7.1', '450 4.7.1'])
+    try {
+      assert.deepEqual(await ask(''), ['450 4.7.1', '250 sende'])
+      assert.deepEqual(await ask('sluice/plugins/messages'), ['450 4.7.1', '450 4.7.1'])
+    } finally {
+      await redis.stop()
+    }
   })
 })

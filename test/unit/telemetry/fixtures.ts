@@ -21,7 +21,7 @@ export function subject(changes: Partial<Subject> = {}): Subject {
   return {
     stage: 'mail',
     at: AT,
-    client: { ip: '192.0.2.1', address: parseIp('192.0.2.1')!, trusted: false },
+    client: { ip: '192.0.2.1', address: parseIp('192.0.2.1')!, asn: undefined, trusted: false },
     session: { leaseId: 'abcdefghijkl', startedAt: AT - 1000, ...NOTHING_DONE },
     direction: 'inbound',
     id: '0E1F2A3B-0000-4000-8000-000000000001.1',
@@ -36,6 +36,7 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     sizeBytes: 0,
     signals: [],
     ban: undefined,
+    limitFactor: 1,
     held: false,
     ...changes,
   }
@@ -84,6 +85,8 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
     leases: [],
     degraded: false,
     score: undefined,
+    merits: [],
+    lessons: [],
     ...changes,
   }
 }
