@@ -33,7 +33,7 @@ export interface QuestionOptions {
   /** Asks again whatever is known; the answer is remembered. */
   readonly fresh?: boolean
   /** How long a name of this zone stays absent, where that is known (RFC 2308 §5). */
-  readonly absentTtlMs?: number
+  readonly absentTtlMs?: number | undefined
 }
 
 const MINUTE_MS = 60_000

@@ -1,6 +1,5 @@
 import { type RemoteInfo, type Socket, createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { type Answer, type Question, type StringAnswer, decode, encode } from 'dns-packet'
 
 /** What becomes of a question. */
@@ -41,7 +40,7 @@ export class DnsServer {
 
   /** As a resolver wants it: `127.0.0.1:PORT`. */
   get address(): string {
-    return `127.0.0.1:${(this.socket.address() as AddressInfo).port}`
+    return `127.0.0.1:${this.socket.address().port}`
   }
 
   /** Serves a zone, in place of what was there. The longest zone that holds a name answers. */
