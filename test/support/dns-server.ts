@@ -25,6 +25,7 @@ const AUTHORITATIVE = 0x400
 export class DnsServer {
   /** `TYPE name` of every question, in order. */
   readonly questions: string[] = []
+  private readonly delayed = new Set<NodeJS.Timeout>()
   private readonly zones = new Map<string, Zone>()
 
   private constructor(private readonly socket: Socket) {
@@ -69,6 +70,7 @@ export class DnsServer {
   }
 
   async close(): Promise<void> {
+    for (const timer of this.delayed) clearTimeout(timer)
     const closed = once(this.socket, 'close')
     this.socket.close()
     await closed
@@ -83,7 +85,11 @@ export class DnsServer {
     const reply = this.answer(name, question.type)
     if (reply.silent === true) return
     const bytes = reply.garbage === true ? garbage(id, question) : packet(id, question, reply)
-    setTimeout(() => this.socket.send(bytes, from.port, from.address, () => undefined), reply.delayMs ?? 0).unref()
+    const timer = setTimeout(() => {
+      this.delayed.delete(timer)
+      this.socket.send(bytes, from.port, from.address)
+    }, reply.delayMs ?? 0)
+    this.delayed.add(timer)
   }
 
   private answer(name: string, type: string): Reply {
