@@ -9,12 +9,13 @@ const may = {
   telemetry: ['policy'],
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
-  config: ['policy', 'gates', 'keys', 'store/store', 'store/open-store'],
+  config: ['policy', 'gates', 'keys', 'dns', 'store/store', 'store/open-store'],
   console: ['telemetry', 'policy'],
   haraka: [
     'gates',
     'policy',
     'keys',
+    'dns',
     'config',
     'telemetry',
     'console',
@@ -22,7 +23,7 @@ const may = {
     'store/open-store',
     'store/exhausted-cache',
   ],
-  cli: ['config', 'gates', 'policy', 'keys', 'telemetry', 'store/store', 'store/open-store'],
+  cli: ['config', 'gates', 'policy', 'keys', 'dns', 'telemetry', 'store/store', 'store/open-store'],
 }
 const folders = Object.keys(may)
 

@@ -10,6 +10,8 @@ import {
   type Tier,
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
+import { DNSBL_PLUGIN, type DnsblPolicy, dnsblGate } from '../gates/dnsbl/dnsbl-gate'
+import { RDNS_PLUGIN, type RdnsPolicy, rdnsGate } from '../gates/rdns/rdns-gate'
 import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
 import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
 import type { JailPolicy } from '../gates/jail/jail-policy'
@@ -19,6 +21,7 @@ import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
+import { compileDnsbl, compileRdns } from './sections/dns'
 import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
 import { compileScore } from './sections/score'
@@ -68,6 +71,8 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     greylist: compileGreylist(config.greylist),
     score: compileScore(config.score),
     jail: compileJail(config.jail),
+    dnsbl: compileDnsbl(config.dnsbl),
+    rdns: compileRdns(config.rdns),
   }
   const policy: Policy = {
     rules,
@@ -89,9 +94,11 @@ interface Parts {
   readonly greylist: Greylist
   readonly score: ScorePolicy
   readonly jail: JailPolicy
+  readonly dnsbl: DnsblPolicy
+  readonly rdns: RdnsPolicy
 }
 
-function gatesOf(plugin: string, { rules, session, greylist, score, jail }: Parts): Gate[] {
+function gatesOf(plugin: string, { rules, session, greylist, score, jail, dnsbl, rdns }: Parts): Gate[] {
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules)]
@@ -103,6 +110,10 @@ function gatesOf(plugin: string, { rules, session, greylist, score, jail }: Part
       return [jailGate(jail)]
     case SCORE_PLUGIN:
       return [scoreGate(score)]
+    case DNSBL_PLUGIN:
+      return [dnsblGate(dnsbl)]
+    case RDNS_PLUGIN:
+      return [rdnsGate(rdns)]
     default:
       return []
   }

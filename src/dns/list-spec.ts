@@ -126,6 +126,7 @@ export function reversed({ family, bytes }: Pick<IpAddress, 'family' | 'bytes'>)
 
 const NOT_PUBLIC: ReadonlySet<string> = new Set(['private', 'loopback', 'linkLocal', 'uniqueLocal', 'unspecified'])
 
-function isPublic({ bytes }: IpAddress): boolean {
+/** Whether the world can see the address: DNS knows nothing of others. */
+export function isPublic({ bytes }: IpAddress): boolean {
   return !NOT_PUBLIC.has(ipaddr.fromByteArray([...bytes]).range())
 }

@@ -65,6 +65,8 @@ export class DnsResolver {
   private readonly known = new Map<string, Known>()
   private readonly underway = new Map<string, { readonly asked: NodeResolver; readonly answer: Promise<Known> }>()
   private closed = false
+  /** Questions since the start by what came of them: `found`, `absent`, `remembered`, or why they failed. */
+  readonly counts = new Map<string, number>()
 
   /** Throws a TypeError for a server that is no address. */
   constructor(options: ResolverOptions = {}) {
@@ -79,11 +81,23 @@ export class DnsResolver {
 
   async resolve<T extends AskedType>(name: string, type: T, options: QuestionOptions = {}): Promise<DnsAnswer<T>> {
     const asked = name.toLowerCase()
-    if (!isAskable(asked)) return { kind: 'failed', reason: 'bad_name' }
+    if (!isAskable(asked)) return this.told({ kind: 'failed', reason: 'bad_name' })
     const key = `${type} ${asked}`
     const known = options.fresh === true ? undefined : this.find(key)
-    if (known) return known as DnsAnswer<T>
-    return (await this.ask(key, asked, type, options)).answer as DnsAnswer<T>
+    if (known) {
+      this.count('remembered')
+      return known as DnsAnswer<T>
+    }
+    return this.told((await this.ask(key, asked, type, options)).answer as DnsAnswer<T>)
+  }
+
+  private told<T extends AskedType>(answer: DnsAnswer<T>): DnsAnswer<T> {
+    this.count(answer.kind === 'failed' ? answer.reason : answer.kind)
+    return answer
+  }
+
+  private count(result: string): void {
+    this.counts.set(result, (this.counts.get(result) ?? 0) + 1)
   }
 
   /** Forgets all that is known below a zone: it turned out not to be true. */

@@ -1,5 +1,6 @@
 import type { Policy } from '../config/compile'
 import type { CidrMap } from '../keys/address'
+import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -10,9 +11,10 @@ import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
 import { Conduct } from './conduct'
 import { Jail } from './jail'
+import { Lookups } from './lookups'
 import { replyFor } from './reply'
 import { type Session, Sessions, type StageRun } from './session'
-import { subjectOf } from './subject'
+import { isSubmission, subjectOf } from './subject'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
@@ -46,6 +48,7 @@ export class Runtime {
   readonly conduct: Conduct
   /** There is one when plugin jail is listed. */
   jail: Jail | undefined
+  readonly lookups: Lookups
   policy: Policy
   tarpit: Tarpit
   private readonly openStore: () => OpenedStore
@@ -65,6 +68,7 @@ export class Runtime {
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.sessions = new Sessions((address) => this.policy.trusted.find(address) === true)
     this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
+    this.lookups = new Lookups(policy, (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }))
     this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
   }
 
@@ -95,12 +99,14 @@ export class Runtime {
     this.policy = policy
     this.plan = policy.plan(this.plugins)
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
+    this.lookups.adopt(policy)
   }
 
   /** Opens the store, once; called at start by processes that serve, and by the first session at the latest. */
   serve(): OpenedStore {
     if (!this.opened) {
       const opened = this.openStore()
+      if (this.plugins.includes(DNSBL_PLUGIN)) this.lookups.start()
       // Nobody is judged before it is known who is banned.
       const ready = opened.ready
         .then(() => this.jail?.follow(opened.store))
@@ -167,6 +173,7 @@ export class Runtime {
 
   async close(): Promise<void> {
     clearInterval(this.heartbeat)
+    this.lookups.close()
     for (const session of this.holders) this.giveBack(session)
     if (!this.opened) return
     await this.opened.ready
@@ -194,7 +201,7 @@ export class Runtime {
       const subject = subjectOf(stage, connection, session, { tenants, token, recipient, jail: this.jail })
       return judgeStage(this.plan, subject, this.serve().store)
     }
-    const wait = this.waitBefore(stage, session)
+    const wait = this.waitBefore(stage, connection, session)
     const judged = wait ? wait.then(judgeNow) : judgeNow()
     const conclude = (settled: Outcome) => (run.outcome = this.conclude(settled, connection, session, started))
     const run: StageRun = { stage, token, outcome: judged, answered: new Set() }
@@ -205,10 +212,12 @@ export class Runtime {
   }
 
   /** What a stage cannot be judged without; undefined when everything is there, as it nearly always is. */
-  private waitBefore(stage: Stage, session: Session): Promise<unknown> | undefined {
+  private waitBefore(stage: Stage, connection: Connection, session: Session): Promise<unknown> | undefined {
     // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
-    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, session))
+    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, connection, session))
     if (session.pending.length === 0 || stage === 'connect' || stage === 'command') return undefined
+    // What is asked about strangers keeps nobody else waiting.
+    if (isSubmission(connection)) return undefined
     return Promise.all(session.pending).then(() => {
       session.pending = []
     })

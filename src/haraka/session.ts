@@ -5,6 +5,7 @@ import type { Signal } from '../policy/signal'
 import type { Client, Stage } from '../policy/subject'
 import type { LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
+import type { DnsFacts } from './lookups'
 import type { Connection, Transaction } from './types'
 
 /** One judged stage, until every plugin that has a hook on it has taken its answer. */
@@ -37,6 +38,7 @@ export interface Session {
   signals: Signal[]
   /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
   pending: Promise<void>[]
+  dns: DnsFacts | undefined
   client: Client
   /** Address that the connect stage judged; XCLIENT may change the session's address later. */
   judgedIp: string | undefined
@@ -115,6 +117,7 @@ export class Sessions {
       early: false,
       signals: [],
       pending: [],
+      dns: undefined,
       client: this.clientOf(connection),
       judgedIp: undefined,
       bannedIp: undefined,

@@ -4,6 +4,7 @@ import type { Gate } from '../../policy/gate'
 import { type Mode, isEnforced } from '../../policy/mode'
 import type { Subject } from '../../policy/subject'
 import { findOverride, isEmpty } from '../limits/override'
+import { knownBecause } from '../known'
 import { type Dimension, NETWORK_TIER, type Overrides, tierText } from '../limits/rule'
 
 /** Greylisting (RFC 6647): a stranger's first message for a recipient is deferred, and taken when he comes back. */
@@ -41,7 +42,7 @@ export function greylistGate(greylist: Greylist): Gate {
     plugin: GREYLIST_PLUGIN,
     stages: ['rcpt_ok'],
     ask: (subject, asks, exemptions) => {
-      const because = exemptBecause(subject) ?? (allowsSome ? allowedBy(allow, subject) : undefined)
+      const because = knownBecause(subject) ?? (allowsSome ? allowedBy(allow, subject) : undefined)
       if (because !== undefined) {
         exemptions.push({ rule: rule.name, because })
         return
@@ -50,12 +51,6 @@ export function greylistGate(greylist: Greylist): Gate {
       asks.push({ rule, ask: { op: 'triplet', key, enforced: isEnforced(mode, key), delayMs, retryMs, passMs } })
     },
   }
-}
-
-function exemptBecause({ client, direction, account }: Subject): string | undefined {
-  if (client.trusted) return 'trusted network'
-  if (account !== undefined) return 'authenticated'
-  return direction === 'submission' ? 'may relay' : undefined
 }
 
 function allowedBy(allow: Overrides, subject: Subject): string | undefined {
