@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { redactProse } from '../config/redact'
 import { banCommand, bansCommand, unbanCommand } from './bans'
 import { configCommand } from './config'
+import { dnsblCommand } from './dnsbl'
 import { doctorCommand } from './doctor'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
@@ -60,6 +61,7 @@ export function program(): Command {
     unbanCommand(),
     bansCommand(),
     storeCommand(),
+    dnsblCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

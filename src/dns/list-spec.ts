@@ -108,10 +108,20 @@ export function addressQuestion({ zone }: ListZone, address: IpAddress): string 
  * is no domain. Addresses are never asked: some lists take that for abuse.
  */
 export function domainQuestion({ zone }: ListZone, name: string): string | undefined {
-  const domain = domainToASCII(name.toLowerCase().replace(/\.$/, ''))
-  if (!isAskable(domain) || !/\.[a-z0-9-]*[a-z][a-z0-9-]*$/.test(domain)) return undefined
+  const domain = asciiDomain(name)
+  if (!isDomain(domain)) return undefined
   const question = `${organisationalDomain(domain)}.${zone}`
   return question.length <= 253 ? question : undefined
+}
+
+function asciiDomain(name: string): string {
+  return domainToASCII(name.toLowerCase().replace(/\.$/, ''))
+}
+
+/** Whether it is a name of several labels, and no address. */
+export function isDomain(name: string): boolean {
+  const domain = asciiDomain(name)
+  return isAskable(domain) && /\.[a-z0-9-]*[a-z][a-z0-9-]*$/.test(domain)
 }
 
 /** RFC 5782 §2.1 and §2.4: the numbers of an address, or the nibbles, last first: `1.2.0.192`. */
