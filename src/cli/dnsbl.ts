@@ -1,9 +1,9 @@
 import { Command } from 'commander'
 import type { Policy } from '../config/compile'
 import { BlockLists, type ListAnswer, type ListHit, type ListSubject, type ZoneReport, sumOf } from '../dns/block-lists'
-import { isDomain, isPublic } from '../dns/list-spec'
+import { isDomain } from '../dns/list-spec'
 import { DnsResolver } from '../dns/resolver'
-import { parseIp } from '../keys/address'
+import { isPrivate, parseIp } from '../keys/address'
 import { readPolicy } from './open'
 import { CliError, print, printJson, say, table } from './terminal'
 
@@ -56,7 +56,7 @@ export async function withLists<T>(policy: Policy, use: (lists: BlockLists) => P
 
 function readSubject(who: string): ListSubject {
   const client = parseIp(who.replace(/^\[(?:ipv6:)?(.*)\]$/i, '$1'))
-  if (client && !isPublic(client)) {
+  if (client && isPrivate(client)) {
     throw new CliError(`${who} is an address of a network of one's own: no list knows of it, and none is asked`, 2)
   }
   if (client) return { client }

@@ -1,6 +1,5 @@
 import { domainToASCII } from 'node:url'
-import ipaddr from 'ipaddr.js'
-import type { IpAddress } from '../keys/address'
+import { type IpAddress, isPrivate } from '../keys/address'
 import { organisationalDomain } from '../keys/mailbox'
 import { isAskable } from './question'
 
@@ -100,7 +99,7 @@ export function labelOf(zone: string): string {
 
 /** The name to ask an address list for; undefined when the address says nothing outside its own network. */
 export function addressQuestion({ zone }: ListZone, address: IpAddress): string | undefined {
-  return isPublic(address) ? `${reversed(address)}.${zone}` : undefined
+  return isPrivate(address) ? undefined : `${reversed(address)}.${zone}`
 }
 
 /**
@@ -132,11 +131,4 @@ export function reversed({ family, bytes }: Pick<IpAddress, 'family' | 'bytes'>)
     .reverse()
     .map((nibble) => nibble.toString(16))
     .join('.')
-}
-
-const NOT_PUBLIC: ReadonlySet<string> = new Set(['private', 'loopback', 'linkLocal', 'uniqueLocal', 'unspecified'])
-
-/** Whether the world can see the address: DNS knows nothing of others. */
-export function isPublic({ bytes }: IpAddress): boolean {
-  return !NOT_PUBLIC.has(ipaddr.fromByteArray([...bytes]).range())
 }

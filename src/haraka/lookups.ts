@@ -1,13 +1,13 @@
 import type { Policy } from '../config/compile'
 import { BlockLists, type ListAnswer, type ListHit, joinAnswers } from '../dns/block-lists'
 import { heloFault } from '../dns/helo'
-import { type ListPart, type ListZone, isPublic } from '../dns/list-spec'
+import { type ListPart, type ListZone } from '../dns/list-spec'
 import { DnsResolver } from '../dns/resolver'
 import { type ReverseFacts, lookupReverse } from '../dns/reverse'
 import type { HealthChange } from '../dns/zone-health'
 import { DNSBL_PLUGIN, silentName } from '../gates/dnsbl/dnsbl-gate'
 import { NO_PTR, RDNS_PLUGIN } from '../gates/rdns/rdns-gate'
-import type { IpAddress } from '../keys/address'
+import { type IpAddress, isPrivate } from '../keys/address'
 import type { Signal } from '../policy/signal'
 import type { Client } from '../policy/subject'
 import type { Session } from './session'
@@ -97,7 +97,7 @@ export class Lookups {
   /** Begins to look up the names of the client, unless haraka-plugin-fcrdns has done it. */
   askReverse(connection: Connection, session: Session): void {
     const { address } = session.client
-    if (this.policy.config.rdns.mode.kind === 'off' || !isStranger(connection, session) || !isPublic(address)) return
+    if (this.policy.config.rdns.mode.kind === 'off' || !isStranger(connection, session) || isPrivate(address)) return
     const facts = factsOf(session)
     if (facts.reverse) return
     const found = foundByFcrdns(connection, address)
