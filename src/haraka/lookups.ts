@@ -20,6 +20,8 @@ export interface DnsFacts {
   readonly asked: Map<ListPart, string | IpAddress>
   readonly answers: Map<ListPart, ListAnswer>
   reverse: Promise<ReverseFacts> | undefined
+  /** The jail was told that it is on a list. */
+  reported: boolean
 }
 
 /** Lookups of one session under way at a time; one more is not made. */
@@ -111,6 +113,14 @@ export class Lookups {
     if (facts?.of === session.client) this.judgeNames(connection, session, facts, connection.hello.host ?? undefined)
   }
 
+  /** The list that names the client and whose listings are reason enough to ban it, if any does; told once. */
+  reportBanning(session: Session): string | undefined {
+    const facts = session.dns
+    if (facts?.of !== session.client || facts.reported) return undefined
+    facts.reported = true
+    return facts.answers.get('client')?.hits.find(({ ban }) => ban)?.label
+  }
+
   private judgeNames(connection: Connection, session: Session, facts: DnsFacts, helo: string | undefined): void {
     if (!facts.reverse || session.pending.length >= MOST_PENDING) return
     const hear = (reverse: ReverseFacts) => {
@@ -166,7 +176,7 @@ function isStranger(connection: Connection, session: Session): boolean {
 /** What is known of the client; of an address that the session showed before, nothing counts any more. */
 function factsOf(session: Session): DnsFacts {
   if (session.dns?.of !== session.client) {
-    session.dns = { of: session.client, asked: new Map(), answers: new Map(), reverse: undefined }
+    session.dns = { of: session.client, asked: new Map(), answers: new Map(), reverse: undefined, reported: false }
     setSignals(session, DNSBL_PLUGIN, [])
     setSignals(session, RDNS_PLUGIN, [])
   }

@@ -235,12 +235,19 @@ export class Runtime {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
     for (const decision of outcome.decisions) noteResult(connection, decision)
+    if (outcome.answers.has(DNSBL_PLUGIN)) this.banListed(session)
     if (outcome.score) noteScore(connection, outcome.score)
     if (outcome.failure) {
       const { message } = outcome.failure
       this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
     }
     return outcome
+  }
+
+  /** Only who was refused for being listed is banned for it: who logs in, or is allowed, is not. */
+  private banListed(session: Session): void {
+    const list = this.jail && this.policy.jail.mode.kind !== 'off' ? this.lookups.reportBanning(session) : undefined
+    if (list !== undefined) void this.jail!.warden.ban(session.client, DNSBL_PLUGIN, `listed by ${list}`)
   }
 
   private settle(

@@ -14,6 +14,16 @@ const BAD = '192.0.2.66'
 const GOOD = '192.0.2.77'
 const KEY = 'abcdefghijklmnopqrst0123456'
 
+/** Logins without TLS; ann's password is right. */
+const PASSWORDS = `exports.register = function () { this.inherits('auth/auth_base') }
+exports.hook_capabilities = (next, connection) => {
+  connection.capabilities.push('AUTH PLAIN LOGIN')
+  connection.notes.allowed_auth_methods = ['PLAIN', 'LOGIN']
+  next()
+}
+exports.check_plain_passwd = (connection, user, password, done) => done(user === 'ann' && password === 'right')
+`
+
 describe('DNS lists, end to end', function () {
   this.timeout(60_000)
   let dns: DnsServer
@@ -169,6 +179,39 @@ describe('DNS lists, end to end', function () {
     await client.quit()
     await server.stop()
     assert.match(decisionLog(), /"rule":"dnsbl","because":"dnsbl\.allow postmaster@local\.test"/)
+  })
+
+  it('neither judges nor keeps who has logged in', async () => {
+    new DnsList(dns, 'dead.test').mood = 'dead'
+    await start(`{mode: enforce, zones: [{zone: bad.test, weight: 8}, {zone: dead.test, weight: 8}]}`, {
+      plugins: ['sluice/plugins/dnsbl', 'no_rdns', 'passwords', 'rcpt_to.in_host_list', 'queue/discard'],
+      files: { '../plugins/passwords.js': PASSWORDS },
+    })
+    const client = await SmtpClient.greet(server.port, BAD)
+    const login = Buffer.from('\0ann\0right').toString('base64')
+    assert.equal((await client.say(`AUTH PLAIN ${login}`)).code, 235)
+    const asked = performance.now()
+    await client.say('MAIL FROM:<ann@local.test>')
+    assert.equal((await client.say('RCPT TO:<u@local.test>')).code, 250)
+    assert.ok(performance.now() - asked < 400, `${performance.now() - asked} ms`)
+    await client.quit()
+  })
+
+  it('has the jail ban who is refused for being on a list that is reason enough', async () => {
+    const plugins = ['sluice/plugins/jail', ...PLUGINS]
+    await start(
+      `{mode: enforce, zones: [{zone: bad.test, weight: 8, ban: true}, {zone: domains.test, kind: domain}]}`,
+      {
+        plugins,
+        more: 'jail: {mode: enforce}\n',
+      },
+    )
+    assert.match((await sendFrom(GOOD)).text, /^250 /)
+    assert.match((await sendFrom(BAD)).text, /^550 /)
+    await server.waitForLog(/action=ban target=192\.0\.2\.66 origin=dnsbl .* why="listed by bad\.test"/)
+    const again = await SmtpClient.connect(server.port, BAD)
+    assert.match((await again.reply()).text, /^421 4\.7\.0 Your address is banned/)
+    assert.match((await sendFrom(GOOD)).text, /^250 /)
   })
 
   it('shows the key of a paid list nowhere', async () => {
