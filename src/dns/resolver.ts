@@ -54,7 +54,7 @@ interface Known {
 /**
  * Asks DNS, never rejects, and never takes longer than its deadline. One question at a time for a name and type, answers
  * kept for their TTL within a minute and an hour. Each question has a resolver of its own, hence a port of its own, and
- * ends with its deadline (docs/decisions/0006).
+ * ends with its deadline (docs/decisions/0008).
  */
 export class DnsResolver {
   private readonly servers: readonly string[]
