@@ -4,6 +4,7 @@ import { banCommand, bansCommand, unbanCommand } from './bans'
 import { configCommand } from './config'
 import { greylistCommand } from './greylist'
 import { reputationCommand } from './reputation'
+import { dnsblCommand } from './dnsbl'
 import { doctorCommand } from './doctor'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
@@ -64,6 +65,7 @@ export function program(): Command {
     greylistCommand(),
     reputationCommand(),
     storeCommand(),
+    dnsblCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

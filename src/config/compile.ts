@@ -10,6 +10,8 @@ import {
   type Tier,
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
+import { DNSBL_PLUGIN, type DnsblPolicy, dnsblGate } from '../gates/dnsbl/dnsbl-gate'
+import { RDNS_PLUGIN, type RdnsPolicy, rdnsGate } from '../gates/rdns/rdns-gate'
 import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
 import { MAILBOMB_PLUGIN, type MailbombPolicy, mailbombGate } from '../gates/mailbomb/mailbomb-gate'
 import { REPUTATION_PLUGIN } from '../gates/reputation/merits'
@@ -23,6 +25,7 @@ import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
+import { compileDnsbl, compileRdns } from './sections/dns'
 import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
 import { compileMailbomb } from './sections/mailbomb'
@@ -80,6 +83,8 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     jail: compileJail(config.jail),
     reputation,
     mailbomb: compileMailbomb(config.mailbomb),
+    dnsbl: compileDnsbl(config.dnsbl),
+    rdns: compileRdns(config.rdns),
   }
   const policy: Policy = {
     rules,
@@ -105,6 +110,8 @@ interface Parts {
   readonly jail: JailPolicy
   readonly reputation: ReputationPolicy
   readonly mailbomb: MailbombPolicy
+  readonly dnsbl: DnsblPolicy
+  readonly rdns: RdnsPolicy
 }
 
 /** Where nobody's conduct is remembered, nobody is ever proven: rules that wait for it would hold everybody for ever. */
@@ -113,7 +120,8 @@ function partsFor(plugins: readonly string[], parts: Parts): Parts {
   return { ...parts, rules: parts.rules.filter(({ untilProven }) => !untilProven) }
 }
 
-function gatesOf(plugin: string, { rules, session, greylist, score, jail, reputation, mailbomb }: Parts): Gate[] {
+function gatesOf(plugin: string, parts: Parts): Gate[] {
+  const { rules, session, greylist, score, jail, reputation, mailbomb, dnsbl, rdns } = parts
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules, reputation)]
@@ -129,6 +137,10 @@ function gatesOf(plugin: string, { rules, session, greylist, score, jail, reputa
       return [mailbombGate(mailbomb)]
     case SCORE_PLUGIN:
       return [scoreGate(score)]
+    case DNSBL_PLUGIN:
+      return [dnsblGate(dnsbl)]
+    case RDNS_PLUGIN:
+      return [rdnsGate(rdns)]
     default:
       return []
   }

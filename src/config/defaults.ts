@@ -40,6 +40,16 @@ export const DEFAULTS = {
   },
   reputation: { mode: 'shadow', half_life: '14d', keep: '60d', points: 4, asn_database: false },
   mailbomb: { mode: 'shadow', strangers: 30, window: '30m', memory: '90d' },
+  dns: { servers: [], timeout: '2s' },
+  dnsbl: { mode: 'shadow', defer: 4, reject: 8, allow: [], zones: [] },
+  rdns: {
+    mode: 'shadow',
+    missing_ipv6: 'signal',
+    weights: {
+      ...{ missing: 2, unconfirmed: 1, generic: 2 },
+      ...{ helo_address: 3, helo_bare: 1, helo_ours: 4, helo_mismatch: 0.5 },
+    },
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { LIMIT_FORMS, limit } from './limit'
+import { dnsSchema, dnsblSchema, rdnsSchema } from './sections/dns'
 import { greylistSchema } from './sections/greylist'
 import { jailSchema } from './sections/jail'
 import { mailbombSchema } from './sections/mailbomb'
@@ -167,6 +168,9 @@ export const configSchema = z.strictObject({
   jail: jailSchema.describe('Who does too much wrong is shut out for a while, by plugin jail'),
   reputation: reputationSchema.describe('How clients have behaved so far, by plugin reputation'),
   mailbomb: mailbombSchema.describe('A mailbox that many strangers write to at once, by plugin mailbomb'),
+  dns: dnsSchema.describe('How DNS is asked, by plugins dnsbl and rdns'),
+  dnsbl: dnsblSchema.describe('Who is on DNS lists, by plugin dnsbl'),
+  rdns: rdnsSchema.describe('Who has no proper reverse name or HELO, by plugin rdns'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

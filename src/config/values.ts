@@ -79,3 +79,17 @@ export const correspondent = z.string().transform((text, context) => {
   context.issues.push({ code: 'custom', message: read.problem, input: text })
   return z.NEVER
 })
+
+/** A threshold of points; undefined: never. */
+export const points = z
+  .union([z.literal(false), z.number().min(0.1).max(1000)])
+  .transform((value) => (value === false ? undefined : value))
+
+/** Points of something that speaks against somebody. */
+export const weight = z.number().min(0).max(100)
+
+/** Whether thresholds, mildest first, rise. */
+export function isRising(steps: readonly (number | undefined)[]): boolean {
+  const set = steps.filter((step) => step !== undefined)
+  return set.every((step, index) => index === 0 || step > set[index - 1]!)
+}

@@ -72,6 +72,8 @@ export class Host {
       exhaustedHits: () => this.exhausted?.hits ?? 0,
       storeBatches: () => this.exhausted?.trips ?? 0,
       readerFailures: () => this.stream.failures,
+      dnsLookups: () => this.runtime.lookups.counts,
+      dnsZones: () => this.runtime.lookups.zones,
       decisionsUnrecorded: () => this.decisions?.dropped ?? 0,
     })
     if ('problems' in loaded) this.tellRefused(loaded)
@@ -228,8 +230,8 @@ export class Host {
     this.runtime.adopt(result.policy)
     this.exhausted?.clear()
     this.tellConfig(true, [])
-    const { store, http, decisions } = result.policy.config
-    const fixed = Object.entries({ store, http, decisions }).filter(
+    const { store, http, decisions, dns } = result.policy.config
+    const fixed = Object.entries({ store, http, decisions, dns }).filter(
       ([name, value]) => JSON.stringify(value) !== JSON.stringify(this.started[name as 'store']),
     )
     for (const [name] of fixed)

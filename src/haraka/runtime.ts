@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { Policy } from '../config/compile'
 import type { CidrMap } from '../keys/address'
+import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -12,10 +13,11 @@ import type { Answer, GuardFailure } from './guard'
 import { AsnDatabase } from './asn'
 import { Conduct } from './conduct'
 import { Jail } from './jail'
+import { Lookups } from './lookups'
 import { replyFor } from './reply'
 import { Reputations } from './reputations'
 import { type Session, Sessions, type StageRun } from './session'
-import { subjectOf } from './subject'
+import { isSubmission, subjectOf } from './subject'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
@@ -51,6 +53,7 @@ export class Runtime {
   jail: Jail | undefined
   /** There are some when plugin reputation is listed. */
   reputations: Reputations | undefined
+  readonly lookups: Lookups
   policy: Policy
   tarpit: Tarpit
   private asns: AsnDatabase | undefined
@@ -74,6 +77,7 @@ export class Runtime {
       (ip) => this.asns?.find(ip),
     )
     this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
+    this.lookups = new Lookups(policy, (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }))
     this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
   }
 
@@ -135,12 +139,14 @@ export class Runtime {
     this.policy = policy
     this.plan = policy.plan(this.plugins)
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
+    this.lookups.adopt(policy)
   }
 
   /** Opens the store, once; called at start by processes that serve, and by the first session at the latest. */
   serve(): OpenedStore {
     if (!this.opened) {
       const opened = this.openStore()
+      if (this.plugins.includes(DNSBL_PLUGIN)) this.lookups.start()
       // Nobody is judged before it is known who is banned.
       const ready = opened.ready
         .then(() => this.jail?.follow(opened.store))
@@ -209,6 +215,7 @@ export class Runtime {
 
   async close(): Promise<void> {
     clearInterval(this.heartbeat)
+    this.lookups.close()
     for (const session of this.holders) this.giveBack(session)
     if (!this.opened) return
     await this.opened.ready
@@ -245,7 +252,7 @@ export class Runtime {
       })
       return judgeStage(this.plan, subject, this.serve().store)
     }
-    const wait = this.waitBefore(stage, session)
+    const wait = this.waitBefore(stage, connection, session)
     const judged = wait ? wait.then(judgeNow) : judgeNow()
     const conclude = (settled: Outcome) => (run.outcome = this.conclude(settled, connection, session, started))
     const run: StageRun = { stage, token, outcome: judged, answered: new Set() }
@@ -256,10 +263,12 @@ export class Runtime {
   }
 
   /** What a stage cannot be judged without; undefined when everything is there, as it nearly always is. */
-  private waitBefore(stage: Stage, session: Session): Promise<unknown> | undefined {
+  private waitBefore(stage: Stage, connection: Connection, session: Session): Promise<unknown> | undefined {
     // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
-    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, session))
+    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, connection, session))
     if (session.pending.length === 0 || stage === 'connect' || stage === 'command') return undefined
+    // What is asked about strangers keeps nobody else waiting.
+    if (isSubmission(connection)) return undefined
     return Promise.all(session.pending).then(() => {
       session.pending = []
     })
@@ -279,12 +288,19 @@ export class Runtime {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
     for (const decision of outcome.decisions) noteResult(connection, decision)
+    if (outcome.answers.has(DNSBL_PLUGIN)) this.banListed(session)
     if (outcome.score) noteScore(connection, outcome.score)
     if (outcome.failure) {
       const { message } = outcome.failure
       this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
     }
     return outcome
+  }
+
+  /** Only who was refused for being listed is banned for it: who logs in, or is allowed, is not. */
+  private banListed(session: Session): void {
+    const list = this.jail && this.policy.jail.mode.kind !== 'off' ? this.lookups.reportBanning(session) : undefined
+    if (list !== undefined) void this.jail!.warden.ban(session.client, DNSBL_PLUGIN, `listed by ${list}`)
   }
 
   private settle(

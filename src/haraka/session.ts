@@ -8,6 +8,7 @@ import type { LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
 import type { FindAsn } from './asn'
 import type { SessionConduct } from './reputations'
+import type { DnsFacts } from './lookups'
 import type { Connection, Transaction } from './types'
 
 /** One judged stage, until every plugin that has a hook on it has taken its answer. */
@@ -42,6 +43,7 @@ export interface Session {
   signals: Signal[]
   /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
   pending: Promise<void>[]
+  dns: DnsFacts | undefined
   client: Client
   /** Address that the connect stage judged; XCLIENT may change the session's address later. */
   judgedIp: string | undefined
@@ -125,6 +127,7 @@ export class Sessions {
       conduct: { good: 0, bad: 0, domains: new Map() },
       signals: [],
       pending: [],
+      dns: undefined,
       client: this.clientOf(connection),
       judgedIp: undefined,
       bannedIp: undefined,

@@ -39,7 +39,7 @@ export function subjectOf(
       unknownRecipients: session.unknownRecipients,
       early: connection.early_talker === true,
     },
-    direction: account !== undefined || connection.relaying ? 'submission' : 'inbound',
+    direction: isSubmission(connection) ? 'submission' : 'inbound',
     id: transaction?.uuid ?? connection.uuid,
     helo: connection.hello.host ?? undefined,
     account,
@@ -55,6 +55,11 @@ export function subjectOf(
     ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
   }
+}
+
+/** Whether the client has authenticated, or may relay: it is no stranger. */
+export function isSubmission(connection: Connection): boolean {
+  return connection.relaying || accountOf(connection) !== undefined
 }
 
 function senderOf(transaction: Transaction, session: Session): Mailbox | undefined {

@@ -66,6 +66,17 @@ export interface UnbanEvent {
   readonly origin: string
 }
 
+/** A DNS list fell ill, is ill in another way, or is well again; each change once. */
+export interface ZoneEvent {
+  readonly kind: 'zone'
+  readonly at: number
+  /** What the list is called in public. */
+  readonly label: string
+  /** `well`, or how it is ill: `lying`, `dead`, `refused`, `failing`. */
+  readonly to: string
+  readonly why: string
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -74,7 +85,7 @@ export interface NoticeEvent {
 }
 
 export type TelemetryEvent =
-  JudgedEvent | StoreEvent | ConfigEvent | GuardEvent | ProbeEvent | BanEvent | UnbanEvent | NoticeEvent
+  JudgedEvent | StoreEvent | ConfigEvent | GuardEvent | ProbeEvent | BanEvent | UnbanEvent | ZoneEvent | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */
 export type Reader = (event: TelemetryEvent) => void

@@ -1,6 +1,6 @@
 import type { Decision, Outcome } from '../policy/decision'
 import type { Mode } from '../policy/mode'
-import type { BanEvent, ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent } from './events'
+import type { BanEvent, ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent, ZoneEvent } from './events'
 import { oneLine, quoted, token } from './escape'
 
 /** Where lines go; the host's logger adds time and level. */
@@ -42,6 +42,8 @@ export function logLineReader(log: LineLog): Reader {
         return log.notice(banLine(event))
       case 'unban':
         return log.notice(`action=unban target=${token(event.target)} origin=${token(event.origin)}`)
+      case 'zone':
+        return sayZone(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }
@@ -96,6 +98,11 @@ function banLine({ ban, before }: BanEvent): string {
   const { target, origin, reason, since, until } = ban
   const duration = Math.ceil((until - since) / 1000)
   return `action=ban target=${token(target.text)} origin=${token(origin)} duration_s=${duration} before=${before} why=${quoted(reason)}`
+}
+
+function sayZone({ label, to, why }: ZoneEvent, log: LineLog): void {
+  if (to === 'well') log.notice(oneLine(`dns list well: ${label} ${why} again`))
+  else log.warn(oneLine(`dns list ill: ${label} is ${to}: ${why}; it counts for nobody until it is well`))
 }
 
 const MOST_PROBLEMS = 50

@@ -2,7 +2,7 @@ import { type Aggregator, Registry, collectDefaultMetrics } from 'prom-client'
 import { STAGES, type Stage } from '../policy/subject'
 import type { JudgedEvent, Reader } from './events'
 import { type Result, resultOf } from './result'
-import { DurationHistogram, Reading, Series, type Sample } from './series'
+import { DurationHistogram, LabelledReading, Reading, Series, type Sample } from './series'
 
 /** Figures that no event carries: whoever keeps one says how to read it. */
 export interface Readings {
@@ -22,11 +22,19 @@ export interface Readings {
   decisionsUnrecorded(): number
 }
 
+/** The same with one label, by its value. */
+export interface LabelledReadings {
+  /** Questions to DNS since the start, by what came of them. */
+  dnsLookups(): ReadonlyMap<string, number>
+  /** 1 for each DNS list that is well, 0 for one that is ill. */
+  dnsZones(): ReadonlyMap<string, number>
+}
+
 export interface Metrics {
   readonly reader: Reader
   readonly registry: Registry
   /** Names the source of some readings; what has none stays 0. */
-  watch(readings: Partial<Readings>): void
+  watch(readings: Partial<Readings & LabelledReadings>): void
 }
 
 export interface MetricsOptions {
@@ -44,7 +52,7 @@ const JUDGE_BOUNDS_S = [
 /** Prometheus metrics as a reader of the stream. No label ever holds an address, a domain or an account. */
 export function createMetrics({ version, processMetrics = true }: MetricsOptions): Metrics {
   const registry = new Registry()
-  const readings: Partial<Readings> = {}
+  const readings: Partial<Readings & LabelledReadings> = {}
   if (processMetrics) collectDefaultMetrics({ register: registry })
   const build = gauge('build_info', 'Version of Sluice and of Node; always 1', ['version', 'node'], 'first')
   build.register(registry).cell(version, process.versions.node).value = 1
@@ -69,6 +77,8 @@ function makeReader(registry: Registry): Reader {
   for (const command of ['VRFY', 'EXPN']) probes.cell(command)
   const bans = counter('bans_total', 'Bans made by this process', ['origin']).register(registry)
   const unbans = counter('unbans_total', 'Bans lifted by this process').register(registry).cell()
+  const zoneIllnesses = counter('dns_zone_illnesses_total', 'Times a DNS list fell ill', ['zone', 'illness'])
+  zoneIllnesses.register(registry)
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -94,6 +104,9 @@ function makeReader(registry: Registry): Reader {
         return
       case 'unban':
         unbans.value++
+        return
+      case 'zone':
+        if (event.to !== 'well') zoneIllnesses.cell(event.label, event.to).value++
         return
       case 'notice':
         notices.value++
@@ -142,7 +155,7 @@ function resultCells(stages: Series, stage: Stage): Record<Result, Sample> {
   return { accept: cell('accept'), delay: cell('delay'), defer: cell('defer'), reject: cell('reject') }
 }
 
-function registerReadings(registry: Registry, readings: Partial<Readings>): void {
+function registerReadings(registry: Registry, readings: Partial<Readings & LabelledReadings>): void {
   const add = (type: 'counter' | 'gauge', name: string, help: string, source: keyof Readings) =>
     new Reading({ name: `sluice_${name}`, help, type, aggregator: 'sum' }, () => readings[source]?.() ?? 0).register(
       registry,
@@ -154,6 +167,16 @@ function registerReadings(registry: Registry, readings: Partial<Readings>): void
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
   add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+  const lookups = head('dns_lookups_total', 'Questions to DNS by what came of them', 'counter', 'sum')
+  new LabelledReading(lookups, 'result', () => readings.dnsLookups?.() ?? NOTHING).register(registry)
+  const zones = head('dns_zone_up', '1 while a DNS list answers its probes right', 'gauge', 'min')
+  new LabelledReading(zones, 'zone', () => readings.dnsZones?.() ?? NOTHING).register(registry)
+}
+
+const NOTHING: ReadonlyMap<string, number> = new Map()
+
+function head(name: string, help: string, type: 'counter' | 'gauge', aggregator: Aggregator) {
+  return { name: `sluice_${name}`, help, type, aggregator }
 }
 
 function counter(name: string, help: string, labelNames: readonly string[] = []): Series {

@@ -94,6 +94,21 @@ export class Reading extends Readable {
   }
 }
 
+/** Figures that somebody else keeps, by the value of one label. */
+export class LabelledReading extends Readable {
+  constructor(
+    head: Head,
+    private readonly labelName: string,
+    private readonly read: () => ReadonlyMap<string, number>,
+  ) {
+    super(head)
+  }
+
+  protected samples(): readonly Sample[] {
+    return [...this.read()].map(([label, value]) => ({ value, labels: { [this.labelName]: label } }))
+  }
+}
+
 interface Row {
   readonly label: string
   readonly counts: Float64Array

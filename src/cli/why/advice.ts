@@ -13,6 +13,8 @@ export function adviceFor(
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
   if (decision.reason === 'ban') return banAdvice(decision, record, dirOption)
   if (decision.reason === 'score') return scoreAdvice(record)
+  if (decision.reason === 'dnsbl') return dnsblAdvice(record, dirOption)
+  if (decision.reason === 'rdns') return rdnsAdvice(record)
   if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
   if (decision.reason === 'greylist') return [show, ...greylistAdvice(record)]
   const entry = JSON.stringify(overrideEntry(record, decision, rule))
@@ -39,6 +41,20 @@ function banAdvice({ key }: RecordedDecision, { ip }: DecisionRecord, dirOption:
 function scoreAdvice({ ip }: DecisionRecord): string[] {
   return [
     'the line "score" tells what spoke against it; weights and thresholds stand under score in config/sluice.yaml',
+    `to judge it by nothing at all: add ${ip} to trusted in config/sluice.yaml`,
+  ]
+}
+
+function dnsblAdvice({ ip }: DecisionRecord, dirOption: string): string[] {
+  return [
+    `sluice dnsbl test ${ip}${dirOption} tells what every list says now`,
+    `to take its mail all the same: add ${ip} to dnsbl.allow in config/sluice.yaml`,
+  ]
+}
+
+function rdnsAdvice({ ip }: DecisionRecord): string[] {
+  return [
+    `whoever runs ${ip} must give it a reverse name; to take mail without: rdns: {missing_ipv6: signal}`,
     `to judge it by nothing at all: add ${ip} to trusted in config/sluice.yaml`,
   ]
 }

@@ -99,6 +99,8 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   if (decision.reason === 'store_unreachable') return 'nothing: the shared store was out of reach (on_error: defer)'
   if (decision.reason === 'ban') return `banned for ${sayDuration(windowMs)}`
   if (decision.reason === 'score') return `${figure(count)} points, the threshold is ${figure(limit)}`
+  if (decision.reason === 'dnsbl') return `${figure(count)} points of DNS lists, the threshold is ${figure(limit)}`
+  if (decision.reason === 'rdns') return 'no reverse name of its IPv6 address'
   if (decision.reason === 'greylist') return `no message of this sender for this recipient yet, from there`
   if (decision.rule === 'session_length') {
     return `the session had lasted ${sayDuration(count)}, the limit is ${sayDuration(limit)}`
@@ -120,6 +122,8 @@ function sessionNoun({ rule, windowMs }: RecordedDecision): string | undefined {
 function freeText({ t }: DecisionRecord, decision: RecordedDecision, now: number): string {
   const { retryAfterMs, rule, reason } = decision
   if (retryAfterMs === Infinity) return 'never: this attempt alone is more than the limit'
+  if (reason === 'dnsbl') return 'when the lists, see score, no longer name it'
+  if (reason === 'rdns') return 'when its address has a name'
   if (reason === 'score') return 'when less speaks against the client, see score'
   if (reason === 'store_unreachable') return 'when the shared store is back'
   if (rule.startsWith('session_') && retryAfterMs === 0) return 'in another session'

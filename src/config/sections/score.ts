@@ -1,11 +1,6 @@
 import { z } from 'zod'
 import type { ScorePolicy } from '../../gates/score/score-gate'
-import { durationMs, mode } from '../values'
-
-const points = z
-  .union([z.literal(false), z.number().min(0.1).max(1000)])
-  .transform((value) => (value === false ? undefined : value))
-const weight = z.number().min(0).max(100)
+import { durationMs, isRising, mode, points, weight } from '../values'
 
 export const scoreSchema = z
   .strictObject({
@@ -31,11 +26,6 @@ export const scoreSchema = z
     path: ['defer'],
     message: 'delay, defer and reject must rise: what is graver needs more points',
   })
-
-function isRising(steps: readonly (number | undefined)[]): boolean {
-  const set = steps.filter((step) => step !== undefined)
-  return set.every((step, index) => index === 0 || step > set[index - 1]!)
-}
 
 export function compileScore(section: z.output<typeof scoreSchema>): ScorePolicy {
   const { delay, defer, reject, hold, weights } = section

@@ -7,6 +7,7 @@ import type { Subject } from '../../policy/subject'
 import type { Answer, Ask, MeritAsk } from '../../store/store'
 import { wroteAsk, writesAsk } from '../correspondents/correspondents'
 import { findOverride, isEmpty } from '../limits/override'
+import { knownBecause } from '../known'
 import { type Dimension, NETWORK_TIER, type Overrides, tierText } from '../limits/rule'
 import { provenAsks } from '../reputation/merits'
 import type { ReputationPolicy } from '../reputation/reputation'
@@ -74,11 +75,9 @@ export function greylistGate(greylist: Greylist): Gate {
 }
 
 function exemptBecause(subject: Subject, { fromScore, weights, vouched }: Greylist): string | undefined {
-  const { client, direction, account, signals } = subject
-  if (client.trusted) return 'trusted network'
-  if (account !== undefined) return 'authenticated'
-  if (direction === 'submission') return 'may relay'
-  if (addUp(signalsOf(signals, 'dnsbl')).total <= vouched) return 'DNS lists vouch for it'
+  const known = knownBecause(subject)
+  if (known !== undefined) return known
+  if (addUp(signalsOf(subject.signals, 'dnsbl')).total <= vouched) return 'DNS lists vouch for it'
   if (fromScore === undefined || (scoreOf(subject, weights)?.total ?? 0) >= fromScore) return undefined
   return 'too little speaks against it'
 }

@@ -45,6 +45,20 @@ describe('log lines', () => {
     assert.match(lines[1]!, /^info action=accept rule=client mode=canary:12.5% /)
   })
 
+  it('says that a DNS list fell ill, and that it is well again', () => {
+    const zone = { kind: 'zone', at: AT, label: 'zen.example' } as const
+    assert.deepEqual(
+      linesOf([
+        { ...zone, to: 'dead', why: 'no answer to a probe: timeout' },
+        { ...zone, to: 'well', why: 'answers its probes' },
+      ]),
+      [
+        'warn dns list ill: zen.example is dead: no answer to a probe: timeout; it counts for nobody until it is well',
+        'notice dns list well: zen.example answers its probes again',
+      ],
+    )
+  })
+
   it('says never and unknown', () => {
     const lines = linesOf([
       judged({ decisions: [decision({ retryAfterMs: Infinity })] }),
