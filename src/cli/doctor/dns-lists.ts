@@ -8,9 +8,8 @@ export async function examineLists(policy: Policy, files: Patient['files']): Pro
   const { zones, mode } = policy.config.dnsbl
   if (mode.kind === 'off') return []
   if (zones.length === 0) {
-    return [
-      warn('dnsbl', 'plugin dnsbl is listed and asks no list', 'choose some under dnsbl.zones, see config/sluice.yaml'),
-    ]
+    // As it ships: each list has terms of its own, so nobody is asked until somebody has accepted them.
+    return [ok('dnsbl', 'no DNS list is asked yet; choose some under dnsbl.zones in config/sluice.yaml')]
   }
   const reports = await withLists(policy, async (lists) => {
     await lists.probeAll()

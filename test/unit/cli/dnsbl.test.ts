@@ -107,7 +107,7 @@ describe('sluice dnsbl', () => {
 
     it('wonders about a plugin without lists, and asks nothing for a plugin that is not listed', async () => {
       configure('[]')
-      assert.match((await examine())[0]!.what, /asks no list/)
+      assert.match((await examine())[0]!.what, /no DNS list is asked yet/)
       writeFileSync(path.join(dir, 'config/plugins'), 'relay\n')
       assert.deepEqual(await examine(), [])
       assert.deepEqual(dns.questions, [])
