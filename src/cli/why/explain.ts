@@ -105,15 +105,20 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   if (decision.rule === 'session_length') {
     return `the session had lasted ${sayDuration(count)}, the limit is ${sayDuration(limit)}`
   }
-  const what = rule?.count ?? sessionNoun(decision)
+  const what = rule?.count ?? nounFor(decision)
   if (what === 'bytes') return `${sizeText(count)} in ${sayDuration(windowMs)}, the limit is ${sizeText(limit)}${share}`
   const amount = what === undefined ? figure(count) : `${figure(count)} ${count === 1 ? what.slice(0, -1) : what}`
   const span = windowMs > 0 ? `in ${sayDuration(windowMs)}` : what === 'sessions' ? 'at a time' : 'in this session'
-  return `${amount} ${span}, the limit is ${figure(limit)}${share}`
+  return `${amount} ${span}, the limit is ${figure(limit)}${reputationText(record, rule)}${share}`
 }
 
-/** `session_errors` → `errors`: bounds of the session have no rule in `limits`. */
-function sessionNoun({ rule, windowMs }: RecordedDecision): string | undefined {
+function reputationText({ factor }: DecisionRecord, rule: LimitRule | undefined): string {
+  return factor === 1 || rule?.scales !== true ? '' : ` (${figure(factor)} times the usual, by reputation)`
+}
+
+/** What is counted where no rule in `limits` says it: `session_errors` → `errors`. */
+function nounFor({ rule, windowMs }: RecordedDecision): string | undefined {
+  if (rule === 'mailbomb') return 'new senders'
   const name = /^session_(recipients|errors|junk)$/.exec(rule)?.[1]
   if (name === 'junk') return 'commands that move no mail'
   return name ?? (windowMs === 0 ? 'sessions' : undefined)
