@@ -5,8 +5,8 @@ import { Warden } from '../gates/jail/warden'
 import type { Policy } from '../config/compile'
 import type { CidrMap } from '../keys/address'
 import type { Mailbox } from '../keys/mailbox'
-import type { Ban } from '../policy/ban'
-import { isEnforced } from '../policy/mode'
+import { type Ban, isAutomatic } from '../policy/ban'
+import { type Mode, isEnforced } from '../policy/mode'
 import type { Client } from '../policy/subject'
 import type { Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
@@ -44,7 +44,8 @@ export class Jail {
       store,
       bans: this.bans,
       protection: (address) => this.protection(address),
-      onBan: (ban, before) => stream.emit({ kind: 'ban', at: ban.since, ban, before }),
+      onBan: (ban, before) =>
+        stream.emit({ kind: 'ban', at: ban.since, ban, before, mode: modeOf(ban, policy().jail.mode) }),
       onFailure,
     })
   }
@@ -82,20 +83,31 @@ export class Jail {
   offend(connection: Connection, session: Session, offence: Offence): void {
     const { client, triedAccount } = session
     if (connection.relaying || client.trusted) return
-    void this.warden.offend(client, offence, triedAccount).then(({ banned, slow }) => {
-      if (slow) session.slow = true
-      if (banned && !session.closed) this.cut(connection, client)
-    })
+    const account = offence === 'auth' ? triedAccount : undefined
+    // Other programs ban by these lines, so there is none of who is never banned.
+    if (this.protection(client.address) === undefined) {
+      this.options.stream.emit({ kind: 'offence', at: Date.now(), ip: client.ip, offence, account })
+    }
+    this.warden
+      .offend(client, offence, account)
+      .then(({ banned, slow }) => {
+        if (slow) session.slow = true
+        if (banned && !session.closed) this.cut(connection, client)
+      })
+      // A rejection that nobody takes would end the process.
+      .catch((error: unknown) => this.options.onFailure('offence', error))
   }
 
   /** Somebody tries to log in: holds the attempt while the account is guessed at. */
   async login(session: Session, account: string | undefined, tarpit: Tarpit): Promise<void> {
-    if (account !== undefined) session.triedAccount = account
+    // An attempt is several commands; the one that names the account is held, once.
+    if (account === undefined) return
+    session.triedAccount = account
     const { jail } = this.options.policy()
     const { client } = session
-    const holds = session.slow || (account !== undefined && this.slow.has(account))
-    if (!holds || !isEnforced(jail.mode, client.ip) || !tarpit.accepts(jail.slowMs)) return
-    await tarpit.hold(session, jail.slowMs)
+    if (!isEnforced(jail.mode, client.ip) || !(session.slow || this.slow.has(account))) return
+    const waitMs = Math.min(jail.slowMs, tarpit.longestMs)
+    if (tarpit.accepts(waitMs)) await tarpit.hold(session, waitMs)
   }
 
   /** A session that has just earned a ban goes on no longer, unless its user has logged in meanwhile. */
@@ -105,4 +117,11 @@ export class Jail {
     const answer: Answer = { code: DENYSOFTDISCONNECT, message: smtpReply(421, '4.7.0 Your address is banned') }
     endSession(connection, answer)
   }
+}
+
+const ENFORCE: Mode = { kind: 'enforce' }
+
+/** How a ban is applied: what a person or another program says holds, unless the jail is off. */
+export function modeOf(ban: Ban, jail: Mode): Mode {
+  return isAutomatic(ban) || jail.kind === 'off' ? jail : ENFORCE
 }

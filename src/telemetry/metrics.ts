@@ -69,6 +69,7 @@ function makeReader(registry: Registry): Reader {
   for (const command of ['VRFY', 'EXPN']) probes.cell(command)
   const bans = counter('bans_total', 'Bans made by this process', ['origin']).register(registry)
   const unbans = counter('unbans_total', 'Bans lifted by this process').register(registry).cell()
+  const offences = counter('offences_total', 'What clients did wrong, by what it was', ['offence']).register(registry)
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -94,6 +95,9 @@ function makeReader(registry: Registry): Reader {
         return
       case 'unban':
         unbans.value++
+        return
+      case 'offence':
+        offences.cell(event.offence).value++
         return
       case 'notice':
         notices.value++

@@ -48,8 +48,9 @@ export class Warden {
   async offend(client: Client, offence: Offence, account: string | undefined): Promise<Consequence> {
     const { policy, bans } = this.options
     const jail = policy()
-    if (jail.mode.kind === 'off' || bans.findAddress(client.address)) return NONE
+    if (jail.mode.kind === 'off') return NONE
     const safe = this.options.protection(client.address) !== undefined
+    if (!safe && bans.findAddress(client.address)) return NONE
     const charges = chargesFor(jail, client, offence, account).filter(({ overflow }) => !safe || overflow !== 'ban')
     const answers = await this.ask(charges.map(({ ask }) => ask))
     const over = (overflow: Charge['overflow']) =>
