@@ -50,7 +50,7 @@ export function readTarget(input: string): ReadTarget {
   if (prefix !== 'account' && DOMAIN.test(name) && !/\.\d+$/.test(name)) {
     return { target: { kind: 'domain', name, text: `domain:${name}` } }
   }
-  if (prefix === undefined && name.includes('@')) {
+  if (prefix === undefined && name.includes('@') && name.length <= MOST_ACCOUNT) {
     return { problem: `"${text}" may be an account or a sender: write account:${name}, or domain:… for a whole domain` }
   }
   const how = 'write an address (192.0.2.7), a network (192.0.2.0/24), account:NAME or domain:example.com'

@@ -38,6 +38,8 @@ const NONE: Consequence = { banned: false, slow: false }
 export class Warden {
   private readonly clock: Clock
   private readonly random: () => number
+  /** Clients that are being banned: offences come in parallel, and a second ban would be twice as long. */
+  private readonly underWay = new Map<string, Promise<boolean>>()
 
   constructor(private readonly options: WardenOptions) {
     this.clock = options.clock ?? Date.now
@@ -64,9 +66,20 @@ export class Warden {
   async ban(client: Client, origin: string, reason: string): Promise<boolean> {
     if (this.options.protection(client.address) !== undefined) return false
     if (this.options.bans.findAddress(client.address)) return true
-    const jail = this.options.policy()
     const own = clientText(client)
+    let made = this.underWay.get(own)
+    if (!made) {
+      made = this.sentenceAll(client, own, origin, reason).finally(() => this.underWay.delete(own))
+      this.underWay.set(own, made)
+    }
+    return made
+  }
+
+  private async sentenceAll(client: Client, own: string, origin: string, reason: string): Promise<boolean> {
+    const jail = this.options.policy()
     const answers = await this.ask([recordAsk(own, jail), offenderAsk(client, jail)])
+    // Another process was first.
+    if (this.options.bans.findAddress(client.address)) return true
     // Without the store nobody knows what was before: the first ban, then.
     const posted = [this.sentence(own, origin, reason, answers?.[0]?.count ?? 0, jail)]
     if (answers?.[1]?.ok === false) {
