@@ -57,7 +57,8 @@ export function bansCommand(): Command {
       .option('--dir <dir>', 'Haraka directory', '.')
       .option('--nft', 'as commands for nft: a table with a set for each family (default: one network a line)')
       .option('--table <name>', 'name of the nft table', readName, 'sluice')
-      .action(exportBans),
+      // `bans` has that option too, and takes it wherever it stands.
+      .action((_, of: Command) => exportBans(of.optsWithGlobals())),
   )
   return command
 }
@@ -114,7 +115,13 @@ function row({ target, until, origin, reason }: Ban, now: number): string[] {
   return [target.text, humanTime(Math.max(0, until - now)), origin, reason === '' ? '-' : reason]
 }
 
-async function exportBans({ dir, nft, table: name }: { dir: string; nft?: true; table: string }): Promise<void> {
+interface ExportOptions {
+  readonly dir: string
+  readonly nft?: true
+  readonly table: string
+}
+
+async function exportBans({ dir, nft, table: name }: ExportOptions): Promise<void> {
   await atDesk(dir, async (desk, { trusted, jail }) => {
     const bans = (await desk.list()).filter((ban) => isApplied(ban, jail.mode))
     if (nft) return print(nftSet(bans, [...trusted.ranges(), ...jail.never.ranges()], name, Date.now()))

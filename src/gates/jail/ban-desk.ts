@@ -64,16 +64,16 @@ export class BanDesk {
   }
 
   /**
-   * The same for a program, which knows only what it has banned itself: a ban of another origin that ends later stays,
-   * and is returned. An automatic one counts only when it `holds`, which in shadow it does not.
+   * The same for a program, which knows only what it has banned itself, and will lift it: what a person or another
+   * program has banned stays, and so does an automatic ban that ends later, if it `holds`, which in shadow it does not.
+   * Then that one is returned.
    */
   async banFor(request: BanRequest, holds: (ban: Ban) => boolean): Promise<{ ban: Ban; changed: boolean } | Problem> {
     const ban = this.examine(request)
     if ('problem' in ban) return ban
     const known = await this.find(ban.target)
-    if (known && known.origin !== ban.origin && known.until >= ban.until && holds(known)) {
-      return { ban: known, changed: false }
-    }
+    const stays = known && known.origin !== ban.origin && (!isAutomatic(known) || known.until >= ban.until)
+    if (stays && holds(known)) return { ban: known, changed: false }
     await this.store.post([entryOf(ban)])
     return { ban, changed: true }
   }

@@ -93,11 +93,19 @@ describe('ban desk', () => {
       return 'problem' in done ? assert.fail(done.problem) : [done.ban.origin, done.ban.until - AT, done.changed]
     }
 
-    it('does not shorten what another has banned', async () => {
+    it('changes nothing that another has banned, for it would lift it', async () => {
       await desk.ban(request({ origin: 'operator', forMs: HOUR }))
       assert.deepEqual(await banFor({ forMs: MINUTE }), ['operator', HOUR, false])
+      assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['operator', HOUR, false])
+      await desk.unban('192.0.2.7')
       assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['fail2ban', 2 * HOUR, true])
       assert.deepEqual(await banFor({ forMs: MINUTE }), ['fail2ban', MINUTE, true], 'its own it may')
+    })
+
+    it('prolongs what the jail has banned, and never shortens it', async () => {
+      await store.post([entryOf(banOn('192.0.2.7', { origin: 'jail' }))])
+      assert.deepEqual(await banFor({ forMs: MINUTE }), ['jail', HOUR, false])
+      assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['fail2ban', 2 * HOUR, true])
     })
 
     it('is not put off by a ban in shadow', async () => {
