@@ -7,6 +7,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { ready } = require('./ready')
+const { ensureDebian } = require('./debian')
 const { ensureRedis } = require('./redis')
 
 const ROOT = path.join(__dirname, '..')
@@ -25,7 +26,9 @@ function main(wanted) {
   const steps = wanted.length > 0 ? STEPS.filter((name) => wanted.includes(name)) : STEPS
   try {
     ready((line) => console.log(`== ${line}`))
-    if (steps.some((name) => !WITHOUT_REDIS.includes(name))) ensureRedis((line) => console.log(`== ${line}`))
+    const say = (line) => console.log(`== ${line}`)
+    if (steps.some((name) => !WITHOUT_REDIS.includes(name))) ensureRedis(say)
+    if (steps.includes('e2e')) ensureDebian(['fail2ban', 'nftables', 'curl'], say)
   } catch (error) {
     console.error(`test: ${error.message}`)
     counts.failed++

@@ -1,8 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander'
+import type { Policy } from '../config/compile'
 import { readDuration } from '../config/units'
 import { BanDesk, MOST_BAN_MS, banForMachines } from '../gates/jail/ban-desk'
 import { protectionOf } from '../gates/jail/jail-policy'
-import type { Ban } from '../policy/ban'
+import { type Ban, isAutomatic } from '../policy/ban'
+import type { Mode } from '../policy/mode'
 import { nftSet } from './bans/nft'
 import { withStore } from './open'
 import { CliError, humanTime, print, printJson, say, table } from './terminal'
@@ -55,7 +57,8 @@ export function bansCommand(): Command {
       .option('--dir <dir>', 'Haraka directory', '.')
       .option('--nft', 'as commands for nft: a table with a set for each family (default: one network a line)')
       .option('--table <name>', 'name of the nft table', readName, 'sluice')
-      .action(exportBans),
+      // `bans` has that option too, and takes it wherever it stands.
+      .action((_, of: Command) => exportBans(of.optsWithGlobals())),
   )
   return command
 }
@@ -72,10 +75,12 @@ interface BanOptions extends Common {
 }
 
 async function ban(who: string, { dir, json, dryRun, ...options }: BanOptions): Promise<void> {
-  await atDesk(dir, async (desk) => {
+  await atDesk(dir, async (desk, { jail }) => {
     const request = { target: who, forMs: options.for, reason: options.reason, origin: options.origin }
     const done = dryRun ? desk.examine(request) : await desk.ban(request)
     if ('problem' in done) throw new CliError(done.problem)
+    if (jail.mode.kind === 'off')
+      say('jail.mode is off in config/sluice.yaml: nobody is refused until that is changed.')
     if (json) return printJson({ dryRun: dryRun === true, ...banForMachines(done) })
     print(`${dryRun ? 'would ban' : 'banned'} ${done.target.text} until ${utc(done.until)}`)
     if (!dryRun)
@@ -85,20 +90,14 @@ async function ban(who: string, { dir, json, dryRun, ...options }: BanOptions): 
 
 async function unban(who: string, { dir, json, dryRun }: Common & { readonly dryRun?: true }): Promise<void> {
   await atDesk(dir, async (desk) => {
-    if (dryRun) {
-      const known = (await desk.list()).filter(({ target }) => target.text === who || target.text === `domain:${who}`)
-      if (json) return printJson({ dryRun: true, found: known.length > 0 })
-      return print(known.length > 0 ? `would unban ${known[0]!.target.text}` : `${who} is not banned`)
-    }
-    const done = await desk.unban(who)
+    const done = dryRun ? await desk.look(who) : await desk.unban(who)
     if ('problem' in done) throw new CliError(done.problem)
-    if (json) printJson(done)
-    else if (done.found) print(`unbanned ${done.target}`)
-    if (!done.found) {
-      const holds =
-        done.target.includes(':') && !/[./]/.test(done.target) ? '' : ' (a ban of its network is another: sluice bans)'
-      throw new CliError(`${done.target} is not banned${holds}`)
-    }
+    const { target, found } = done
+    if (json) printJson({ dryRun: dryRun === true, target, found })
+    else if (found) print(`${dryRun ? 'would unban' : 'unbanned'} ${target}`)
+    if (found) return
+    const wider = /^(?:account|domain):/.test(target) ? '' : ' (a ban of its network is another: sluice bans)'
+    throw new CliError(`${target} is not banned${wider}`)
   })
 }
 
@@ -116,16 +115,29 @@ function row({ target, until, origin, reason }: Ban, now: number): string[] {
   return [target.text, humanTime(Math.max(0, until - now)), origin, reason === '' ? '-' : reason]
 }
 
-async function exportBans({ dir, nft, table: name }: { dir: string; nft?: true; table: string }): Promise<void> {
-  await atDesk(dir, async (desk) => {
-    const bans = await desk.list()
-    if (nft) return print(nftSet(bans, name, Date.now()))
+interface ExportOptions {
+  readonly dir: string
+  readonly nft?: true
+  readonly table: string
+}
+
+async function exportBans({ dir, nft, table: name }: ExportOptions): Promise<void> {
+  await atDesk(dir, async (desk, { trusted, jail }) => {
+    const bans = (await desk.list()).filter((ban) => isApplied(ban, jail.mode))
+    if (nft) return print(nftSet(bans, [...trusted.ranges(), ...jail.never.ranges()], name, Date.now()))
     for (const { target } of bans) if (target.kind === 'network') print(target.text)
   })
 }
 
-async function atDesk(dir: string, work: (desk: BanDesk) => Promise<void>): Promise<void> {
-  await withStore(dir, (store, { trusted, jail }) => work(new BanDesk(store, protectionOf(trusted, jail.never))))
+async function atDesk(dir: string, work: (desk: BanDesk, policy: Policy) => Promise<void>): Promise<void> {
+  await withStore(dir, (store, policy) =>
+    work(new BanDesk(store, protectionOf(policy.trusted, policy.jail.never)), policy),
+  )
+}
+
+/** A firewall knows no shadow, and no share of clients: what the jail does not apply to everybody must not go there. */
+function isApplied(ban: Ban, { kind }: Mode): boolean {
+  return kind !== 'off' && (kind === 'enforce' || !isAutomatic(ban))
 }
 
 function utc(at: number): string {

@@ -6,6 +6,8 @@ export interface ApiCall {
   readonly method: string
   /** What follows `/api/`, decoded. */
   readonly path: string
+  /** What follows `?`. */
+  readonly query: URLSearchParams
   /** The JSON object of the body; empty without one. */
   readonly body: Readonly<Record<string, unknown>>
 }
@@ -14,6 +16,8 @@ export interface ApiReply {
   readonly status: number
   /** Sent as JSON. Errors are `{error}`: what is wrong and how to mend it. */
   readonly body: unknown
+  /** The rest of the request is not read: the socket ends with this answer. */
+  readonly ends?: true
 }
 
 /** Whoever serves the API. What it throws becomes 503: the store is away, say. */
@@ -45,10 +49,12 @@ export class ApiDoor {
       case 'ok':
     }
     try {
-      const path = decodeURIComponent(request.url!.slice(API_PREFIX.length).split('?', 1)[0]!)
+      const [where, query] = request.url!.slice(API_PREFIX.length).split(/\?(.*)/s) as [string, string?]
+      const path = decodeURIComponent(where)
       const body = await readBody(request)
       if ('status' in body) return body
-      return await this.api({ method: request.method ?? 'GET', path, body: body.object })
+      const { method = 'GET' } = request
+      return await this.api({ method, path, query: new URLSearchParams(query), body: body.object })
     } catch (error) {
       if (error instanceof URIError) return refusal(400, 'the path is not well encoded')
       return refusal(503, error instanceof Error ? error.message : String(error))
@@ -63,9 +69,10 @@ export function refusal(status: number, error: string): ApiReply {
 async function readBody(request: IncomingMessage): Promise<{ readonly object: Record<string, unknown> } | ApiReply> {
   const parts: Buffer[] = []
   let length = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
+  // Leaving the loop would end the socket, and nobody would read why.
+  for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += part.length
-    if (length > MOST_BODY) return refusal(413, `a body has at most ${MOST_BODY} bytes`)
+    if (length > MOST_BODY) return { ...refusal(413, `a body has at most ${MOST_BODY} bytes`), ends: true }
     parts.push(part)
   }
   if (length === 0) return { object: {} }

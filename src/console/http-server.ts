@@ -162,7 +162,10 @@ function requestListener(options: HttpOptions): (request: IncomingMessage, respo
   ])
   return (request, response) => {
     if (options.api && request.url!.startsWith(API_PREFIX)) {
-      void options.api.answer(request).then(({ status, body }) => send(request, response, json(status, body)))
+      void options.api.answer(request).then(({ status, body, ends }) => {
+        if (ends) response.setHeader('Connection', 'close')
+        send(request, response, json(status, body))
+      })
       return
     }
     const route = routes.get(request.url!.split('?', 1)[0]!)

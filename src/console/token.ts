@@ -33,7 +33,10 @@ function readOrMake(file: string): string {
   }
 }
 
-/** Failed attempts in a minute before everybody has to wait: a token cannot be guessed, and the log stays readable. */
+/**
+ * Wrong tokens in a minute before the answer is to wait. Who has the right one never waits: somebody who guesses must not
+ * keep the programs out that ban him, and so long a token is not found by guessing.
+ */
 const MOST_FAILURES = 20
 const MINUTE_MS = 60_000
 
@@ -48,10 +51,10 @@ export class TokenGuard {
   check(authorization: string | undefined, now: number): 'ok' | 'wrong' | 'later' {
     const minute = Math.floor(now / MINUTE_MS)
     if (minute !== this.minute) [this.minute, this.failures] = [minute, 0]
-    if (this.failures >= MOST_FAILURES) return 'later'
     const given = Buffer.from(/^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1] ?? '')
     const wanted = Buffer.from(this.token)
     if (given.length === wanted.length && timingSafeEqual(given, wanted)) return 'ok'
+    if (this.failures >= MOST_FAILURES) return 'later'
     this.failures++
     return 'wrong'
   }

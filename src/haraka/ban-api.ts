@@ -1,44 +1,65 @@
 import { type Api, type ApiCall, type ApiReply, refusal } from '../console/api'
 import { type BanDesk, type BanRequest, type Problem, banForMachines } from '../gates/jail/ban-desk'
+import type { Ban } from '../policy/ban'
+import type { Mode } from '../policy/mode'
 import type { EventStream } from '../telemetry/events'
+import { modeOf } from './jail'
 
 /** Runs something at the desk; where no store is open, one is opened for as long as it takes. */
 export type AtDesk = <T>(work: (desk: BanDesk) => Promise<T>) => Promise<T>
+
+export interface BanApiOptions {
+  readonly atDesk: AtDesk
+  readonly stream: EventStream
+  /** Of the jail, at the moment. */
+  readonly mode: () => Mode
+}
 
 const DEFAULT_ORIGIN = 'http'
 const KEYS = ['target', 'seconds', 'reason', 'origin']
 
 /**
- * `GET /api/bans`, `POST /api/bans`, `DELETE /api/bans/TARGET`: the block list for other programs, such as an action of
- * fail2ban.
+ * `GET /api/bans`, `POST /api/bans`, `DELETE /api/bans/TARGET`, `DELETE /api/bans/TARGET?origin=WORD`: the block list for
+ * other programs, such as an action of fail2ban.
  */
-export function banApi(atDesk: AtDesk, stream: EventStream): Api {
+export function banApi(options: BanApiOptions): Api {
   return async (call) => {
     const [noun, target, ...rest] = call.path.split(/\/(.*)/s)
     if (noun !== 'bans' || (rest.length > 0 && rest[0] !== '')) return refusal(404, 'there is /api/bans, and no more')
     if (call.method === 'GET' && target === undefined) {
-      return { status: 200, body: (await atDesk((desk) => desk.list())).map(banForMachines) }
+      return { status: 200, body: (await options.atDesk((desk) => desk.list())).map(banForMachines) }
     }
-    if (call.method === 'POST' && target === undefined) return post(call, atDesk, stream)
-    if (call.method === 'DELETE' && target !== undefined && target !== '') return remove(target, atDesk, stream)
+    if (call.method === 'POST' && target === undefined) return post(call, options)
+    if (call.method === 'DELETE' && target !== undefined && target !== '') return remove(target, call, options)
     return refusal(405, 'GET and POST /api/bans, DELETE /api/bans/TARGET')
   }
 }
 
-async function post({ body }: ApiCall, atDesk: AtDesk, stream: EventStream): Promise<ApiReply> {
+async function post({ body }: ApiCall, { atDesk, stream, mode }: BanApiOptions): Promise<ApiReply> {
   const request = readRequest(body)
   if ('problem' in request) return refusal(400, request.problem)
-  const ban = await atDesk((desk) => desk.ban(request))
-  if ('problem' in ban) return refusal(400, ban.problem)
-  stream.emit({ kind: 'ban', at: ban.since, ban, before: 0 })
+  const holds = (ban: Ban) => modeOf(ban, mode()).kind === 'enforce'
+  const done = await atDesk((desk) => desk.banFor(request, holds))
+  if ('problem' in done) return refusal(400, done.problem)
+  const { ban, changed } = done
+  // He is shut out already, on another's word.
+  if (!changed) return { status: 200, body: banForMachines(ban) }
+  stream.emit({ kind: 'ban', at: ban.since, ban, before: 0, mode: modeOf(ban, mode()) })
   return { status: 201, body: banForMachines(ban) }
 }
 
-async function remove(target: string, atDesk: AtDesk, stream: EventStream): Promise<ApiReply> {
-  const done = await atDesk((desk) => desk.unban(target))
+async function remove(target: string, { query }: ApiCall, { atDesk, stream }: BanApiOptions): Promise<ApiReply> {
+  const strange = [...query.keys()].find((name) => name !== 'origin')
+  if (strange !== undefined) return refusal(400, `unknown parameter "${strange}": there is origin`)
+  const origin = query.get('origin') ?? undefined
+  const done = await atDesk((desk) => desk.unban(target, origin))
   if ('problem' in done) return refusal(400, done.problem)
-  if (done.found) stream.emit({ kind: 'unban', at: Date.now(), target: done.target, origin: DEFAULT_ORIGIN })
-  return done.found ? { status: 200, body: { target: done.target } } : refusal(404, `${done.target} is not banned`)
+  if (done.found) {
+    stream.emit({ kind: 'unban', at: Date.now(), target: done.target, origin: origin ?? DEFAULT_ORIGIN })
+    return { status: 200, body: { target: done.target } }
+  }
+  const { stays } = done
+  return refusal(404, `${done.target} is ${stays ? `banned by ${stays.origin}, which stays` : 'not banned'}`)
 }
 
 function readRequest(body: Readonly<Record<string, unknown>>): BanRequest | Problem {

@@ -2,12 +2,14 @@ import type { Offence } from '../gates/jail/jail-policy'
 import type { Answer } from './guard'
 import { watchReplies } from './replies'
 import type { Session, Sessions } from './session'
-import type { Connection } from './types'
+import type { Connection, EnvelopeAddress } from './types'
 
 /** What our own replies end with: who was refused by us has done nothing more wrong. */
 const OWN_REPLY = /\(sluice \S+ \S+\)$/
 /** Haraka's own, where no plugin takes the recipient, and what others say. */
 const RELAY_REPLY = /^(?:I cannot deliver mail for|.{0,200}\brelay)/i
+/** A full mailbox, a rule of policy: the enhanced code (RFC 3463 §3) is none of class 1, addressing. */
+const NO_MATTER_OF_ADDRESS = /^5\.(?!1\.)\d{1,3}\.\d{1,3}\b/
 /** So many commands that move no mail are one offence: a few are normal. */
 const JUNK_PER_OFFENCE = 20
 
@@ -64,13 +66,22 @@ export class Conduct {
   /** Counts something that moves no mail. */
   countJunk(connection: Connection): void {
     const session = this.sessions.of(connection)
-    const { accept } = connection.msg_count
-    if (accept > session.delivered) {
-      session.delivered = accept
-      session.junk = 0
-    }
+    this.forgiveJunk(connection, session)
     session.junk++
-    if (session.junk % JUNK_PER_OFFENCE === 0) this.tell(connection, session, 'junk')
+    if (++session.idle % JUNK_PER_OFFENCE === 0) this.tell(connection, session, 'junk')
+  }
+
+  /** A deferral moves no mail, and is no offence: it is we who were not ready. */
+  private countDeferral(connection: Connection, session: Session): void {
+    this.forgiveJunk(connection, session)
+    session.junk++
+  }
+
+  private forgiveJunk({ msg_count: { accept } }: Connection, session: Session): void {
+    if (accept <= session.delivered) return
+    session.delivered = accept
+    session.junk = 0
+    session.idle = 0
   }
 
   /** Returns whether the reply counts against the session's bounds. */
@@ -80,12 +91,12 @@ export class Conduct {
       this.countJunk(connection)
       return true
     }
-    if (code < 500) this.countJunk(connection)
+    if (code < 500) this.countDeferral(connection, session)
     else {
       session.errors++
       const offence = offenceOf(connection, code, text)
       if (offence === 'unknown_recipient' || offence === 'relay') session.unknownRecipients++
-      if (offence) this.tell(connection, session, offence)
+      if (offence && !(offence === 'unknown_recipient' && isBounce(connection))) this.tell(connection, session, offence)
     }
     this.countAuth(connection, session)
     return true
@@ -102,11 +113,23 @@ export class Conduct {
   }
 }
 
+/**
+ * Whoever forges our addresses has honest servers send their bounces here; they must not be banned for it. Bounces have a
+ * limit of their own.
+ */
+function isBounce({ transaction }: Connection): boolean {
+  const from = transaction?.mail_from as EnvelopeAddress | null | undefined
+  return from !== null && from !== undefined && !from.user
+}
+
 /** Which offence a refusal answers, if any. */
 function offenceOf(connection: Connection, code: number, text: string): Offence | undefined {
   if (OWN_REPLY.test(text)) return undefined
   const command = (connection.current_line ?? '').slice(0, 4).toUpperCase()
-  if (command === 'RCPT' && !connection.relaying) return RELAY_REPLY.test(text) ? 'relay' : 'unknown_recipient'
+  if (command === 'RCPT' && !connection.relaying) {
+    if (RELAY_REPLY.test(text)) return 'relay'
+    return NO_MATTER_OF_ADDRESS.test(text) ? undefined : 'unknown_recipient'
+  }
   if (command === 'VRFY' || command === 'EXPN') return 'probe'
   // Content and policy are refused with 55x, a login with 535; what is wrong with the dialogue itself with 50x (RFC 5321
   // §4.2.1).

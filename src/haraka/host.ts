@@ -107,7 +107,9 @@ export class Host {
   private openApi(hasWorkers: boolean): ApiDoor | undefined {
     try {
       const token = readToken(path.resolve(this.home, this.started.http.token_file))
-      return new ApiDoor(token, banApi(hasWorkers ? this.atBorrowedDesk() : this.atOwnDesk, this.stream))
+      const atDesk = hasWorkers ? this.atBorrowedDesk() : this.atOwnDesk
+      const mode = () => this.runtime.policy.jail.mode
+      return new ApiDoor(token, banApi({ atDesk, stream: this.stream, mode }))
     } catch (error) {
       this.notice(`http: /api is not served: ${error instanceof Error ? error.message : String(error)}`)
       return undefined

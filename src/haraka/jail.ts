@@ -1,12 +1,13 @@
 import { BanList } from '../gates/jail/ban-list'
 import { type Offence, protectionOf } from '../gates/jail/jail-policy'
+import { clientText } from '../gates/jail/evidence'
 import { SlowList } from '../gates/jail/slow-list'
 import { Warden } from '../gates/jail/warden'
 import type { Policy } from '../config/compile'
 import type { CidrMap } from '../keys/address'
 import type { Mailbox } from '../keys/mailbox'
-import type { Ban } from '../policy/ban'
-import { isEnforced } from '../policy/mode'
+import { type Ban, isAutomatic } from '../policy/ban'
+import { type Mode, isEnforced } from '../policy/mode'
 import type { Client } from '../policy/subject'
 import type { Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
@@ -23,6 +24,10 @@ export interface JailOptions {
   readonly stream: EventStream
   /** Addresses that speak for others by the PROXY protocol or XCLIENT. */
   readonly proxies: CidrMap<true>
+  /** Whether clients' conduct is remembered. */
+  readonly remembers: () => boolean
+  /** Whether a client has proven itself, as far as this process has heard. */
+  readonly isProven: (client: Client) => boolean
   readonly onFailure: (what: string, error: unknown) => void
 }
 
@@ -44,7 +49,9 @@ export class Jail {
       store,
       bans: this.bans,
       protection: (address) => this.protection(address),
-      onBan: (ban, before) => stream.emit({ kind: 'ban', at: ban.since, ban, before }),
+      reputation: () => (options.remembers() ? policy().reputation : undefined),
+      onBan: (ban, before) =>
+        stream.emit({ kind: 'ban', at: ban.since, ban, before, mode: modeOf(ban, policy().jail.mode) }),
       onFailure,
     })
   }
@@ -74,28 +81,47 @@ export class Jail {
     if (this.bans.size === 0) return undefined
     // Who has logged in is known, whoever else misbehaves at his address.
     const own = account === undefined ? this.bans.findAddress(client.address) : this.bans.findAccount(account)
-    if (own && (own.target.kind !== 'network' || this.protection(client.address) === undefined)) return own
+    if (own && this.holds(own, client)) return own
     return sender && account === undefined && !client.trusted ? this.bans.findDomain(sender) : undefined
+  }
+
+  private holds(ban: Ban, client: Client): boolean {
+    if (ban.target.kind !== 'network') return true
+    if (this.protection(client.address) !== undefined) return false
+    // Whoever rents a few of its neighbours must not have a partner shut out.
+    const isOfMany = ban.target.text !== clientText(client)
+    return !(isOfMany && isAutomatic(ban) && this.options.isProven(client))
   }
 
   /** Counts an offence. What it leads to happens later, on its own. */
   offend(connection: Connection, session: Session, offence: Offence): void {
     const { client, triedAccount } = session
     if (connection.relaying || client.trusted) return
-    void this.warden.offend(client, offence, triedAccount).then(({ banned, slow }) => {
-      if (slow) session.slow = true
-      if (banned && !session.closed) this.cut(connection, client)
-    })
+    const account = offence === 'auth' ? triedAccount : undefined
+    // Other programs ban by these lines, so there is none of who is never banned.
+    if (this.protection(client.address) === undefined) {
+      this.options.stream.emit({ kind: 'offence', at: Date.now(), ip: client.ip, offence, account })
+    }
+    this.warden
+      .offend(client, offence, account)
+      .then(({ banned, slow }) => {
+        if (slow) session.slow = true
+        if (banned && !session.closed) this.cut(connection, client)
+      })
+      // A rejection that nobody takes would end the process.
+      .catch((error: unknown) => this.options.onFailure('offence', error))
   }
 
   /** Somebody tries to log in: holds the attempt while the account is guessed at. */
   async login(session: Session, account: string | undefined, tarpit: Tarpit): Promise<void> {
-    if (account !== undefined) session.triedAccount = account
+    // An attempt is several commands; the one that names the account is held, once.
+    if (account === undefined) return
+    session.triedAccount = account
     const { jail } = this.options.policy()
     const { client } = session
-    const holds = session.slow || (account !== undefined && this.slow.has(account))
-    if (!holds || !isEnforced(jail.mode, client.ip) || !tarpit.accepts(jail.slowMs)) return
-    await tarpit.hold(session, jail.slowMs)
+    if (!isEnforced(jail.mode, client.ip) || !(session.slow || this.slow.has(account))) return
+    const waitMs = Math.min(jail.slowMs, tarpit.longestMs)
+    if (tarpit.accepts(waitMs)) await tarpit.hold(session, waitMs)
   }
 
   /** A session that has just earned a ban goes on no longer, unless its user has logged in meanwhile. */
@@ -105,4 +131,11 @@ export class Jail {
     const answer: Answer = { code: DENYSOFTDISCONNECT, message: smtpReply(421, '4.7.0 Your address is banned') }
     endSession(connection, answer)
   }
+}
+
+const ENFORCE: Mode = { kind: 'enforce' }
+
+/** How a ban is applied: what a person or another program says holds, unless the jail is off. */
+export function modeOf(ban: Ban, jail: Mode): Mode {
+  return isAutomatic(ban) || jail.kind === 'off' ? jail : ENFORCE
 }

@@ -1,6 +1,6 @@
 import type { Policy } from '../config/compile'
 import { bearersOf, meritAsk } from '../gates/reputation/merits'
-import { NEUTRAL, type Reputation, reputationOf, reputationSignal } from '../gates/reputation/reputation'
+import { NEUTRAL, PROVEN_MEAN, type Reputation, reputationOf, reputationSignal } from '../gates/reputation/reputation'
 import type { Offence } from '../gates/jail/jail-policy'
 import { CLIENT_TIER, tierText } from '../gates/limits/rule'
 import type { KnownMerit } from '../policy/decision'
@@ -13,7 +13,7 @@ import type { Connection, Transaction } from './types'
 
 /** Clients whose reputation this process remembers between sessions, the latest ones. */
 const MOST_KNOWN = 50_000
-const KNOWN_MS = 600_000
+const KNOWN_MS = 24 * 3_600_000
 const MOST_DOMAINS = 10
 /** What an offence weighs against a message that was taken. */
 const BADNESS: Readonly<Record<Offence, number>> = {
@@ -55,6 +55,11 @@ export class Reputations {
     const name = tierText(client.address, CLIENT_TIER)
     const known = this.young.get(name) ?? this.old.get(name)
     return known && known.until > Date.now() ? known.reputation : NEUTRAL
+  }
+
+  /** Whether a client itself has been good for long enough that its neighbours are not held against it. */
+  isProven(client: Client): boolean {
+    return this.knownOf(client).score >= PROVEN_MEAN / 2
   }
 
   /** Takes over what the store has told in this session. */

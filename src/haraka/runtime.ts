@@ -96,6 +96,8 @@ export class Runtime {
       store: () => this.serve().store,
       stream: this.stream,
       proxies,
+      remembers: () => this.reputations !== undefined,
+      isProven: (client) => this.reputations?.isProven(client) ?? false,
       onFailure: (hook, error) =>
         this.reportFailure({ plugin: 'jail', hook, failure: 'error', message: String(error) }),
     })

@@ -30,6 +30,8 @@ export interface Session {
   errors: number
   /** Commands that moved no mail, since the last message was taken. */
   junk: number
+  /** Of them, those that were not deferred: they count as offences. */
+  idle: number
   /** Messages taken when junk was last counted: who delivers is no nuisance, whatever he sends between. */
   delivered: number
   helos: number
@@ -118,6 +120,7 @@ export class Sessions {
       recipients: 0,
       errors: 0,
       junk: 0,
+      idle: 0,
       delivered: 0,
       helos: 0,
       authFailures: 0,

@@ -58,6 +58,19 @@ const NOT_PUBLIC: readonly string[] = [
   'unspecified',
 ]
 
+/** What {@link isPrivate} knows, as ranges. */
+export const PRIVATE_RANGES: readonly string[] = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '100.64.0.0/10',
+  '::1',
+  'fe80::/10',
+  'fc00::/7',
+]
+
 /** An address that can only be one of our own: RFC 1918, loopback, link-local, unique local, shared (RFC 6598). */
 export function isPrivate({ family, bytes }: Pick<IpAddress, 'family' | 'bytes'>): boolean {
   const address = family === 4 ? new ipaddr.IPv4([...bytes]) : new ipaddr.IPv6([...bytes])
@@ -116,6 +129,15 @@ export class CidrMap<T> {
       if (value !== undefined) return value
     }
     return undefined
+  }
+
+  /** Every range there is. */
+  *ranges(): Iterable<Cidr> {
+    for (const family of [4, 6] as const) {
+      for (const { bits, ranges } of this.tables[family]) {
+        for (const text of ranges.keys()) yield { family, bits, bytes: text.split('.').map(Number) }
+      }
+    }
   }
 
   get empty(): boolean {

@@ -20,7 +20,7 @@ export interface Ban {
 /** Origins that judge by themselves: their bans obey the mode of the jail. What a person or another program says holds at once. */
 const AUTOMATIC: readonly string[] = ['jail', 'dnsbl']
 
-export function isAutomatic({ origin }: Ban): boolean {
+export function isAutomatic({ origin }: Pick<Ban, 'origin'>): boolean {
   return AUTOMATIC.includes(origin)
 }
 
@@ -50,7 +50,7 @@ export function readTarget(input: string): ReadTarget {
   if (prefix !== 'account' && DOMAIN.test(name) && !/\.\d+$/.test(name)) {
     return { target: { kind: 'domain', name, text: `domain:${name}` } }
   }
-  if (prefix === undefined && name.includes('@')) {
+  if (prefix === undefined && name.includes('@') && name.length <= MOST_ACCOUNT) {
     return { problem: `"${text}" may be an account or a sender: write account:${name}, or domain:… for a whole domain` }
   }
   const how = 'write an address (192.0.2.7), a network (192.0.2.0/24), account:NAME or domain:example.com'
@@ -64,8 +64,9 @@ export function readOrigin(text: string): string | undefined {
 
 /** A reason as it is kept: one line of printable characters. */
 export function cleanReason(text: string): string {
-  return text
-    .replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ')
-    .trim()
+  // What is unseen, breaks lines or turns the direction of writing lies to who reads it in a terminal. Cut between characters.
+  return Array.from(text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').trim())
     .slice(0, MOST_REASON)
+    .join('')
+    .trim()
 }

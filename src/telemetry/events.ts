@@ -1,5 +1,6 @@
 import type { Ban } from '../policy/ban'
 import type { Outcome } from '../policy/decision'
+import type { Mode } from '../policy/mode'
 
 /** One stage of one subject was judged. `tookMs` includes the wait for the store. */
 export interface JudgedEvent {
@@ -55,6 +56,19 @@ export interface BanEvent {
   readonly ban: Ban
   /** How often the same has been banned before, as far as is remembered. */
   readonly before: number
+  /** How it is applied: what the jail bans by itself obeys its mode. */
+  readonly mode: Mode
+}
+
+/** A client did something wrong that counts against it. None of who is never banned. */
+export interface OffenceEvent {
+  readonly kind: 'offence'
+  readonly at: number
+  readonly ip: string
+  /** `auth`, `relay`, `unknown_recipient` … */
+  readonly offence: string
+  /** The account that it tried, of failed logins; as the client wrote it, but in lower case. */
+  readonly account: string | undefined
 }
 
 /** Somebody was taken off the block list by this process. */
@@ -85,7 +99,16 @@ export interface NoticeEvent {
 }
 
 export type TelemetryEvent =
-  JudgedEvent | StoreEvent | ConfigEvent | GuardEvent | ProbeEvent | BanEvent | UnbanEvent | ZoneEvent | NoticeEvent
+  | JudgedEvent
+  | StoreEvent
+  | ConfigEvent
+  | GuardEvent
+  | ProbeEvent
+  | BanEvent
+  | UnbanEvent
+  | OffenceEvent
+  | ZoneEvent
+  | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */
 export type Reader = (event: TelemetryEvent) => void

@@ -1,6 +1,15 @@
 import type { Decision, Outcome } from '../policy/decision'
 import type { Mode } from '../policy/mode'
-import type { BanEvent, ConfigEvent, GuardEvent, JudgedEvent, Reader, StoreEvent, ZoneEvent } from './events'
+import type {
+  BanEvent,
+  ConfigEvent,
+  GuardEvent,
+  JudgedEvent,
+  OffenceEvent,
+  Reader,
+  StoreEvent,
+  ZoneEvent,
+} from './events'
 import { oneLine, quoted, token } from './escape'
 
 /** Where lines go; the host's logger adds time and level. */
@@ -44,6 +53,8 @@ export function logLineReader(log: LineLog): Reader {
         return log.notice(`action=unban target=${token(event.target)} origin=${token(event.origin)}`)
       case 'zone':
         return sayZone(event, log)
+      case 'offence':
+        return sayOffence(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }
@@ -94,10 +105,20 @@ function sayStore({ state, reason, downMs }: StoreEvent, log: LineLog): void {
 }
 
 /** `target` and `duration_s` are what a firewall needs; other programs may match this line. */
-function banLine({ ban, before }: BanEvent): string {
+function banLine({ ban, before, mode }: BanEvent): string {
   const { target, origin, reason, since, until } = ban
   const duration = Math.ceil((until - since) / 1000)
-  return `action=ban target=${token(target.text)} origin=${token(origin)} duration_s=${duration} before=${before} why=${quoted(reason)}`
+  return `action=ban target=${token(target.text)} origin=${token(origin)} duration_s=${duration} before=${before} mode=${modeToken(mode)} why=${quoted(reason)}`
+}
+
+/** Offences that no other line tells of: Haraka's own on a failed login names no address. The rest is in the figures. */
+const TOLD_OFFENCES = ['auth', 'relay']
+
+/** One line for each, which took the client a whole command; so they are no more than Haraka's own lines about it. */
+function sayOffence({ offence, ip, account }: OffenceEvent, log: LineLog): void {
+  if (!TOLD_OFFENCES.includes(offence)) return
+  const named = account === undefined ? '-' : quoted(account)
+  log.notice(`action=offence offence=${offence} ip=${token(ip)} account=${named}`)
 }
 
 function sayZone({ label, to, why }: ZoneEvent, log: LineLog): void {

@@ -79,6 +79,7 @@ function makeReader(registry: Registry): Reader {
   const unbans = counter('unbans_total', 'Bans lifted by this process').register(registry).cell()
   const zoneIllnesses = counter('dns_zone_illnesses_total', 'Times a DNS list fell ill', ['zone', 'illness'])
   zoneIllnesses.register(registry)
+  const offences = counter('offences_total', 'What clients did wrong, by what it was', ['offence']).register(registry)
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -107,6 +108,9 @@ function makeReader(registry: Registry): Reader {
         return
       case 'zone':
         if (event.to !== 'well') zoneIllnesses.cell(event.label, event.to).value++
+        return
+      case 'offence':
+        offences.cell(event.offence).value++
         return
       case 'notice':
         notices.value++

@@ -9,8 +9,7 @@ import { wroteAsk, writesAsk } from '../correspondents/correspondents'
 import { findOverride, isEmpty } from '../limits/override'
 import { knownBecause } from '../known'
 import { type Dimension, NETWORK_TIER, type Overrides, tierText } from '../limits/rule'
-import { provenAsks } from '../reputation/merits'
-import type { ReputationPolicy } from '../reputation/reputation'
+import { type Memory, provenAsks } from '../reputation/merits'
 import { type ScoreWeights, scoreOf } from '../score/score-gate'
 
 /** Greylisting (RFC 6647): a stranger's first message for a recipient is deferred, and taken when he comes back. */
@@ -29,7 +28,7 @@ export interface Greylist {
   readonly vouched: number
   /** Points of the score; memory of the reputation that proves a partner. */
   readonly weights: ScoreWeights
-  readonly reputation: Pick<ReputationPolicy, 'halfLifeMs' | 'keepMs'>
+  readonly reputation: Memory
 }
 
 export const GREYLIST_PLUGIN = 'greylist'

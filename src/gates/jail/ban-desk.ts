@@ -1,4 +1,4 @@
-import { type Ban, type BanTarget, cleanReason, readOrigin, readTarget } from '../../policy/ban'
+import { type Ban, type BanTarget, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
 import { type Clock, MAX_BOARD_ENTRIES, type Store } from '../../store/store'
 import { BAN_PREFIX, banKey, banOf, entryOf } from './ban-entry'
 import type { Protection } from './jail-policy'
@@ -11,6 +11,15 @@ export interface BanRequest {
   readonly reason: string
   /** A token. */
   readonly origin: string
+}
+
+/** What came of a wish to lift a ban. */
+export interface Unbanned {
+  readonly target: string
+  /** There was one, and it is lifted. */
+  readonly found: boolean
+  /** There is one, of another origin. */
+  readonly stays?: Ban
 }
 
 /** Something that cannot be: what, and how to mend it. */
@@ -42,6 +51,7 @@ export class BanDesk {
     const known = readOrigin(origin)
     if (known === undefined)
       return { problem: 'an origin is one word of a-z, 0-9, dot, dash and underscore, at most 40' }
+    if (isAutomatic({ origin: known })) return { problem: `the origin ${known} is Sluice's own: write another word` }
     const since = this.clock()
     return { target: read.target, origin: known, reason: cleanReason(reason), since, until: since + Math.round(forMs) }
   }
@@ -53,12 +63,44 @@ export class BanDesk {
     return ban
   }
 
-  /** Lifts the ban of just this target. `found`: there was one. */
-  async unban(target: string): Promise<{ readonly target: string; readonly found: boolean } | Problem> {
+  /**
+   * The same for a program, which knows only what it has banned itself, and will lift it: what a person or another
+   * program has banned stays, and so does an automatic ban that ends later, if it `holds`, which in shadow it does not.
+   * Then that one is returned.
+   */
+  async banFor(request: BanRequest, holds: (ban: Ban) => boolean): Promise<{ ban: Ban; changed: boolean } | Problem> {
+    const ban = this.examine(request)
+    if ('problem' in ban) return ban
+    const known = await this.find(ban.target)
+    const stays = known && known.origin !== ban.origin && (!isAutomatic(known) || known.until >= ban.until)
+    if (stays && holds(known)) return { ban: known, changed: false }
+    await this.store.post([entryOf(ban)])
+    return { ban, changed: true }
+  }
+
+  /** Lifts the ban of just this target, whoever made it; with `origin` only one of that origin. */
+  async unban(target: string, origin?: string): Promise<Unbanned | Problem> {
     const read = readTarget(target)
     if ('problem' in read) return read
-    const known = await this.store.withdraw([banKey(read.target)])
-    return { target: read.target.text, found: known > 0 }
+    const { text } = read.target
+    const other = origin === undefined ? undefined : await this.find(read.target)
+    if (other && other.origin !== origin) return { target: text, found: false, stays: other }
+    return { target: text, found: (await this.store.withdraw([banKey(read.target)])) > 0 }
+  }
+
+  /** What {@link unban} would do; nothing is changed. */
+  async look(target: string): Promise<Unbanned | Problem> {
+    const read = readTarget(target)
+    if ('problem' in read) return read
+    return { target: read.target.text, found: (await this.find(read.target)) !== undefined }
+  }
+
+  /** The ban of just this target. */
+  async find(target: BanTarget): Promise<Ban | undefined> {
+    const key = banKey(target)
+    const entries = await this.store.readBoard(key, MAX_BOARD_ENTRIES)
+    const own = entries.find((entry) => entry.key === key)
+    return own && banOf(own)
   }
 
   /** All bans, the soonest to end first. */

@@ -17,7 +17,8 @@ export function entryOf({ target, origin, reason, since, until }: Ban): BoardEnt
 export function banOf({ key, text, expiresAt }: BoardEntry): Ban | undefined {
   if (!key.startsWith(BAN_PREFIX)) return undefined
   const read = readTarget(key.slice(BAN_PREFIX.length))
-  if (!('target' in read)) return undefined
+  // One who is named in two ways would stand there twice, and be lifted once.
+  if (!('target' in read) || banKey(read.target) !== key) return undefined
   const { origin, reason, since } = fieldsOf(text)
   if (typeof origin !== 'string' || readOrigin(origin) === undefined) return undefined
   if (typeof reason !== 'string' || typeof since !== 'number') return undefined

@@ -1,7 +1,7 @@
 import { CidrMap, type IpAddress } from '../../keys/address'
 import type { Mailbox } from '../../keys/mailbox'
 import type { BoardChange, BoardEntry, Clock } from '../../store/store'
-import type { Ban } from '../../policy/ban'
+import { type Ban, isAutomatic } from '../../policy/ban'
 import { BAN_PREFIX, banOf } from './ban-entry'
 
 const LEAST_SWEEP = 1000
@@ -11,7 +11,9 @@ const LEAST_SWEEP = 1000
  * to the store. Bounded by the board.
  */
 export class BanList {
-  private networks = new CidrMap<Ban>()
+  /** Apart from what judges by itself: that may be in shadow, and must not stand before what holds. */
+  private explicit = new CidrMap<Ban>()
+  private automatic = new CidrMap<Ban>()
   private readonly accounts = new Map<string, Ban>()
   private readonly domains = new Map<string, Ban>()
   private readonly all = new Map<string, Ban>()
@@ -27,7 +29,8 @@ export class BanList {
       case 'withdrawn':
         return this.remove(change.key)
       case 'all':
-        this.networks = new CidrMap()
+        this.explicit = new CidrMap()
+        this.automatic = new CidrMap()
         this.accounts.clear()
         this.domains.clear()
         this.all.clear()
@@ -41,9 +44,18 @@ export class BanList {
     return this.all.size
   }
 
-  /** The narrowest ban that holds the address. */
+  /** The narrowest ban that holds the address, among those of people and other programs; else of the automatic ones. */
   findAddress(address: IpAddress): Ban | undefined {
-    return this.networks.empty ? undefined : this.live(this.networks.find(address))
+    return this.findIn(this.explicit, address) ?? this.findIn(this.automatic, address)
+  }
+
+  private findIn(networks: CidrMap<Ban>, address: IpAddress): Ban | undefined {
+    // One that has ended makes way for a wider one; each round takes one out.
+    while (!networks.empty) {
+      const ban = networks.find(address)
+      if (!ban || this.live(ban)) return ban
+    }
+    return undefined
   }
 
   findAccount(account: string): Ban | undefined {
@@ -66,7 +78,7 @@ export class BanList {
     if (!ban || ban.until <= this.clock()) return
     this.all.set(entry.key, ban)
     const { target } = ban
-    if (target.kind === 'network') this.networks.set(target.range, ban)
+    if (target.kind === 'network') this.networksOf(ban).set(target.range, ban)
     else this.namesOf(target.kind).set(target.name, ban)
     if (this.all.size >= this.sweepAt) this.sweep()
   }
@@ -83,8 +95,12 @@ export class BanList {
     if (!ban) return
     this.all.delete(key)
     const { target } = ban
-    if (target.kind === 'network') this.networks.delete(target.range)
+    if (target.kind === 'network') this.networksOf(ban).delete(target.range)
     else this.namesOf(target.kind).delete(target.name)
+  }
+
+  private networksOf(ban: Ban): CidrMap<Ban> {
+    return isAutomatic(ban) ? this.automatic : this.explicit
   }
 
   private namesOf(kind: 'account' | 'domain'): Map<string, Ban> {

@@ -37,7 +37,7 @@ export class SlowList {
   private put({ key, expiresAt }: BoardEntry): void {
     if (!key.startsWith(SLOW_PREFIX)) return
     if (this.until.size >= MOST) this.dropEnded()
-    if (this.until.size < MOST) this.until.set(key, expiresAt)
+    if (this.until.size < MOST || this.until.has(key)) this.until.set(key, expiresAt)
   }
 
   private dropEnded(): void {

@@ -1,5 +1,6 @@
 import type { Client } from '../../policy/subject'
-import type { Answer, Ask, Clock, Store } from '../../store/store'
+import type { Answer, Ask, Clock, MeritAsk, Store } from '../../store/store'
+import { type Memory, meritAsk } from '../reputation/merits'
 import { type Ban, readTarget } from '../../policy/ban'
 import { entryOf } from './ban-entry'
 import type { BanList } from './ban-list'
@@ -13,6 +14,8 @@ export interface WardenOptions {
   readonly store: () => Store
   readonly bans: BanList
   readonly protection: Protection
+  /** How long conduct is remembered; undefined where it is not. */
+  readonly reputation?: () => Memory | undefined
   /** Called for each ban that this process makes. Must not throw. */
   readonly onBan: (ban: Ban, before: number) => void
   /** Called when the store could not be asked or told. Must not throw. */
@@ -38,6 +41,8 @@ const NONE: Consequence = { banned: false, slow: false }
 export class Warden {
   private readonly clock: Clock
   private readonly random: () => number
+  /** Clients that are being banned: offences come in parallel, and a second ban would be twice as long. */
+  private readonly underWay = new Map<string, Promise<boolean>>()
 
   constructor(private readonly options: WardenOptions) {
     this.clock = options.clock ?? Date.now
@@ -48,24 +53,47 @@ export class Warden {
   async offend(client: Client, offence: Offence, account: string | undefined): Promise<Consequence> {
     const { policy, bans } = this.options
     const jail = policy()
-    if (jail.mode.kind === 'off' || bans.findAddress(client.address)) return NONE
+    if (jail.mode.kind === 'off') return NONE
     const safe = this.options.protection(client.address) !== undefined
+    if (!safe && bans.findAddress(client.address)) return NONE
     const charges = chargesFor(jail, client, offence, account).filter(({ overflow }) => !safe || overflow !== 'ban')
-    const answers = await this.ask(charges.map(({ ask }) => ask))
+    const excuse = this.excuseFor(client, offence)
+    const asks = charges.map(({ ask }) => (excuse ? { ...ask, unless: [0] } : ask))
+    const answers = await this.ask(excuse ? [excuse, ...asks] : asks)
     const over = (overflow: Charge['overflow']) =>
-      charges.some((charge, index) => charge.overflow === overflow && answers?.[index]?.ok === false)
+      charges.some((charge, index) => charge.overflow === overflow && answers?.at(index - charges.length)?.ok === false)
     const banned = over('ban') && (await this.ban(client, 'jail', reasonFor(offence)))
     if (over('slow_account')) await this.slow(account!, jail)
     return { banned, slow: over('slow_account') || over('slow_client') }
+  }
+
+  /**
+   * A partner that has proven itself is not banned for what its users do through it: else anybody with an account there
+   * could have it banned. Who guesses passwords is no partner.
+   */
+  private excuseFor(client: Client, offence: Offence): MeritAsk | undefined {
+    const memory = offence === 'auth' ? undefined : this.options.reputation?.()
+    return memory && meritAsk('client', clientText(client), memory)
   }
 
   /** Bans a client, longer each time, and its network when it is one of many there. Returns whether it is banned. Never rejects. */
   async ban(client: Client, origin: string, reason: string): Promise<boolean> {
     if (this.options.protection(client.address) !== undefined) return false
     if (this.options.bans.findAddress(client.address)) return true
-    const jail = this.options.policy()
     const own = clientText(client)
+    let made = this.underWay.get(own)
+    if (!made) {
+      made = this.sentenceAll(client, own, origin, reason).finally(() => this.underWay.delete(own))
+      this.underWay.set(own, made)
+    }
+    return made
+  }
+
+  private async sentenceAll(client: Client, own: string, origin: string, reason: string): Promise<boolean> {
+    const jail = this.options.policy()
     const answers = await this.ask([recordAsk(own, jail), offenderAsk(client, jail)])
+    // Another process was first.
+    if (this.options.bans.findAddress(client.address)) return true
     // Without the store nobody knows what was before: the first ban, then.
     const posted = [this.sentence(own, origin, reason, answers?.[0]?.count ?? 0, jail)]
     if (answers?.[1]?.ok === false) {

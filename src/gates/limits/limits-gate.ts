@@ -5,8 +5,7 @@ import { type Gate, type GateAsk, meritIndex } from '../../policy/gate'
 import { isEnforced } from '../../policy/mode'
 import type { Stage, Subject } from '../../policy/subject'
 import type { Ask } from '../../store/store'
-import { provenAsks } from '../reputation/merits'
-import type { ReputationPolicy } from '../reputation/reputation'
+import { type Memory, provenAsks } from '../reputation/merits'
 import { findOverride, isEmpty } from './override'
 import {
   CLIENT_TIER,
@@ -42,9 +41,6 @@ interface PreparedTier {
   readonly ofAddress: boolean
 }
 
-/** How long conduct is remembered, for rules that hold only until somebody has proven himself. */
-export type ReputationMemory = Pick<ReputationPolicy, 'halfLifeMs' | 'keepMs'>
-
 /** Which senders an entry of the plan is for. */
 type Senders = 'any' | 'named' | 'null'
 
@@ -70,7 +66,7 @@ export function stageOf(rule: Pick<LimitRule, 'count' | 'per'>): Stage {
 }
 
 /** All limit rules of one plugin, as a gate. */
-export function limitsGate(plugin: string, rules: readonly LimitRule[], memory: ReputationMemory): Gate {
+export function limitsGate(plugin: string, rules: readonly LimitRule[], memory: Memory): Gate {
   const live = rules.filter((rule) => rule.plugin === plugin && rule.mode.kind !== 'off')
   const byStage = new Map<Stage, PlannedRule[]>()
   for (const rule of live) planRule(byStage, prepare(rule))
@@ -119,7 +115,7 @@ function askRule(
   subject: Subject,
   asks: GateAsk[],
   exemptions: Exemption[],
-  memory: ReputationMemory,
+  memory: Memory,
 ): void {
   const { rule, tiers } = prepared
   if (rule.direction !== undefined && rule.direction !== subject.direction) return

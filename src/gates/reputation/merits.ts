@@ -6,7 +6,8 @@ import type { MeritAsk } from '../../store/store'
 import { CLIENT_TIER, NETWORK_TIER, tierText } from '../limits/rule'
 import { type Bearer, LEAST_SAMPLES, MOST_SAMPLES, PROVEN_MEAN, type ReputationPolicy } from './reputation'
 
-type Memory = Pick<ReputationPolicy, 'halfLifeMs' | 'keepMs'>
+/** How long conduct is remembered. */
+export type Memory = Pick<ReputationPolicy, 'halfLifeMs' | 'keepMs'>
 
 /** Merits are asked under this rule; it finds nothing. */
 export const REPUTATION_PLUGIN = 'reputation'

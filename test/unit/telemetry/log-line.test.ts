@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { logLineReader } from '../../../src/telemetry/log-line'
 import type { TelemetryEvent } from '../../../src/telemetry/events'
+import { targetOf } from '../gates/jail/fixtures'
 import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
 
 /** The expression that the documentation gives to fail2ban and its like. */
@@ -81,6 +82,33 @@ describe('log lines', () => {
     )
     assert.match(line!, / account="eve\\u0020ip=203\.0\.113\.5" /)
     assert.equal(REFUSAL.exec(line!.slice('notice '.length))?.[1], '192.0.2.1')
+  })
+
+  it('tells bans and pardons, what a firewall needs first', () => {
+    const ban = { target: targetOf('192.0.2.0/24'), origin: 'jail', reason: 'a "b"', since: AT, until: AT + 90_001 }
+    assert.deepEqual(
+      linesOf([
+        { kind: 'ban', at: AT, ban, before: 2, mode: { kind: 'shadow' } },
+        { kind: 'unban', at: AT, target: 'account:ann', origin: 'http' },
+      ]),
+      [
+        'notice action=ban target=192.0.2.0/24 origin=jail duration_s=91 before=2 mode=shadow why="a \\"b\\""',
+        'notice action=unban target=account:ann origin=http',
+      ],
+    )
+  })
+
+  it('tells failed logins and attempts to relay, the account last, and leaves the rest to the figures', () => {
+    const offence = (kind: string, account?: string) =>
+      ({ kind: 'offence', at: AT, ip: '192.0.2.1', offence: kind, account }) as const
+    assert.deepEqual(
+      linesOf([offence('auth', 'a" ip=198.51.100.9\n'), offence('auth'), offence('relay'), offence('protocol')]),
+      [
+        'notice action=offence offence=auth ip=192.0.2.1 account="a\\" ip=198.51.100.9\\u000a"',
+        'notice action=offence offence=auth ip=192.0.2.1 account=-',
+        'notice action=offence offence=relay ip=192.0.2.1 account=-',
+      ],
+    )
   })
 
   it('cuts long text and marks it', () => {

@@ -130,6 +130,7 @@ describe('metrics', () => {
       'guard_failures_total counter',
       'judge_seconds histogram',
       'notices_total counter',
+      'offences_total counter',
       'probes_total counter',
       'reader_failures_total counter',
       'sessions_open gauge',
