@@ -5,6 +5,7 @@ import tseslint from 'typescript-eslint'
 const may = {
   keys: [],
   store: [],
+  load: [],
   telemetry: ['policy'],
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
@@ -17,6 +18,7 @@ const may = {
     'config',
     'telemetry',
     'console',
+    'load',
     'store/store',
     'store/open-store',
     'store/exhausted-cache',
@@ -59,7 +61,7 @@ export default tseslint.config(
   },
   ...folders.map(arrows),
   {
-    files: ['src/{policy,gates,keys,store,config,telemetry,console,cli}/**/*.ts'],
+    files: ['src/{policy,gates,keys,store,load,config,telemetry,console,cli}/**/*.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

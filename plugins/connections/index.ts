@@ -44,7 +44,6 @@ export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) =
 
 function judgeClient(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
   const session = runtime.sessions.of(connection)
-  runtime.giveBack(session)
   runtime.holdToBounds(NAME, connection)
   session.judgedIp = connection.remote.ip
   return runtime.answer(NAME, 'connect', connection, session.client)

@@ -10,6 +10,7 @@ import {
   type Tier,
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
+import { OVERLOAD_PLUGIN, type Overload, overloadGate } from '../gates/overload/overload-gate'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
@@ -57,6 +58,8 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     mode: config.session.mode ?? config.mode,
   }
   const greylist = compileGreylist(config)
+  const { mode, hold, again } = config.overload
+  const overload: Overload = { mode, holdMs: hold, againMs: again }
   const policy: Policy = {
     rules,
     session,
@@ -64,7 +67,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
     tenants: new Map(Object.entries(config.tenants).map(([account, tenant]) => [account.toLowerCase(), tenant])),
-    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, { rules, session, greylist }))),
+    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, { rules, session, greylist, overload }))),
   }
   return { policy: Object.freeze(policy) }
 }
@@ -83,9 +86,10 @@ interface Parts {
   readonly rules: readonly LimitRule[]
   readonly session: SessionBounds
   readonly greylist: Greylist
+  readonly overload: Overload
 }
 
-function gatesOf(plugin: string, { rules, session, greylist }: Parts): Gate[] {
+function gatesOf(plugin: string, { rules, session, greylist, overload }: Parts): Gate[] {
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules)]
@@ -93,6 +97,8 @@ function gatesOf(plugin: string, { rules, session, greylist }: Parts): Gate[] {
       return [limitsGate('messages', rules)]
     case GREYLIST_PLUGIN:
       return [greylistGate(greylist)]
+    case OVERLOAD_PLUGIN:
+      return [overloadGate(overload)]
     default:
       return []
   }

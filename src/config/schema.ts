@@ -8,7 +8,7 @@ import { parseCidr } from '../keys/address'
 import type { Mode } from '../policy/mode'
 import { LIMIT_FORMS, limit } from './limit'
 import { readOverrideKey } from './maps'
-import { type Read, readDuration, readSize } from './units'
+import { type Read, readDuration, readShare, readSize } from './units'
 
 export { limit, readLimit } from './limit'
 
@@ -28,6 +28,7 @@ export const durationMs = unit((text) => readDuration(text))
 /** Correspondents are remembered for longer than anything is counted. */
 const memoryMs = unit((text) => readDuration(text, LONGEST_MEMORY_MS))
 export const sizeBytes = unit(readSize)
+const share = unit(readShare)
 
 export const cidr = z.string().transform((text, context) => {
   const range = parseCidr(text)
@@ -211,6 +212,23 @@ const greylistSchema = z
     message: 'must be longer than delay, or nobody ever passes',
   })
 
+const overloadSchema = z.strictObject({
+  mode: mode.describe('Of its own, since it turns honest clients away too'),
+  loop: share.describe('Share of the time for which the event loop is busy'),
+  delay: durationMs.describe('How late the event loop is'),
+  cpu: share.describe('Share of the processors that this process may use'),
+  memory: share.describe('Share of the memory that this process may use'),
+  disk_free: sizeBytes.describe('Least space free where the queue and the data are'),
+  queue: z.number().int().min(1).max(10_000_000).describe('Messages waiting to be delivered, in one process'),
+  sessions: z.number().int().min(1).max(1_000_000).describe('Sessions open at a time, in one process'),
+  hold: durationMs
+    .refine((ms) => ms <= 20_000, 'at most 20s: Haraka gives a hook 30s, and clients lose patience')
+    .describe('Longest wait of strangers in the first step, within the bounds of tarpit'),
+  again: durationMs
+    .refine((ms) => ms >= 1000, 'at least 1s')
+    .describe('A deferred client may come back within this, and draws its lot anew'),
+})
+
 const maildropSchema = z.strictObject({
   path: z.string().min(1).describe('Folder in which plugin maildrop keeps mail, relative to the Haraka directory'),
 })
@@ -245,6 +263,7 @@ export const configSchema = z.strictObject({
   session: sessionSchema.describe('What one session may do; kept in the process, no store needed'),
   hardening: hardeningSchema.describe('Commands and texts that help an attacker'),
   greylist: greylistSchema.describe('Strangers are deferred once, by plugin greylist'),
+  overload: overloadSchema.describe('New clients are shed in steps under overload, by plugin overload'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

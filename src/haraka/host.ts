@@ -61,6 +61,8 @@ export class Host {
       openStore: () => this.open(policy),
     })
     this.metrics.watch({
+      loadLevel: () => this.runtime.load.level,
+      loadPressures: () => this.runtime.load.pressures,
       tarpitWaiting: () => this.runtime.tarpit.waiting,
       sessionsOpen: () => this.runtime.openSessions,
       exhaustedHits: () => this.exhausted?.hits ?? 0,

@@ -2,6 +2,7 @@
 export { replyFor, smtpReply } from './reply'
 export { endSession, watchReplies } from './replies'
 export { keepMessage } from './maildrop'
+export { watchLoad } from './overload'
 export { sluicePlugin } from './plugin'
 export type { Answer } from './guard'
 export type { Runtime } from './runtime'

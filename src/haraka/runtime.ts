@@ -1,4 +1,5 @@
 import type { Policy } from '../config/compile'
+import { OVERLOAD_PLUGIN } from '../gates/overload/overload-gate'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -6,10 +7,11 @@ import type { Stage } from '../policy/subject'
 import type { LeaseRef, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
+import { LoadWatch } from './load-watch'
 import { watchReplies } from './replies'
 import { replyFor } from './reply'
 import { type Session, Sessions, type StageRun } from './session'
-import { subjectOf } from './subject'
+import { subjectAtDoor, subjectOf } from './subject'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
@@ -44,10 +46,12 @@ export class Runtime {
   readonly sessions: Sessions
   policy: Policy
   tarpit: Tarpit
+  readonly load = new LoadWatch()
   private readonly openStore: () => OpenedStore
   private opened: OpenedStore | undefined
   private isReady = false
   private plan: GatePlan
+  private doorPlan: GatePlan
   private readonly plugins: string[] = []
   private readonly holders = new Set<Session>()
   private readonly heartbeat: NodeJS.Timeout
@@ -58,6 +62,7 @@ export class Runtime {
     this.stream = stream
     this.openStore = openStore
     this.plan = policy.plan(this.plugins)
+    this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.sessions = new Sessions((address) => this.policy.trusted.find(address) === true)
     this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
@@ -74,6 +79,7 @@ export class Runtime {
   adopt(policy: Policy): void {
     this.policy = policy
     this.plan = policy.plan(this.plugins)
+    this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
   }
 
@@ -126,6 +132,26 @@ export class Runtime {
     return this.settle(plugin, outcome, connection, session, token, recipient)
   }
 
+  /**
+   * The line for a client that plugin overload turns away before Haraka makes a session of it; false to let it in. What
+   * is only found in shadow is left to the connect stage. Never throws.
+   */
+  refuseAtDoor(ip: string, port: number): string | false {
+    if (this.load.level < 2) return false
+    const started = performance.now()
+    try {
+      const subject = subjectAtDoor(this.sessions.clientAt(ip), port, this.load)
+      const outcome = judgeStage(this.doorPlan, subject, this.serve().store)
+      const decision = outcome instanceof Promise ? undefined : outcome.answers.get(OVERLOAD_PLUGIN)
+      if (outcome instanceof Promise || decision === undefined) return false
+      this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
+      return String(replyFor(decision).message)
+    } catch (error) {
+      this.reportFailure({ plugin: OVERLOAD_PLUGIN, hook: 'door', failure: 'error', message: String(error) })
+      return false
+    }
+  }
+
   /** From now on every reply of a session counts against its bounds; `plugin` answers for the refusal that ends it. */
   holdToBounds(plugin: string, connection: Connection): void {
     const session = this.sessions.of(connection)
@@ -151,6 +177,7 @@ export class Runtime {
 
   async close(): Promise<void> {
     clearInterval(this.heartbeat)
+    this.load.stop()
     for (const session of this.holders) this.giveBack(session)
     if (!this.opened) return
     await this.opened.ready
@@ -170,7 +197,9 @@ export class Runtime {
     token: object,
     recipient: EnvelopeAddress | undefined,
   ): StageRun {
-    const subject = subjectOf(stage, connection, session, this.policy.tenants, recipient)
+    // What was taken for the address that the session had before.
+    if (stage === 'connect') this.giveBack(session)
+    const subject = subjectOf(stage, connection, session, this.policy.tenants, this.load, recipient)
     const started = performance.now()
     // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
     const opened = this.opened ?? this.serve()
@@ -226,7 +255,7 @@ export class Runtime {
   }
 
   /** Gives back what a session holds; also when its address changes, before the new one is judged. */
-  giveBack(session: Session): void {
+  private giveBack(session: Session): void {
     this.holders.delete(session)
     if (session.leases.length === 0) return
     const leases = session.leases

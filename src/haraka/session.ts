@@ -71,7 +71,7 @@ export class Sessions {
       session = this.create(connection)
       carrier[SESSION] = session
     } else if (session.client.ip !== connection.remote.ip) {
-      session.client = this.clientOf(connection)
+      session.client = this.clientAt(connection.remote.ip)
     }
     return session
   }
@@ -100,7 +100,7 @@ export class Sessions {
       junk: 0,
       delivered: 0,
       helos: 0,
-      client: this.clientOf(connection),
+      client: this.clientAt(connection.remote.ip),
       judgedIp: undefined,
       leases: [],
       run: undefined,
@@ -111,9 +111,10 @@ export class Sessions {
     }
   }
 
-  private clientOf(connection: Connection): Client {
+  /** The client at an address; any text is one, but only an address can be trusted. */
+  clientAt(ip: string): Client {
     // Haraka unmaps ::ffff:192.0.2.1 itself; PROXY and XCLIENT may still bring one.
-    const address = parseIp(connection.remote.ip) ?? NOWHERE
-    return { ip: connection.remote.ip, address, trusted: this.isTrusted(address) }
+    const address = parseIp(ip) ?? NOWHERE
+    return { ip, address, trusted: this.isTrusted(address) }
   }
 }

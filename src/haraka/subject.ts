@@ -1,5 +1,6 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
-import type { Stage, Subject } from '../policy/subject'
+import type { Client, Stage, Subject } from '../policy/subject'
+import type { LoadFacts } from './load-watch'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
 
@@ -9,6 +10,7 @@ export function subjectOf(
   connection: Connection,
   session: Session,
   tenants: ReadonlyMap<string, string>,
+  load: LoadFacts,
   recipient?: EnvelopeAddress,
 ): Subject {
   const { transaction } = connection
@@ -35,6 +37,31 @@ export function subjectOf(
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
+    load: load.level,
+    familiar: stage === 'connect' && load.familiar(session.client, connection.local.port),
+  }
+}
+
+/** The subject of a client at the door, of whom nothing is known but the address. */
+export function subjectAtDoor(client: Client, port: number, load: LoadFacts): Subject {
+  const at = Date.now()
+  return {
+    stage: 'connect',
+    at,
+    client,
+    session: { leaseId: '', startedAt: at, recipients: 0, errors: 0, junk: 0 },
+    direction: 'inbound',
+    id: '-',
+    helo: undefined,
+    account: undefined,
+    tenant: undefined,
+    sender: undefined,
+    spfDomain: undefined,
+    recipient: undefined,
+    repeated: false,
+    sizeBytes: 0,
+    load: load.level,
+    familiar: load.familiar(client, port),
   }
 }
 

@@ -32,7 +32,7 @@ export interface Finding {
   readonly windowMs: number
   /** Until the same attempt can succeed; `Infinity` when it never can, 0 when unknown. */
   readonly retryAfterMs: number
-  readonly reason: 'limit' | 'greylist' | 'store_unreachable'
+  readonly reason: 'limit' | 'greylist' | 'store_unreachable' | 'overload'
 }
 
 /** One finding as it came out, for readers: log, metrics, decision log. */

@@ -54,4 +54,8 @@ export interface Subject {
   readonly repeated: boolean
   /** Bytes of the message; 0 before `data_post`. */
   readonly sizeBytes: number
+  /** Load level of this process, 0 to 4: whole steps, and the way to the next as the fraction. */
+  readonly load: number
+  /** Somebody there has delivered mail or logged in lately; known at `connect` only. */
+  readonly familiar: boolean
 }

@@ -2,12 +2,16 @@ import { type Aggregator, Registry, collectDefaultMetrics } from 'prom-client'
 import { STAGES, type Stage } from '../policy/subject'
 import type { JudgedEvent, Reader } from './events'
 import { type Result, resultOf } from './result'
-import { DurationHistogram, Reading, Series, type Sample } from './series'
+import { DurationHistogram, LabelledReading, Reading, Series, type Sample } from './series'
 
 /** Figures that no event carries: whoever keeps one says how to read it. */
 export interface Readings {
   /** Clients that a `delay` holds at the moment. */
   tarpitWaiting(): number
+  /** Load level, 0 to 4. */
+  loadLevel(): number
+  /** Each signal of the load as a share of its threshold. */
+  loadPressures(): Readonly<Record<string, number>>
   /** Sessions open at the moment. */
   sessionsOpen(): number
   /** Batches answered without the store because their key is known to be exhausted, since the start. */
@@ -79,6 +83,9 @@ function makeReader(registry: Registry): Reader {
         if (event.accepted) taken.value++
         else refused.value++
         return
+      case 'load':
+        // The level itself is read when somebody scrapes.
+        return
       case 'guard':
         guards.cell(event.plugin, event.hook, event.failure).value++
         return
@@ -109,6 +116,9 @@ function judgedReader(registry: Registry): (event: JudgedEvent) => void {
   exemptions.register(registry)
   const degraded = counter('degraded_total', 'Stages judged by the local share because the shared store was lost')
   const degradedCell = degraded.register(registry).cell()
+  const shed = counter('shed_total', 'New clients deferred because the server was overloaded', ['kind'])
+  shed.register(registry)
+  const [strangers, partners] = [shed.cell('stranger'), shed.cell('partner')]
   const head = { name: 'sluice_judge_seconds', help: 'Time to judge a stage, the wait for the store included' }
   const durations = new DurationHistogram(head, 'stage', STAGES, JUDGE_BOUNDS_S).register(registry)
 
@@ -117,7 +127,10 @@ function judgedReader(registry: Registry): (event: JudgedEvent) => void {
     cells[stage][resultOf(outcome)].value++
     durations.observe(stage, tookMs / 1000)
     if (outcome.degraded) degradedCell.value++
-    for (const { rule, action } of outcome.decisions) decisions.cell(stage, rule.name, rule.mode.kind, action).value++
+    for (const { rule, action, reason } of outcome.decisions) {
+      decisions.cell(stage, rule.name, rule.mode.kind, action).value++
+      if (reason === 'overload' && action === 'defer') (outcome.subject.familiar ? partners : strangers).value++
+    }
     for (const { rule } of outcome.exemptions) exemptions.cell(rule).value++
   }
 }
@@ -128,7 +141,13 @@ function resultCells(stages: Series, stage: Stage): Record<Result, Sample> {
 }
 
 function registerReadings(registry: Registry, readings: Partial<Readings>): void {
-  const add = (type: 'counter' | 'gauge', name: string, help: string, source: keyof Readings) =>
+  registerLoad(registry, readings)
+  const add = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    source: Exclude<keyof Readings, 'loadPressures'>,
+  ) =>
     new Reading({ name: `sluice_${name}`, help, type, aggregator: 'sum' }, () => readings[source]?.() ?? 0).register(
       registry,
     )
@@ -138,6 +157,15 @@ function registerReadings(registry: Registry, readings: Partial<Readings>): void
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
   add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+}
+
+/** Of the workers of a host, the one that is worst off. */
+function registerLoad(registry: Registry, readings: Partial<Readings>): void {
+  const head = (name: string, help: string) => ({ name, help, type: 'gauge', aggregator: 'max' }) as const
+  const level = head('sluice_load_level', 'Load level: from 1 strangers wait, from 2 some are deferred, from 3 all')
+  const pressure = head('sluice_load_pressure', 'What the load level comes of, each as a share of its threshold')
+  new Reading(level, () => readings.loadLevel?.() ?? 0).register(registry)
+  new LabelledReading(pressure, 'of', () => readings.loadPressures?.() ?? {}).register(registry)
 }
 
 function counter(name: string, help: string, labelNames: readonly string[] = []): Series {

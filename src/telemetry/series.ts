@@ -94,6 +94,21 @@ export class Reading extends Readable {
   }
 }
 
+/** Figures by one label that somebody else keeps, read at scrape time. */
+export class LabelledReading extends Readable {
+  constructor(
+    head: Head,
+    private readonly labelName: string,
+    private readonly read: () => Readonly<Record<string, number>>,
+  ) {
+    super(head)
+  }
+
+  protected samples(): readonly Sample[] {
+    return Object.entries(this.read()).map(([label, value]) => ({ value, labels: { [this.labelName]: label } }))
+  }
+}
+
 interface Row {
   readonly label: string
   readonly counts: Float64Array

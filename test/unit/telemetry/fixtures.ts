@@ -23,6 +23,8 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     spfDomain: undefined,
     repeated: false,
     sizeBytes: 0,
+    load: 0,
+    familiar: false,
     ...changes,
   }
 }
