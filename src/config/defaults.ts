@@ -18,7 +18,7 @@ export const DEFAULTS = {
   greylist: { mode: 'shadow', delay: '5m', retry: '48h', pass: '35d', allow: [] },
   overload: {
     mode: 'shadow',
-    loop: '85%',
+    loop: '80%',
     delay: '100ms',
     cpu: '90%',
     memory: '90%',

@@ -13,12 +13,12 @@ const BUSY = 1
 /** Below it the level may fall; between the two it stays. */
 const CALM = 0.8
 const HOLD_MS = 1000
-/** Levels a second at most: from 1 to 3 in less than half a second. */
-const RISE = 5
-/** Known clients are turned away only when turning all strangers away has not helped for a while. */
-const RISE_KNOWN = 0.2
-/** A pressure so far beyond BUSY makes the level rise as fast as it may. */
-const FULL_EXCESS = 0.15
+/** Levels a second at most: from 1 to 3 in a tenth of a second, since a queue that has formed takes long to go. */
+const RISE = 20
+/** The same above {@link KNOWN_LEVEL}: only when turning all strangers away has not helped for a while. */
+const RISE_KNOWN = 0.1
+/** A pressure so far beyond BUSY makes the level rise as fast as it may; half of it, a quarter as fast. */
+const FULL_EXCESS = 0.2
 /** Levels a second when nothing at all presses; slower the nearer to CALM. */
 const FALL = 1
 /** A process that stood still learns of one step, not of all that it missed. */
@@ -40,12 +40,13 @@ export class LoadLevel {
     this.at = at
     if (pressure >= CALM) this.calmSince = undefined
     if (pressure >= BUSY) this.rise(pressure, elapsedS)
+    else if (this.value > KNOWN_LEVEL) this.value = Math.max(KNOWN_LEVEL, this.value - FALL * elapsedS)
     else if (pressure < CALM && this.value > 0) this.fall(pressure, elapsedS, at)
     return this.value
   }
 
   private rise(pressure: number, elapsedS: number): void {
-    const force = Math.min(1, (pressure - BUSY) / FULL_EXCESS)
+    const force = Math.min(1, (pressure - BUSY) / FULL_EXCESS) ** 2
     if (this.value >= KNOWN_LEVEL) {
       this.value = Math.min(MOST_LEVEL, this.value + RISE_KNOWN * force * elapsedS)
     } else {

@@ -1,6 +1,6 @@
 import { LoadLevel } from './level'
 
-/** What is measured, worst first in the eyes of nobody: the worst pressure makes the level. */
+/** What is measured; the worst of them makes the level. */
 export const SIGNALS = ['loop', 'delay', 'cpu', 'memory', 'disk', 'queue', 'sessions'] as const
 export type Signal = (typeof SIGNALS)[number]
 
@@ -51,7 +51,7 @@ const TICK_MS = 50
 const SLOW_TICKS = 20
 const DISK_TICKS = 100
 /** Weight of the newest tick in the share for which the loop was busy: a single pause is no overload. */
-const NEWEST = 0.4
+const NEWEST = 0.5
 
 /** Samples a process and keeps its load level. Costs some microseconds a tick; its timer keeps no process alive. */
 export class LoadMeter {
