@@ -158,7 +158,7 @@ describe('sluice doctor', () => {
       level: 'fail',
       check: 'karma',
       what: /karma would turn the refusals of Sluice into acceptance/,
-      mend: /\[deny_excludes\] in config\/karma.ini: sluice\/plugins\/connections, /,
+      mend: /\[deny_excludes\] in config\/karma.ini: sluice\/plugins\/overload, sluice\/plugins\/connections, /,
     },
     {
       name: 'no connection.ini',
@@ -279,7 +279,7 @@ describe('sluice doctor', () => {
 
   it('takes the names that karma knows', async () => {
     edit('config/plugins', /^/, 'karma\n')
-    const names = ['connections', 'hardening', 'messages', 'greylist', 'maildrop'].map(
+    const names = ['overload', 'connections', 'hardening', 'messages', 'greylist', 'maildrop'].map(
       (name) => `sluice/plugins/${name}`,
     )
     write('config/karma.ini', `[deny_excludes]\nplugins=access, ${names.join(', ')}\n`)
