@@ -41,7 +41,7 @@ export function runArrivals(order: Arrivals): Promise<ArrivalsResult> {
     const finish = () => {
       if (dueMs >= endMs && open === 0) resolve({ arrivals })
     }
-    const come1 = (due: number) => {
+    const arrive = (due: number) => {
       const ended = (end: Arrival['end']) => {
         open--
         arrivals.push({ dueMs: due, tookMs: performance.now() - started - due, end })
@@ -54,7 +54,7 @@ export function runArrivals(order: Arrivals): Promise<ArrivalsResult> {
     const tick = () => {
       const now = performance.now() - started
       while (dueMs <= now && dueMs < endMs) {
-        come1(dueMs)
+        arrive(dueMs)
         dueMs += (-Math.log(1 - Math.random()) * 1000) / order.perSecond
       }
       if (dueMs >= endMs) return finish()

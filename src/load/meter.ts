@@ -50,6 +50,8 @@ const TICK_MS = 50
 /** The others, every so many ticks. */
 const SLOW_TICKS = 20
 const DISK_TICKS = 100
+/** A process that has just started is busy with itself. */
+const GRACE_TICKS = 20
 /** Weight of the newest tick in the share for which the loop was busy: a single pause is no overload. */
 const NEWEST = 0.5
 
@@ -98,6 +100,7 @@ export class LoadMeter {
     }
     this.ticks++
     this.pressures = pressures
+    if (this.ticks <= GRACE_TICKS) return
     this.level.update(Math.max(...Object.values(pressures)), now)
     this.tell()
   }
