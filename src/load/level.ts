@@ -13,8 +13,8 @@ const BUSY = 1
 /** Below it the level may fall; between the two it stays. */
 const CALM = 0.8
 const HOLD_MS = 1000
-/** Levels a second at most: from 1 to 3 in a tenth of a second, since a queue that has formed takes long to go. */
-const RISE = 20
+/** Levels a second at most: from 1 to 3 in a quarter of a second, since a queue that has formed takes long to go. */
+const RISE = 8
 /** The same above {@link KNOWN_LEVEL}: only when turning all strangers away has not helped for a while. */
 const RISE_KNOWN = 0.1
 /** A pressure so far beyond BUSY makes the level rise as fast as it may; half of it, a quarter as fast. */

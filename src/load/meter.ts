@@ -46,14 +46,17 @@ export interface LoadMeterOptions {
 }
 
 /** The event loop is looked at so often: it is the one that fills up within a second. */
-const TICK_MS = 50
+const TICK_MS = 20
 /** The others, every so many ticks. */
-const SLOW_TICKS = 20
-const DISK_TICKS = 100
+const SLOW_TICKS = 50
+const DISK_TICKS = 250
 /** A process that has just started is busy with itself. */
-const GRACE_TICKS = 20
-/** Weight of the newest tick in the share for which the loop was busy: a single pause is no overload. */
-const NEWEST = 0.5
+const GRACE_TICKS = 50
+/**
+ * Weight of the newest tick in the share for which the loop was busy: a single pause is no overload, and four busy ticks
+ * are. Slower means would let in more strangers, and cost partners ten times the latency whenever a queue forms.
+ */
+const NEWEST = 0.4
 
 /** Samples a process and keeps its load level. Costs some microseconds a tick; its timer keeps no process alive. */
 export class LoadMeter {
