@@ -59,7 +59,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
   }
   const greylist = compileGreylist(config)
   const { mode, hold, again } = config.overload
-  const overload: Overload = { mode, holdMs: hold, againMs: again }
+  const overload: Overload = { mode, holdMs: Math.min(hold, config.tarpit.longest), againMs: again }
   const policy: Policy = {
     rules,
     session,

@@ -134,12 +134,13 @@ export class Runtime {
 
   /**
    * The line for a client that plugin overload turns away before Haraka makes a session of it; false to let it in. What
-   * is only found in shadow is left to the connect stage. Never throws.
+   * is only found in shadow is left to the connect stage, and so is everybody whose address is a proxy's. Never throws.
    */
-  refuseAtDoor(ip: string, port: number): string | false {
+  refuseAtDoor(ip: string, port: number, isProxy: (ip: string) => boolean): string | false {
     if (this.load.level < 2) return false
     const started = performance.now()
     try {
+      if (isProxy(ip)) return false
       const subject = subjectAtDoor(this.sessions.clientAt(ip), port, this.load)
       const outcome = judgeStage(this.doorPlan, subject, this.serve().store)
       const decision = outcome instanceof Promise ? undefined : outcome.answers.get(OVERLOAD_PLUGIN)
