@@ -9,7 +9,7 @@ import type { Arrival, Arrivals, ArrivalsResult } from './open-load'
 import { roomyPolicy } from './throughput'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 3)
-const [WARM_S, IDLE_S, FLOOD_S, AFTER_S] = [4, 8, 20, 10]
+const [WARM_S, IDLE_S, FLOOD_S, AFTER_S] = [3, 6, 20, 8]
 /** Of the capacity. */
 const [PARTNERS, STRANGERS] = [0.3, 2.7]
 const PARTNER_ADDRESSES = addresses(50)

@@ -13,14 +13,16 @@ const BUSY = 1
 /** Below it the level may fall; between the two it stays. */
 const CALM = 0.8
 const HOLD_MS = 1000
-/** Levels a second at most: from 1 to 3 in a quarter of a second, since a queue that has formed takes long to go. */
-const RISE = 8
+/** Levels a second at most, while strangers only wait: an eighth of a second shows whether a peak is more than that. */
+const RISE_WAITING = 8
+/** The same while they are deferred: a queue that has formed takes long to go. */
+const RISE = 20
 /** The same above {@link KNOWN_LEVEL}: only when turning all strangers away has not helped for a while. */
 const RISE_KNOWN = 0.1
 /** A pressure so far beyond BUSY makes the level rise as fast as it may; half of it, a quarter as fast. */
 const FULL_EXCESS = 0.2
-/** Levels a second when nothing at all presses; slower the nearer to CALM. */
-const FALL = 1
+/** Levels a second when nothing at all presses; nearer to CALM slower by the square, so as not to overshoot again. */
+const FALL = 1.5
 /** A process that stood still learns of one step, not of all that it missed. */
 const LONGEST_STEP_MS = 250
 
@@ -50,14 +52,15 @@ export class LoadLevel {
     if (this.value >= KNOWN_LEVEL) {
       this.value = Math.min(MOST_LEVEL, this.value + RISE_KNOWN * force * elapsedS)
     } else {
-      this.value = Math.min(KNOWN_LEVEL, Math.max(1, this.value + RISE * force * elapsedS))
+      const rise = this.value < 2 ? RISE_WAITING : RISE
+      this.value = Math.min(KNOWN_LEVEL, Math.max(1, this.value + rise * force * elapsedS))
     }
   }
 
   private fall(pressure: number, elapsedS: number, at: number): void {
     this.calmSince ??= at
     if (at - this.calmSince < HOLD_MS) return
-    this.value -= FALL * ((CALM - pressure) / CALM) * elapsedS
+    this.value -= FALL * ((CALM - pressure) / CALM) ** 2 * elapsedS
     if (this.value < 1) this.value = 0
   }
 }

@@ -16,8 +16,8 @@ export interface Overload {
 export const OVERLOAD_PLUGIN = 'overload'
 export const OVERLOAD_RULE = 'overload'
 const LOTS = 10_000
-/** Who has been held for at least so long is let in, even if the load has risen meanwhile. */
-const LEAST_HOLD_MS = 100
+/** By then it is known whether a peak is more than that. Who has been held for so long is let in, unless he is deferred. */
+const LEAST_HOLD_MS = 500
 
 /**
  * Sheds new clients in steps as the load level rises: strangers wait, then a growing share of them is deferred, then all
@@ -36,6 +36,7 @@ export function overloadGate(overload: Overload): Gate {
     ends: true,
   })
   const [delay, defer] = [rule('delay'), rule('defer')]
+  const leastHoldMs = Math.min(LEAST_HOLD_MS, holdMs)
   return {
     plugin: OVERLOAD_PLUGIN,
     stages: ['connect'],
@@ -46,8 +47,8 @@ export function overloadGate(overload: Overload): Gate {
       const { load, client, familiar, session, at } = subject
       if (load < 1 || client.trusted) return
       if (load < 2) {
-        const waitMs = Math.max(LEAST_HOLD_MS, Math.ceil((load - 1) * holdMs))
-        if (!familiar && at - session.startedAt < LEAST_HOLD_MS) findings.push(found(subject, delay, waitMs))
+        const waitMs = Math.max(leastHoldMs, Math.ceil((load - 1) * holdMs))
+        if (!familiar && at - session.startedAt < leastHoldMs) findings.push(found(subject, delay, waitMs))
         return
       }
       const share = load - (familiar ? 3 : 2)

@@ -32,8 +32,8 @@ describe('overload gate', () => {
     const [short, long] = [judge({ load: 1.2 })!, judge({ load: 1.8 })!]
     assert.equal(short.rule.remedy, 'delay')
     assert.deepEqual([short.retryAfterMs, long.retryAfterMs], [1000, 4000])
-    assert.equal(judge({ load: 1 })!.retryAfterMs, 100)
-    assert.equal(judge({ load: 1.9, session: { ...fresh, startedAt: AT - 150 } }), undefined)
+    assert.equal(judge({ load: 1 })!.retryAfterMs, 500)
+    assert.equal(judge({ load: 1.9, session: { ...fresh, startedAt: AT - 550 } }), undefined)
     assert.equal(judge({ load: 1.8, familiar: true }), undefined)
   })
 
