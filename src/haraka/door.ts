@@ -61,8 +61,8 @@ interface ConnectionIni {
 /** As haraka-net-utils reads them: an IPv6 address without bits is a /64. */
 function readProxies(plugin: HarakaPlugin): CidrMap<true> {
   const { haproxy } = plugin.config.get('connection.ini', 'ini') as ConnectionIni
-  const ranges = [haproxy?.hosts ?? []].flat().map((host) =>
-    parseCidr(host.includes(':') && !host.includes('/') ? `${host}/64` : host),
-  )
+  const ranges = [haproxy?.hosts ?? []]
+    .flat()
+    .map((host) => parseCidr(host.includes(':') && !host.includes('/') ? `${host}/64` : host))
   return new CidrMap(ranges.filter((range) => range !== undefined).map((range) => [range, true]))
 }
