@@ -21,10 +21,7 @@ const RISE = 20
 const RISE_KNOWN = 0.1
 /** A pressure so far beyond BUSY makes the level rise as fast as it may; half of it, a quarter as fast. */
 const FULL_EXCESS = 0.2
-/**
- * Levels a second when nothing at all presses; nearer to CALM slower by the square, so as not to overshoot again, and
- * faster with each second for which the calm has lasted.
- */
+/** Levels a second when nothing at all presses; nearer to CALM slower by the square, so as not to overshoot again. */
 const FALL = 1.5
 /** A process that stood still learns of one step, not of all that it missed. */
 const LONGEST_STEP_MS = 250
@@ -62,9 +59,8 @@ export class LoadLevel {
 
   private fall(pressure: number, elapsedS: number, at: number): void {
     this.calmSince ??= at
-    const calmMs = at - this.calmSince
-    if (calmMs < HOLD_MS) return
-    this.value -= FALL * ((CALM - pressure) / CALM) ** 2 * (calmMs / HOLD_MS) * elapsedS
+    if (at - this.calmSince < HOLD_MS) return
+    this.value -= FALL * ((CALM - pressure) / CALM) ** 2 * elapsedS
     if (this.value < 1) this.value = 0
   }
 }
