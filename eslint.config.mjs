@@ -4,17 +4,19 @@ import tseslint from 'typescript-eslint'
 /** The arrows of docs/ARCHITECTURE.md: what a folder of src may import. Everybody reaches a store through store.ts only. */
 const may = {
   keys: [],
+  dns: ['keys'],
   store: [],
   load: [],
   telemetry: ['policy'],
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
-  config: ['policy', 'gates', 'keys', 'store/store', 'store/open-store'],
+  config: ['policy', 'gates', 'keys', 'dns', 'store/store', 'store/open-store'],
   console: ['telemetry', 'policy'],
   haraka: [
     'gates',
     'policy',
     'keys',
+    'dns',
     'config',
     'telemetry',
     'console',
@@ -23,7 +25,7 @@ const may = {
     'store/open-store',
     'store/exhausted-cache',
   ],
-  cli: ['config', 'gates', 'policy', 'keys', 'telemetry', 'store/store', 'store/open-store'],
+  cli: ['config', 'gates', 'policy', 'keys', 'dns', 'telemetry', 'store/store', 'store/open-store'],
 }
 const folders = Object.keys(may)
 
@@ -61,7 +63,7 @@ export default tseslint.config(
   },
   ...folders.map(arrows),
   {
-    files: ['src/{policy,gates,keys,store,load,config,telemetry,console,cli}/**/*.ts'],
+    files: ['src/{policy,gates,keys,dns,store,load,config,telemetry,console,cli}/**/*.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

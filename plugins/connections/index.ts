@@ -44,7 +44,7 @@ export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) =
 
 function judgeClient(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
   const session = runtime.sessions.of(connection)
-  runtime.holdToBounds(NAME, connection)
+  runtime.conduct.holdToBounds(NAME, connection)
   session.judgedIp = connection.remote.ip
   return runtime.answer(NAME, 'connect', connection, session.client)
 }
@@ -57,7 +57,7 @@ function countHelo(runtime: Runtime, connection: Connection): Answer | Promise<A
 }
 
 function countJunk(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
-  runtime.sessions.countJunk(connection)
+  runtime.conduct.countJunk(connection)
   return judgeCommand(runtime, connection)
 }
 

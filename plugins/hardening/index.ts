@@ -45,7 +45,7 @@ export const hook_vrfy = plugin.hook('vrfy', (runtime, connection) =>
 export const hook_unrecognized_command = plugin.hook('unrecognized_command', (runtime, connection, params) => {
   const [command] = params as [string]
   if (command.toUpperCase() !== 'EXPN' || !refuseProbe(runtime, connection, 'EXPN')) return undefined
-  runtime.sessions.countJunk(connection)
+  runtime.conduct.countJunk(connection)
   return { code: DENY, message: smtpReply(502, '5.5.1 EXPN is disabled') }
 })
 

@@ -1,9 +1,9 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { modeText } from '../policy/mode'
 import { exactKeys, findKeys, MOST_READ } from './limits/find-keys'
 import { keyReader, type KeyUsage } from './limits/read-key'
 import { withStore } from './open'
-import { humanTime, print, printJson, say, table } from './terminal'
+import { humanTime, print, printJson, readMost, say, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
@@ -47,8 +47,8 @@ async function top({ dir, json, most }: Common & { readonly most: number }): Pro
   await withStore(dir, async (store, policy) => {
     const states = await store.list('', MOST_READ)
     if (states.length === MOST_READ) say(`Only ${MOST_READ} counters were looked at; the store holds more.`)
-    // What greylisting remembers is no limit that fills up.
-    const counters = states.filter(({ op }) => op !== 'triplet')
+    // What is remembered of triplets and of behaviour is no limit that fills up.
+    const counters = states.filter(({ op }) => op !== 'triplet' && op !== 'merit')
     const fullest = counters.map(keyReader(policy)).sort((a, b) => b.used - a.used || a.key.localeCompare(b.key))
     showAll(fullest.slice(0, most), json)
   })
@@ -82,10 +82,11 @@ function showAll(keys: readonly KeyUsage[], json: true | undefined): void {
   for (const line of table([['USED', 'COUNT', 'IN', 'RULE', 'MODE', 'KEY'], ...rows])) print(line)
 }
 
-function rowsOf({ key, rule, usages }: KeyUsage): string[][] {
+function rowsOf({ key, rule, usages, mean }: KeyUsage): string[][] {
+  const behaved = mean === undefined ? '' : `, mean ${mean.toFixed(2)}`
   return usages.map(({ count, limit, windowMs }) => [
     limit === undefined ? '-' : `${Math.round((100 * count) / limit)}%`,
-    limit === undefined ? String(count) : `${count}/${limit}`,
+    limit === undefined ? `${count}${behaved}` : `${count}/${limit}`,
     windowMs === 0 ? 'now' : humanTime(windowMs),
     rule?.name ?? '(no rule)',
     rule ? modeText(rule.mode) : '-',
@@ -93,13 +94,7 @@ function rowsOf({ key, rule, usages }: KeyUsage): string[][] {
   ])
 }
 
-function forMachines({ key, rule, values, usages, used, expiresAt }: KeyUsage): object {
+function forMachines({ key, rule, values, usages, used, mean, expiresAt }: KeyUsage): object {
   const expires = Number.isFinite(expiresAt) ? new Date(expiresAt).toISOString() : null
-  return { key, rule: rule?.name ?? null, values, used, windows: usages, expires }
-}
-
-function readMost(text: string): number {
-  const most = Number(text)
-  if (Number.isInteger(most) && most >= 1) return most
-  throw new InvalidArgumentError('write a number of at least 1.')
+  return { key, rule: rule?.name ?? null, values, used, windows: usages, ...(mean !== undefined && { mean }), expires }
 }

@@ -1,6 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { redactProse } from '../config/redact'
+import { banCommand, bansCommand, unbanCommand } from './bans'
 import { configCommand } from './config'
+import { greylistCommand } from './greylist'
+import { reputationCommand } from './reputation'
+import { dnsblCommand } from './dnsbl'
 import { doctorCommand } from './doctor'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
@@ -18,6 +22,7 @@ Examples:
   sluice doctor /etc/haraka         look over an existing Haraka directory
   sluice limits top                 who is closest to a limit
   sluice why 192.0.2.7              why this client was deferred
+  sluice bans                       who is shut out; sluice ban, sluice unban
 
 Exit codes: 0 fine, 1 a problem was found, 2 wrong usage.`
 
@@ -54,7 +59,13 @@ export function program(): Command {
     doctorCommand(),
     whyCommand().addHelpText('after', WHY_EXAMPLES),
     limitsCommand(),
+    banCommand(),
+    unbanCommand(),
+    bansCommand(),
+    greylistCommand(),
+    reputationCommand(),
     storeCommand(),
+    dnsblCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { InvalidArgumentError } from 'commander'
 
 /** A failure that the user can mend: `message` is printed as it is. `exitCode` 1: a problem was found, 2: wrong usage. */
 export class CliError extends Error {
@@ -64,4 +65,11 @@ export function humanTime(ms: number): string {
   ] as const
   const [name, size] = units.find(([, least]) => ms >= least) ?? ['ms', 1]
   return `${Number((ms / size).toFixed(1))} ${name}`
+}
+
+/** Reads `--most <n>`. */
+export function readMost(text: string): number {
+  const most = Number(text)
+  if (Number.isInteger(most) && most >= 1) return most
+  throw new InvalidArgumentError('write a number of at least 1.')
 }

@@ -11,13 +11,28 @@ import {
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
 import { OVERLOAD_PLUGIN, type Overload, overloadGate } from '../gates/overload/overload-gate'
+import { DNSBL_PLUGIN, type DnsblPolicy, dnsblGate } from '../gates/dnsbl/dnsbl-gate'
+import { RDNS_PLUGIN, type RdnsPolicy, rdnsGate } from '../gates/rdns/rdns-gate'
+import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
+import { MAILBOMB_PLUGIN, type MailbombPolicy, mailbombGate } from '../gates/mailbomb/mailbomb-gate'
+import { REPUTATION_PLUGIN } from '../gates/reputation/merits'
+import type { ReputationPolicy } from '../gates/reputation/reputation'
+import { reputationGate } from '../gates/reputation/reputation-gate'
+import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
+import type { JailPolicy } from '../gates/jail/jail-policy'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
-import { buildOverrides } from './maps'
+import { compileDnsbl, compileRdns } from './sections/dns'
+import { compileGreylist } from './sections/greylist'
+import { compileJail } from './sections/jail'
+import { compileMailbomb } from './sections/mailbomb'
+import { compileOverload } from './sections/overload'
+import { compileReputation } from './sections/reputation'
+import { compileScore } from './sections/score'
 import type { Config, RuleInput } from './schema'
 
 /** Everything the suite does, compiled once from one valid configuration and never changed: a reload makes another. */
@@ -26,6 +41,9 @@ export interface Policy {
   readonly trusted: CidrMap<true>
   readonly tenants: ReadonlyMap<string, string>
   readonly session: SessionBounds
+  readonly jail: JailPolicy
+  readonly reputation: ReputationPolicy
+  readonly greylist: Greylist
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -57,48 +75,78 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
-  const greylist = compileGreylist(config)
-  const { mode, hold, again } = config.overload
-  const overload: Overload = { mode, holdMs: Math.min(hold, config.tarpit.longest), againMs: again }
+  const score = compileScore(config.score)
+  const reputation = compileReputation(config.reputation)
+  const parts: Parts = {
+    rules,
+    session,
+    greylist: compileGreylist(config.greylist, score.weights, reputation),
+    score,
+    jail: compileJail(config.jail),
+    reputation,
+    mailbomb: compileMailbomb(config.mailbomb),
+    dnsbl: compileDnsbl(config.dnsbl),
+    rdns: compileRdns(config.rdns),
+    overload: compileOverload(config.overload, config.tarpit.longest),
+  }
   const policy: Policy = {
     rules,
     session,
+    jail: parts.jail,
+    reputation,
+    greylist: parts.greylist,
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
     tenants: new Map(Object.entries(config.tenants).map(([account, tenant]) => [account.toLowerCase(), tenant])),
-    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, { rules, session, greylist, overload }))),
+    plan: (plugins) => planGates(plugins.flatMap((plugin) => gatesOf(plugin, partsFor(plugins, parts)))),
   }
   return { policy: Object.freeze(policy) }
 }
 
-function compileGreylist({ greylist }: Config): Greylist {
-  return {
-    mode: greylist.mode,
-    delayMs: greylist.delay,
-    retryMs: greylist.retry,
-    passMs: greylist.pass,
-    allow: buildOverrides(greylist.allow.map((key) => ({ key, value: 'exempt' as const }))),
-  }
-}
-
+/** What the gates are made from. */
 interface Parts {
   readonly rules: readonly LimitRule[]
   readonly session: SessionBounds
   readonly greylist: Greylist
+  readonly score: ScorePolicy
+  readonly jail: JailPolicy
+  readonly reputation: ReputationPolicy
+  readonly mailbomb: MailbombPolicy
+  readonly dnsbl: DnsblPolicy
+  readonly rdns: RdnsPolicy
   readonly overload: Overload
 }
 
-function gatesOf(plugin: string, { rules, session, greylist, overload }: Parts): Gate[] {
+/** Where nobody's conduct is remembered, nobody is ever proven: rules that wait for it would hold everybody for ever. */
+function partsFor(plugins: readonly string[], parts: Parts): Parts {
+  if (plugins.includes(REPUTATION_PLUGIN)) return parts
+  return { ...parts, rules: parts.rules.filter(({ untilProven }) => !untilProven) }
+}
+
+function gatesOf(plugin: string, parts: Parts): Gate[] {
+  const { rules, session, greylist, score, jail, reputation, mailbomb, dnsbl, rdns, overload } = parts
   switch (plugin) {
     case 'connections':
-      return [sessionGate(session), limitsGate('connections', rules)]
+      return [sessionGate(session), limitsGate('connections', rules, reputation)]
     case 'messages':
-      return [limitsGate('messages', rules)]
+      return [limitsGate('messages', rules, reputation)]
     case GREYLIST_PLUGIN:
       return [greylistGate(greylist)]
     case OVERLOAD_PLUGIN:
       return [overloadGate(overload)]
+    case JAIL_PLUGIN:
+      return [jailGate(jail)]
+    case REPUTATION_PLUGIN:
+      return [reputationGate(reputation)]
+    case MAILBOMB_PLUGIN:
+      return [mailbombGate(mailbomb)]
+    case SCORE_PLUGIN:
+      return [scoreGate(score)]
+    case DNSBL_PLUGIN:
+      return [dnsblGate(dnsbl)]
+    case RDNS_PLUGIN:
+      return [rdnsGate(rdns)]
     default:
       return []
   }
@@ -120,8 +168,17 @@ function compileRule(name: string, input: RuleInput, mode: Mode, overrides: Over
     exemptTrusted: input.exempt?.includes('trusted') ?? true,
     exemptAuthenticated: input.exempt?.includes('authenticated') ?? false,
     direction: input.direction,
+    untilProven: input.until === 'proven',
+    scales: scalesWithReputation(input),
     overrides,
   })
+}
+
+/** Limits of the client itself. Those of accounts and mailboxes are nobody's reputation but their own. */
+function scalesWithReputation({ per }: RuleInput): boolean {
+  return (
+    per.some((part) => AT_CONNECT.includes(part)) && per.every((part) => AT_CONNECT.includes(part) || part === 'helo')
+  )
 }
 
 /** What a client reads where the rule does not say. */

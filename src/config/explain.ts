@@ -4,7 +4,7 @@ import { defaultText } from './compile'
 import type { LoadedPolicy, Origin } from './load'
 import { isSection } from './merge'
 import { pathText } from './problem'
-import { redactSecrets } from './redact'
+import { redactKeys, redactSecrets } from './redact'
 
 /** The configuration in force, for programs. */
 export interface Explanation {
@@ -25,6 +25,7 @@ const TOP_MODE = 'the mode at the top'
 export function explainPolicy(loaded: LoadedPolicy): Explanation {
   const config: Record<string, unknown> = { ...structuredClone(loaded.effective) }
   config.store = redactStore(config.store)
+  config.dnsbl = redactZones(config.dnsbl as Readonly<Record<string, unknown>>)
   const origins: Record<string, string> = {}
   note(origins, loaded, [], config)
   addImplied(config, origins)
@@ -82,6 +83,11 @@ function addImplied(config: Record<string, unknown>, origins: Record<string, str
 function redactStore(store: unknown): unknown {
   if (typeof store === 'string') return redactSecrets(store)
   return isSection(store) && typeof store.at === 'string' ? { ...store, at: redactSecrets(store.at) } : store
+}
+
+function redactZones(dnsbl: Readonly<Record<string, unknown>>): unknown {
+  const zones = (dnsbl.zones as readonly { zone: string }[]).map((one) => ({ ...one, zone: redactKeys(one.zone) }))
+  return { ...dnsbl, zones }
 }
 
 function annotate(

@@ -3,7 +3,7 @@ import type { core } from 'zod'
 import { DEFAULTS } from './defaults'
 import { descriptionAt, keysAt } from './json-schema'
 import { didYouMean, pathText } from './problem'
-import { redactSecrets } from './redact'
+import { redactKeys, redactSecrets } from './redact'
 
 /** A mistake by key path; the loader adds file and line. */
 export interface Mistake {
@@ -38,9 +38,10 @@ function gatherMissing(mistakes: readonly Mistake[]): Mistake[] {
   return others
 }
 
-/** A store's address may hold a password, whichever key it was written at by mistake. */
+/** A store's address may hold a password, whichever key it was written at by mistake; the zone of a DNS list a key. */
 function withoutSecrets(mistake: Mistake): Mistake {
-  return { ...mistake, message: redactSecrets(mistake.message) }
+  const message = redactSecrets(mistake.message)
+  return { ...mistake, message: mistake.path[0] === 'dnsbl' ? redactKeys(message) : message }
 }
 
 function describe(issue: core.$ZodIssue, above: readonly PropertyKey[], input: unknown): Mistake[] {

@@ -23,3 +23,8 @@ export function redactProse(text: string): string {
 export function hasSecrets(text: string): boolean {
   return redactSecrets(text) !== text
 }
+
+/** The key of a paid DNS list is a long label of its zone: `abc…xyz.zen.example.net` → `***.zen.example.net`. */
+export function redactKeys(text: string): string {
+  return text.replace(/[a-z0-9]{20,}/gi, '***')
+}

@@ -4,81 +4,17 @@
  */
 import { z } from 'zod'
 import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
-import { parseCidr } from '../keys/address'
-import type { Mode } from '../policy/mode'
 import { LIMIT_FORMS, limit } from './limit'
-import { readOverrideKey } from './maps'
-import { type Read, readDuration, readShare, readSize } from './units'
+import { dnsSchema, dnsblSchema, rdnsSchema } from './sections/dns'
+import { greylistSchema } from './sections/greylist'
+import { jailSchema } from './sections/jail'
+import { mailbombSchema } from './sections/mailbomb'
+import { overloadSchema } from './sections/overload'
+import { reputationSchema } from './sections/reputation'
+import { scoreSchema } from './sections/score'
+import { cidr, durationMs, mode, sizeBytes } from './values'
 
 export { limit, readLimit } from './limit'
-
-const LONGEST_MEMORY_MS = 100 * 86_400_000
-
-/** A string with a unit, read while parsing so that the error stands at the right key. */
-function unit<T>(read: (text: string) => Read<T>) {
-  return z.union([z.string(), z.number()]).transform((input, context): T => {
-    const result = read(String(input))
-    if ('value' in result) return result.value
-    context.issues.push({ code: 'custom', message: result.problem, input })
-    return z.NEVER
-  })
-}
-
-export const durationMs = unit((text) => readDuration(text))
-/** Correspondents are remembered for longer than anything is counted. */
-const memoryMs = unit((text) => readDuration(text, LONGEST_MEMORY_MS))
-export const sizeBytes = unit(readSize)
-const share = unit(readShare)
-
-export const cidr = z.string().transform((text, context) => {
-  const range = parseCidr(text)
-  if (range) return range
-  context.issues.push({
-    code: 'custom',
-    message: `"${text}" is no network: write 192.0.2.0/24, 2001:db8::/32 or a single address`,
-    input: text,
-  })
-  return z.NEVER
-})
-
-const MODE_HELP = 'write off, shadow, {canary: 10%} or enforce'
-/** Keys are dealt into 10,000 shares. */
-const LEAST_PERCENT = 0.01
-
-export const mode = z
-  .unknown()
-  .transform((input, context): Mode => {
-    const read = readMode(input)
-    if (read) return read
-    context.issues.push({ code: 'custom', message: `${JSON.stringify(input)} is no mode: ${MODE_HELP}`, input })
-    return z.NEVER
-  })
-  .meta({
-    anyOf: [
-      { type: 'string', enum: ['off', 'shadow', 'enforce'] },
-      {
-        type: 'object',
-        properties: { canary: { type: 'string', pattern: '^[0-9.]+ *%$', examples: ['10%'] } },
-        required: ['canary'],
-        additionalProperties: false,
-      },
-    ],
-  })
-
-function readMode(input: unknown): Mode | undefined {
-  if (input === false || input === 'off') return { kind: 'off' }
-  if (input === 'shadow' || input === 'enforce') return { kind: input }
-  const share = canaryShare(input)
-  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(share ?? '')?.[1])
-  return percent >= LEAST_PERCENT && percent <= 100 ? { kind: 'canary', percent } : undefined
-}
-
-/** `{canary: 10%}`, and the same in one string, as logs print it. */
-function canaryShare(input: unknown): string | undefined {
-  if (typeof input === 'string') return /^canary:?\s*(.*)$/.exec(input)?.[1]
-  const { canary, ...rest } = (input ?? {}) as { canary?: unknown }
-  return typeof canary === 'string' && Object.keys(rest).length === 0 ? canary : undefined
-}
 
 const ruleName = z
   .string()
@@ -111,6 +47,10 @@ export const ruleSchema = z.strictObject({
     .enum(['inbound', 'submission'])
     .optional()
     .describe('Only mail from strangers, or only from our own users'),
+  until: z
+    .enum(['proven'])
+    .optional()
+    .describe('proven: holds only until the client or its domain has a good reputation'),
   overrides: z
     .record(z.string(), z.unknown().meta({ anyOf: [{ const: 'exempt' }, ...LIMIT_FORMS] }))
     .optional()
@@ -174,7 +114,11 @@ const httpSchema = z.strictObject({
         .regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, LISTEN_HELP)
         .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, LISTEN_HELP),
     ])
-    .describe('Metrics and health; false for none'),
+    .describe('Metrics, health and the API; false for none'),
+  token_file: z
+    .string()
+    .min(1)
+    .describe('File that holds the token which changes over HTTP need; made when it is not there'),
 })
 
 const decisionLogSchema = z.strictObject({
@@ -185,48 +129,6 @@ const decisionLogSchema = z.strictObject({
   rotate: sizeBytes.describe('A file is closed at this size, and every midnight (UTC)'),
   keep: durationMs.describe('Files older than this are deleted'),
   most: sizeBytes.describe('All files together; beyond it the oldest are deleted'),
-})
-
-const correspondent = z.string().transform((text, context) => {
-  const read = readOverrideKey(text)
-  if ('value' in read) return read.value
-  context.issues.push({ code: 'custom', message: read.problem, input: text })
-  return z.NEVER
-})
-
-const greylistSchema = z
-  .strictObject({
-    mode: mode.describe('Of its own, since it delays honest mail too'),
-    delay: durationMs
-      .refine((ms) => ms <= 3_600_000, 'at most 1h: honest servers give up, and people complain long before')
-      .describe('A stranger may come back after this'),
-    retry: memoryMs.describe('He must come back within this, or begins anew'),
-    pass: memoryMs.describe('Who has passed is known for so long after his last message'),
-    allow: z
-      .array(correspondent)
-      .max(10_000)
-      .describe('Taken at once: senders, recipients (addresses or domains) and networks'),
-  })
-  .refine(({ delay, retry }) => retry > delay, {
-    path: ['retry'],
-    message: 'must be longer than delay, or nobody ever passes',
-  })
-
-const overloadSchema = z.strictObject({
-  mode: mode.describe('Of its own, since it turns honest clients away too'),
-  loop: share.describe('Share of the time for which the event loop is busy'),
-  delay: durationMs.describe('How late the event loop is'),
-  cpu: share.describe('Share of the processors that this process may use'),
-  memory: share.describe('Share of the memory that this process may use'),
-  disk_free: sizeBytes.describe('Least space free where the queue and the data are'),
-  queue: z.number().int().min(1).max(10_000_000).describe('Messages waiting to be delivered, in one process'),
-  sessions: z.number().int().min(1).max(1_000_000).describe('Sessions open at a time, in one process'),
-  hold: durationMs
-    .refine((ms) => ms <= 20_000, 'at most 20s: Haraka gives a hook 30s, and clients lose patience')
-    .describe('Longest wait of strangers in the first step, within the bounds of tarpit'),
-  again: durationMs
-    .refine((ms) => ms >= 1000, 'at least 1s')
-    .describe('A deferred client may come back within this, and draws its lot anew'),
 })
 
 const maildropSchema = z.strictObject({
@@ -264,6 +166,13 @@ export const configSchema = z.strictObject({
   hardening: hardeningSchema.describe('Commands and texts that help an attacker'),
   greylist: greylistSchema.describe('Strangers are deferred once, by plugin greylist'),
   overload: overloadSchema.describe('New clients are shed in steps under overload, by plugin overload'),
+  score: scoreSchema.describe('All that speaks for and against a stranger, in one sum, by plugin score'),
+  jail: jailSchema.describe('Who does too much wrong is shut out for a while, by plugin jail'),
+  reputation: reputationSchema.describe('How clients have behaved so far, by plugin reputation'),
+  mailbomb: mailbombSchema.describe('A mailbox that many strangers write to at once, by plugin mailbomb'),
+  dns: dnsSchema.describe('How DNS is asked, by plugins dnsbl and rdns'),
+  dnsbl: dnsblSchema.describe('Who is on DNS lists, by plugin dnsbl'),
+  rdns: rdnsSchema.describe('Who has no proper reverse name or HELO, by plugin rdns'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

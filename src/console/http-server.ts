@@ -1,3 +1,4 @@
+import { API_PREFIX, type ApiDoor } from './api'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 
 /** What `/readyz` answers: 200 when `ready`, else 503; the whole of it as JSON. */
@@ -17,6 +18,8 @@ export interface HttpOptions {
   /** Prometheus text, format 0.0.4. */
   readonly metrics: () => Promise<string>
   readonly health: () => Health
+  /** Serves what begins with /api/; undefined: nothing there. */
+  readonly api?: ApiDoor | undefined
   /** Told once when it cannot listen, and once when it can after all. */
   readonly onNotice: (message: string) => void
   /** Between attempts to listen; default 10 s. */
@@ -146,7 +149,7 @@ const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json; charset=utf-8'
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const FRONT =
-  'Sluice, for Haraka\n\n/metrics  figures for Prometheus\n/healthz  200 while the process lives\n/readyz   200 when mail is judged, 503 and the reasons when not\n'
+  'Sluice, for Haraka\n\n/metrics  figures for Prometheus\n/healthz  200 while the process lives\n/readyz   200 when mail is judged, 503 and the reasons when not\n/api/bans the block list; wants the token of http.token_file\n'
 
 type Route = () => Reply | Promise<Reply>
 
@@ -158,6 +161,10 @@ function requestListener(options: HttpOptions): (request: IncomingMessage, respo
     ['/metrics', sharedScrape(options.metrics)],
   ])
   return (request, response) => {
+    if (options.api && request.url!.startsWith(API_PREFIX)) {
+      void options.api.answer(request).then(({ status, body }) => send(request, response, json(status, body)))
+      return
+    }
     const route = routes.get(request.url!.split('?', 1)[0]!)
     if (!route) return send(request, response, { status: 404, type: TEXT, body: 'Not found. See /\n' })
     if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -6,7 +6,11 @@ import { type LoadResult, formatProblem, loadPolicy } from '../config/load'
 import { configSchema } from '../config/schema'
 import { storeSpecOf } from '../config/store-spec'
 import { type PolicyWatch, watchPolicy } from '../config/watch'
+import { ApiDoor } from '../console/api'
+import { readToken } from '../console/token'
 import { type HttpServer, startHttp } from '../console/http-server'
+import { BanDesk } from '../gates/jail/ban-desk'
+import { protectionOf } from '../gates/jail/jail-policy'
 import { modeText } from '../policy/mode'
 import { ExhaustedCache } from '../store/exhausted-cache'
 import { type StoreChange, openStore } from '../store/open-store'
@@ -22,6 +26,7 @@ import { DecisionLog } from '../telemetry/decision-log'
 import { EventStream } from '../telemetry/events'
 import { logLineReader } from '../telemetry/log-line'
 import { type Metrics, createMetrics } from '../telemetry/metrics'
+import { type AtDesk, banApi } from './ban-api'
 import { harakasLog } from './harakas-log'
 import { type OpenedStore, Runtime } from './runtime'
 import type { HarakaPlugin } from './types'
@@ -62,12 +67,15 @@ export class Host {
     })
     this.metrics.watch({
       loadLevel: () => this.runtime.load.level,
-      loadPressures: () => this.runtime.load.pressures,
+      loadPressures: () => new Map(Object.entries(this.runtime.load.pressures)),
       tarpitWaiting: () => this.runtime.tarpit.waiting,
+      bansInForce: () => this.runtime.jail?.bans.size ?? 0,
       sessionsOpen: () => this.runtime.openSessions,
       exhaustedHits: () => this.exhausted?.hits ?? 0,
       storeBatches: () => this.exhausted?.trips ?? 0,
       readerFailures: () => this.stream.failures,
+      dnsLookups: () => this.runtime.lookups.counts,
+      dnsZones: () => this.runtime.lookups.zones,
       decisionsUnrecorded: () => this.decisions?.dropped ?? 0,
     })
     if ('problems' in loaded) this.tellRefused(loaded)
@@ -92,8 +100,53 @@ export class Host {
       port: Number(listen.slice(colon + 1)),
       metrics: () => clusterMetrics(this.metrics.registry),
       health: collectStatus,
+      api: this.openApi(hasWorkers),
       onNotice: (message) => this.notice(message),
     })
+  }
+
+  /** Without a token that can be read there is no API; that is said, and the rest is served. */
+  private openApi(hasWorkers: boolean): ApiDoor | undefined {
+    try {
+      const token = readToken(path.resolve(this.home, this.started.http.token_file))
+      return new ApiDoor(token, banApi(hasWorkers ? this.atBorrowedDesk() : this.atOwnDesk, this.stream))
+    } catch (error) {
+      this.notice(`http: /api is not served: ${error instanceof Error ? error.message : String(error)}`)
+      return undefined
+    }
+  }
+
+  private readonly atOwnDesk: AtDesk = async (work) => {
+    const opened = this.runtime.serve()
+    await opened.ready
+    return work(this.deskOn(opened.store))
+  }
+
+  /** The master of a cluster keeps no store open: beside it, a single worker would no longer be alone. */
+  private atBorrowedDesk(): AtDesk {
+    let turn: Promise<unknown> = Promise.resolve()
+    return (work) => {
+      const done = turn.then(() => this.withStore((store) => work(this.deskOn(store))))
+      turn = done.catch(() => undefined)
+      return done
+    }
+  }
+
+  private async withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    const spec = storeSpecOf(this.started.store, this.home)
+    if (spec.kind === 'memory') throw new Error('the store is memory, which workers do not share: write lmdb:PATH')
+    const store = openStore(spec, { ...this.storeHooks(), role: 'operator' })
+    try {
+      await store.open()
+      return await work(store)
+    } finally {
+      await store.close()
+    }
+  }
+
+  private deskOn(store: Store): BanDesk {
+    const { trusted, jail } = this.runtime.policy
+    return new BanDesk(store, this.runtime.jail?.protection ?? protectionOf(trusted, jail.never))
   }
 
   /** A worker of a Haraka cluster is up. */
@@ -179,8 +232,8 @@ export class Host {
     this.runtime.adopt(result.policy)
     this.exhausted?.clear()
     this.tellConfig(true, [])
-    const { store, http, decisions } = result.policy.config
-    const fixed = Object.entries({ store, http, decisions }).filter(
+    const { store, http, decisions, dns } = result.policy.config
+    const fixed = Object.entries({ store, http, decisions, dns }).filter(
       ([name, value]) => JSON.stringify(value) !== JSON.stringify(this.started[name as 'store']),
     )
     for (const [name] of fixed)

@@ -1,9 +1,11 @@
 /** What plugins may use. Everything that knows Haraka is behind this door. */
 export { replyFor, smtpReply } from './reply'
 export { endSession, watchReplies } from './replies'
+export { triedAccount } from './login'
 export { keepMessage } from './maildrop'
 export { watchLoad } from './overload'
 export { sluicePlugin } from './plugin'
+export { proxiesOf } from './proxies'
 export type { Answer } from './guard'
 export type { Runtime } from './runtime'
 export { DENY, DENYSOFT, OK } from './types'

@@ -11,6 +11,8 @@ export interface SluicePlugin {
   readonly shutdown: (this: HarakaPlugin) => void
   readonly hook_init_master: Hook<HarakaServer>
   readonly hook_init_child: Hook<HarakaServer>
+  /** What this process has of Sluice; from `register` on. */
+  runtime(plugin: HarakaPlugin): Runtime
   /** Makes a hook: guarded, and with the runtime at hand. */
   hook(name: string, body: HookBody<Runtime>): Hook
 }
@@ -38,6 +40,7 @@ export function sluicePlugin(name: string, begin: Begin = () => undefined): Slui
       of.startWorker()
       begin(by, server, of.runtime)
     }),
+    runtime: runtimeOf,
     hook: (hookName, body) => guard(name, hookName, runtimeOf, body),
   }
 }

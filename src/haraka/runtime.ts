@@ -1,25 +1,31 @@
+import path from 'node:path'
 import type { Policy } from '../config/compile'
+import type { CidrMap } from '../keys/address'
+import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import { OVERLOAD_PLUGIN } from '../gates/overload/overload-gate'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
+import type { Score } from '../policy/signal'
 import type { Stage } from '../policy/subject'
-import type { LeaseRef, Store } from '../store/store'
+import type { Ask, LeaseRef, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
+import { AsnDatabase } from './asn'
+import { Conduct } from './conduct'
+import { Jail } from './jail'
 import { LoadWatch } from './load-watch'
-import { watchReplies } from './replies'
+import { Lookups } from './lookups'
 import { replyFor } from './reply'
+import { Reputations } from './reputations'
 import { type Session, Sessions, type StageRun } from './session'
-import { subjectAtDoor, subjectOf } from './subject'
+import { isSubmission, subjectAtDoor, subjectOf } from './subject'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
 /** Leases are prolonged three times within their life. */
 const HEARTBEAT_MS = LEASE_TTL_MS / 3
 const LEASES_PER_RENEWAL = 200
-/** Haraka's own; it asks no hook. */
-const ANSWER_TO_HELP = 'Not implemented'
 /** Time for a decision itself; a store has its own, much shorter deadline. */
 const JUDGE_DEADLINE_MS = 5000
 
@@ -44,9 +50,16 @@ export class Runtime {
   readonly home: string
   readonly stream: EventStream
   readonly sessions: Sessions
+  readonly conduct: Conduct
+  /** There is one when plugin jail is listed. */
+  jail: Jail | undefined
+  /** There are some when plugin reputation is listed. */
+  reputations: Reputations | undefined
+  readonly lookups: Lookups
   policy: Policy
   tarpit: Tarpit
   readonly load = new LoadWatch()
+  private asns: AsnDatabase | undefined
   private readonly openStore: () => OpenedStore
   private opened: OpenedStore | undefined
   private isReady = false
@@ -64,7 +77,12 @@ export class Runtime {
     this.plan = policy.plan(this.plugins)
     this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
-    this.sessions = new Sessions((address) => this.policy.trusted.find(address) === true)
+    this.sessions = new Sessions(
+      (address) => this.policy.trusted.find(address) === true,
+      (ip) => this.asns?.find(ip),
+    )
+    this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
+    this.lookups = new Lookups(policy, (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }))
     this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
   }
 
@@ -75,21 +93,78 @@ export class Runtime {
     this.plan = this.policy.plan(this.plugins)
   }
 
+  /** Who does too much wrong is shut out from now on. Called while plugins are loaded. */
+  openJail(proxies: CidrMap<true>): void {
+    if (this.jail) return
+    const jail = new Jail({
+      policy: () => this.policy,
+      store: () => this.serve().store,
+      stream: this.stream,
+      proxies,
+      onFailure: (hook, error) =>
+        this.reportFailure({ plugin: 'jail', hook, failure: 'error', message: String(error) }),
+    })
+    this.jail = jail
+    this.conduct.onOffence((connection, session, offence) => jail.offend(connection, session, offence))
+  }
+
+  /** How clients behave is remembered from now on. Called while plugins are loaded. */
+  openReputations(): void {
+    if (this.reputations) return
+    const reputations = new Reputations(
+      () => this.policy,
+      (asks) => this.learn(asks),
+    )
+    this.reputations = reputations
+    this.conduct.onOffence((_connection, session, offence) => reputations.noteOffence(session, offence))
+    this.asns = this.openAsns()
+  }
+
+  private openAsns(): AsnDatabase | undefined {
+    const { asn_database: file } = this.policy.config.reputation
+    if (file === false) return undefined
+    try {
+      return AsnDatabase.open(path.resolve(this.home, file))
+    } catch (error) {
+      const message = `reputation: no providers are told apart, ${error instanceof Error ? error.message : String(error)}`
+      this.stream.emit({ kind: 'notice', at: Date.now(), message })
+      return undefined
+    }
+  }
+
+  /** Has the store remember something. Nobody waits for it, and nothing depends on it. */
+  learn(asks: readonly Ask[]): void {
+    this.attempt('learn', async (store) => {
+      await store.judge(asks)
+    })
+  }
+
   /** Puts another policy in force, whole; what is under way is finished under the old one. */
   adopt(policy: Policy): void {
     this.policy = policy
     this.plan = policy.plan(this.plugins)
     this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
+    this.lookups.adopt(policy)
   }
 
   /** Opens the store, once; called at start by processes that serve, and by the first session at the latest. */
   serve(): OpenedStore {
     if (!this.opened) {
-      this.opened = this.openStore()
-      void this.opened.ready.then(() => {
-        this.isReady = true
-      })
+      const opened = this.openStore()
+      if (this.plugins.includes(DNSBL_PLUGIN)) this.lookups.start()
+      // Nobody is judged before it is known who is banned.
+      const ready = opened.ready
+        .then(() => this.jail?.follow(opened.store))
+        .then(() => {
+          this.isReady = true
+        })
+      this.opened = {
+        ready,
+        get store() {
+          return opened.store
+        },
+      }
     }
     return this.opened
   }
@@ -153,24 +228,13 @@ export class Runtime {
     }
   }
 
-  /** From now on every reply of a session counts against its bounds; `plugin` answers for the refusal that ends it. */
-  holdToBounds(plugin: string, connection: Connection): void {
-    const session = this.sessions.of(connection)
-    watchReplies(connection).onReply = (code, text) => {
-      if (code >= 500) session.errors++
-      else if (code >= 400 || text === ANSWER_TO_HELP) this.sessions.countJunk(connection)
-      else return undefined
-      const { errors, junk } = this.policy.session
-      if (session.errors <= errors && session.junk <= junk) return undefined
-      const answer = this.answer(plugin, 'command', connection, {})
-      return answer instanceof Promise ? undefined : answer
-    }
-  }
-
   /** The session is over: what it holds goes back. */
   end(connection: Connection): void {
     const session = this.sessions.find(connection)
     if (!session) return
+    if (session.closed) return
+    this.conduct.end(connection, session)
+    this.reputations?.end(connection, session)
     session.closed = true
     session.onClose?.()
     this.giveBack(session)
@@ -179,6 +243,7 @@ export class Runtime {
   async close(): Promise<void> {
     clearInterval(this.heartbeat)
     this.load.stop()
+    this.lookups.close()
     for (const session of this.holders) this.giveBack(session)
     if (!this.opened) return
     await this.opened.ready
@@ -198,15 +263,26 @@ export class Runtime {
     token: object,
     recipient: EnvelopeAddress | undefined,
   ): StageRun {
-    // What was taken for the address that the session had before.
-    if (stage === 'connect') this.giveBack(session)
-    const subject = subjectOf(stage, connection, session, this.policy.tenants, this.load, recipient)
+    // Its address has changed: what it holds belongs to the old one.
+    if (stage === 'connect') {
+      this.giveBack(session)
+      if (this.reputations) session.reputation = this.reputations.knownOf(session.client)
+    }
     const started = performance.now()
-    // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
-    const opened = this.opened ?? this.serve()
-    const judged = this.isReady
-      ? judgeStage(this.plan, subject, opened.store)
-      : opened.ready.then(() => judgeStage(this.plan, subject, opened.store))
+    const judgeNow = () => {
+      const { tenants } = this.policy
+      const subject = subjectOf(stage, connection, session, {
+        tenants,
+        token,
+        recipient,
+        jail: this.jail,
+        limitFactor: this.reputations?.factorOf(session) ?? 1,
+        load: this.load,
+      })
+      return judgeStage(this.plan, subject, this.serve().store)
+    }
+    const wait = this.waitBefore(stage, connection, session)
+    const judged = wait ? wait.then(judgeNow) : judgeNow()
     const conclude = (settled: Outcome) => (run.outcome = this.conclude(settled, connection, session, started))
     const run: StageRun = { stage, token, outcome: judged, answered: new Set() }
     if (judged instanceof Promise) run.outcome = judged.then(conclude)
@@ -215,17 +291,45 @@ export class Runtime {
     return run
   }
 
+  /** What a stage cannot be judged without; undefined when everything is there, as it nearly always is. */
+  private waitBefore(stage: Stage, connection: Connection, session: Session): Promise<unknown> | undefined {
+    // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
+    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, connection, session))
+    if (session.pending.length === 0 || stage === 'connect' || stage === 'command') return undefined
+    // What is asked about strangers keeps nobody else waiting.
+    if (isSubmission(connection)) return undefined
+    return Promise.all(session.pending).then(() => {
+      session.pending = []
+    })
+  }
+
+  /** The bounds of a session are judged at a reply, which cannot wait. */
+  private judgeReply(plugin: string, connection: Connection): Answer {
+    const answer = this.answer(plugin, 'command', connection, {})
+    return answer instanceof Promise ? undefined : answer
+  }
+
   private conclude(outcome: Outcome, connection: Connection, session: Session, started: number): Outcome {
     if (outcome.leases.length > 0) this.hold(session, outcome.leases)
+    if (outcome.merits.length > 0) this.reputations?.note(session, outcome.merits)
+    if (outcome.lessons.length > 0) this.learn(outcome.lessons)
     if (outcome.subject.stage !== 'command' || outcome.decisions.length > 0) {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
     for (const decision of outcome.decisions) noteResult(connection, decision)
+    if (outcome.answers.has(DNSBL_PLUGIN)) this.banListed(session)
+    if (outcome.score) noteScore(connection, outcome.score)
     if (outcome.failure) {
       const { message } = outcome.failure
       this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
     }
     return outcome
+  }
+
+  /** Only who was refused for being listed is banned for it: who logs in, or is allowed, is not. */
+  private banListed(session: Session): void {
+    const list = this.jail && this.policy.jail.mode.kind !== 'off' ? this.lookups.reportBanning(session) : undefined
+    if (list !== undefined) void this.jail!.warden.ban(session.client, DNSBL_PLUGIN, `listed by ${list}`)
   }
 
   private settle(
@@ -238,14 +342,19 @@ export class Runtime {
   ): Answer | Promise<Answer> {
     const decision = outcome.answers.get(plugin)
     if (decision === undefined) return undefined
-    if (!mayWait(outcome) || !this.tarpit.accepts(decision.retryAfterMs)) return replyFor(decision)
-    return this.tarpit.hold(session, decision.retryAfterMs).then(async (present) => {
-      if (!present) return undefined
-      const run = this.judge(decision.stage, connection, session, token, recipient)
+    const { retryAfterMs, rule, stage } = decision
+    const holdsOnce = rule.holdsOnce === true && decision.action === 'delay'
+    // Somebody else's refusal stands; being held for nothing would not help the client.
+    if (!mayWait(outcome)) return holdsOnce ? undefined : replyFor(decision)
+    const judgeAgain = async () => {
+      if (holdsOnce) session.heldFor = token
+      const run = this.judge(stage, connection, session, token, recipient)
       run.answered.add(plugin)
       const again = (await run.outcome).answers.get(plugin)
       return again === undefined ? undefined : replyFor(again)
-    })
+    }
+    if (!this.tarpit.accepts(retryAfterMs)) return holdsOnce ? judgeAgain() : replyFor(decision)
+    return this.tarpit.hold(session, retryAfterMs).then((present) => (present ? judgeAgain() : undefined))
   }
 
   private hold(session: Session, leases: readonly LeaseRef[]): void {
@@ -287,6 +396,12 @@ export class Runtime {
 /** Waiting helps only when nothing but delays stands against the client. */
 function mayWait(outcome: Outcome): boolean {
   return outcome.decisions.every(({ enforced, action }) => !enforced || action === 'delay')
+}
+
+/** The sum and its parts, for other Haraka plugins: `connection.results.get('sluice').score`. */
+function noteScore(connection: Connection, { total, parts }: Score): void {
+  const said = parts.map(({ source, name, weight }) => `${source}:${name}:${weight}`)
+  connection.results.add({ name: 'sluice' }, { score: total, parts: said })
 }
 
 /** Lets other Haraka plugins (karma among them) see what we found. */

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { type IpAddress, parseIp } from '../keys/address'
 import type { Outcome } from '../policy/decision'
+import type { Signal } from '../policy/signal'
+import { NEUTRAL, type Reputation } from '../gates/reputation/reputation'
 import type { Client, Stage } from '../policy/subject'
 import type { LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
+import type { FindAsn } from './asn'
+import type { SessionConduct } from './reputations'
+import type { DnsFacts } from './lookups'
 import type { Connection, Transaction } from './types'
 
 /** One judged stage, until every plugin that has a hook on it has taken its answer. */
@@ -28,11 +33,34 @@ export interface Session {
   /** Messages taken when junk was last counted: who delivers is no nuisance, whatever he sends between. */
   delivered: number
   helos: number
+  authFailures: number
+  unknownRecipients: number
+  /** It spoke before it was greeted, and that has been counted. */
+  early: boolean
+  reputation: Reputation
+  readonly conduct: SessionConduct
+  /** What is known of the client, such as that a DNS list names it. */
+  signals: Signal[]
+  /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
+  pending: Promise<void>[]
+  dns: DnsFacts | undefined
   client: Client
   /** Address that the connect stage judged; XCLIENT may change the session's address later. */
   judgedIp: string | undefined
+  /** Address that the jail has looked at; the same. */
+  bannedIp: string | undefined
   leases: LeaseRef[]
   run: StageRun | undefined
+  /** What a client was last held for. */
+  heldFor: object | undefined
+  /** The account that it tried to log in to last, in lower case. */
+  triedAccount: string | undefined
+  /** Its further logins are held. */
+  slow: boolean
+  /** Its replies are watched. */
+  watched: boolean
+  /** The plugin that answers when it is over its bounds. */
+  boundBy: string | undefined
   /** The folded sender of the transaction that is open: every stage of a message needs it. */
   sender: { readonly of: Transaction; readonly mailbox: Mailbox } | undefined
   /** Recipients of the transaction that is open, folded, but for the one that is being judged; only when there are several. */
@@ -62,7 +90,10 @@ type Carrier = Connection & { [SESSION]?: Session }
 
 /** Sessions by Haraka connection; they vanish with it. */
 export class Sessions {
-  constructor(private readonly isTrusted: (address: IpAddress) => boolean) {}
+  constructor(
+    private readonly isTrusted: (address: IpAddress) => boolean,
+    private readonly findAsn: FindAsn = () => undefined,
+  ) {}
 
   of(connection: Connection): Session {
     const carrier: Carrier = connection
@@ -80,17 +111,6 @@ export class Sessions {
     return (connection as Carrier)[SESSION]
   }
 
-  /** Counts a command that moves no mail. */
-  countJunk(connection: Connection): void {
-    const session = this.of(connection)
-    const { accept } = connection.msg_count
-    if (accept > session.delivered) {
-      session.delivered = accept
-      session.junk = 0
-    }
-    session.junk++
-  }
-
   private create(connection: Connection): Session {
     return {
       leaseId: newLeaseId(),
@@ -100,10 +120,24 @@ export class Sessions {
       junk: 0,
       delivered: 0,
       helos: 0,
+      authFailures: 0,
+      unknownRecipients: 0,
+      early: false,
+      reputation: NEUTRAL,
+      conduct: { good: 0, bad: 0, domains: new Map() },
+      signals: [],
+      pending: [],
+      dns: undefined,
       client: this.clientAt(connection.remote.ip),
       judgedIp: undefined,
+      bannedIp: undefined,
       leases: [],
       run: undefined,
+      heldFor: undefined,
+      triedAccount: undefined,
+      slow: false,
+      watched: false,
+      boundBy: undefined,
       sender: undefined,
       named: undefined,
       closed: false,
@@ -115,6 +149,6 @@ export class Sessions {
   clientAt(ip: string): Client {
     // Haraka unmaps ::ffff:192.0.2.1 itself; PROXY and XCLIENT may still bring one.
     const address = parseIp(ip) ?? NOWHERE
-    return { ip, address, trusted: this.isTrusted(address) }
+    return { ip, address, asn: this.findAsn(ip), trusted: this.isTrusted(address) }
   }
 }

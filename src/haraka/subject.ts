@@ -1,20 +1,31 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
-import type { Client, Stage, Subject } from '../policy/subject'
+import type { Client, SpfResult, Stage, Subject } from '../policy/subject'
+import type { Jail } from './jail'
 import type { LoadFacts } from './load-watch'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
+
+export interface Circumstances {
+  readonly tenants: ReadonlyMap<string, string>
+  /** What is judged, as {@link Session.heldFor} knows it. */
+  readonly token: object
+  readonly recipient: EnvelopeAddress | undefined
+  /** Undefined when nobody is ever banned. */
+  readonly jail: Jail | undefined
+  readonly limitFactor: number
+  readonly load: LoadFacts
+}
 
 /** Makes the subject of a stage from what Haraka knows at that moment. */
 export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  tenants: ReadonlyMap<string, string>,
-  load: LoadFacts,
-  recipient?: EnvelopeAddress,
+  { tenants, token, recipient, jail, limitFactor, load }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
+  const sender = transaction ? senderOf(transaction, session) : undefined
   const mailbox = recipient ? foldRecipient(recipient.user ?? '', hostOf(recipient)) : undefined
   return {
     stage,
@@ -26,17 +37,25 @@ export function subjectOf(
       recipients: session.recipients,
       errors: session.errors,
       junk: session.junk,
+      authFailures: session.authFailures,
+      unknownRecipients: session.unknownRecipients,
+      early: connection.early_talker === true,
     },
-    direction: account !== undefined || connection.relaying ? 'submission' : 'inbound',
+    direction: isSubmission(connection) ? 'submission' : 'inbound',
     id: transaction?.uuid ?? connection.uuid,
     helo: connection.hello.host ?? undefined,
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
-    sender: transaction ? senderOf(transaction, session) : undefined,
-    spfDomain: stage === 'rcpt_ok' && transaction ? spfDomainOf(transaction) : undefined,
+    sender,
+    spfDomain: AFTER_SPF.has(stage) && transaction ? spfDomainOf(transaction) : undefined,
+    spf: AFTER_SPF.has(stage) && transaction ? spfResultOf(transaction) : undefined,
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
+    signals: session.signals,
+    limitFactor,
+    ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
+    held: session.heldFor === token,
     load: load.level,
     familiar: stage === 'connect' && load.familiar(session.client, connection.local.port),
   }
@@ -49,7 +68,16 @@ export function subjectAtDoor(client: Client, port: number, load: LoadFacts): Su
     stage: 'connect',
     at,
     client,
-    session: { leaseId: '', startedAt: at, recipients: 0, errors: 0, junk: 0 },
+    session: {
+      leaseId: '',
+      startedAt: at,
+      recipients: 0,
+      errors: 0,
+      junk: 0,
+      authFailures: 0,
+      unknownRecipients: 0,
+      early: false,
+    },
     direction: 'inbound',
     id: '-',
     helo: undefined,
@@ -57,12 +85,22 @@ export function subjectAtDoor(client: Client, port: number, load: LoadFacts): Su
     tenant: undefined,
     sender: undefined,
     spfDomain: undefined,
+    spf: undefined,
     recipient: undefined,
     repeated: false,
     sizeBytes: 0,
+    signals: [],
+    limitFactor: 1,
+    ban: undefined,
+    held: false,
     load: load.level,
     familiar: load.familiar(client, port),
   }
+}
+
+/** Whether the client has authenticated, or may relay: it is no stranger. */
+export function isSubmission(connection: Connection): boolean {
+  return connection.relaying || accountOf(connection) !== undefined
 }
 
 function senderOf(transaction: Transaction, session: Session): Mailbox | undefined {
@@ -74,11 +112,25 @@ function senderOf(transaction: Transaction, session: Session): Mailbox | undefin
   return session.sender.mailbox
 }
 
-/** As haraka-plugin-spf notes it at MAIL. A pass of the HELO name alone proves nothing about the sender. */
-function spfDomainOf(transaction: Transaction): string | undefined {
+/** What haraka-plugin-spf notes at MAIL. Of the HELO name alone it proves nothing about the sender. */
+function spfOf(transaction: Transaction): { result?: unknown; domain?: unknown } | undefined {
   const noted = transaction.results.get('spf') as { scope?: unknown; result?: unknown; domain?: unknown } | undefined
-  if (noted?.scope !== 'mfrom' || noted.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
+  return noted?.scope === 'mfrom' ? noted : undefined
+}
+
+export function spfDomainOf(transaction: Transaction): string | undefined {
+  const noted = spfOf(transaction)
+  if (noted?.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
   return organisationalDomain(noted.domain.toLowerCase())
+}
+
+/** At MAIL the plugin spf has spoken when it stands above ours. */
+const AFTER_SPF: ReadonlySet<Stage> = new Set(['mail', 'rcpt', 'rcpt_ok'])
+const SPF_RESULTS: Readonly<Record<string, SpfResult>> = { Pass: 'pass', Fail: 'fail', SoftFail: 'softfail' }
+
+function spfResultOf(transaction: Transaction): SpfResult | undefined {
+  const noted = spfOf(transaction)
+  return noted && (SPF_RESULTS[String(noted.result)] ?? 'other')
 }
 
 /** Haraka lists a recipient before it is judged, and takes it from the end of the list again when it is refused. */

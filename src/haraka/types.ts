@@ -73,6 +73,10 @@ export interface Connection extends Logger {
   readonly hello: { host: string | null; verb: string | null }
   readonly notes: Record<string, unknown>
   readonly results: { add(plugin: { name: string }, result: object): void; get(name: string): unknown }
+  /** The command that is being answered. */
+  readonly current_line?: string
+  /** Set when the client spoke before it was greeted. */
+  readonly early_talker?: boolean
   readonly msg_count: { accept: number; tempfail: number; reject: number }
   transaction: Transaction | null
   relaying: boolean

@@ -44,6 +44,26 @@ export function parseCidr(text: string): Cidr | undefined {
   return { family: address.family, bytes: mask(address.bytes, bits), bits }
 }
 
+/** The range as text, as {@link parseCidr} reads it: `192.0.2.0/24`, a single address without its length. */
+export function cidrText({ family, bytes, bits }: Cidr): string {
+  return makePrefixText({ family, bytes, texts: new Map() }, bits)
+}
+
+const NOT_PUBLIC: readonly string[] = [
+  'private',
+  'loopback',
+  'linkLocal',
+  'uniqueLocal',
+  'carrierGradeNat',
+  'unspecified',
+]
+
+/** An address that can only be one of our own: RFC 1918, loopback, link-local, unique local, shared (RFC 6598). */
+export function isPrivate({ family, bytes }: Pick<IpAddress, 'family' | 'bytes'>): boolean {
+  const address = family === 4 ? new ipaddr.IPv4([...bytes]) : new ipaddr.IPv6([...bytes])
+  return NOT_PUBLIC.includes(address.range())
+}
+
 /** The range of `bits` bits that holds the address, as text: `192.0.2.0/24`, `2001:db8::/64`. */
 export function prefixText(address: IpAddress, bits: number): string {
   let text = address.texts.get(bits)
@@ -67,16 +87,27 @@ export class CidrMap<T> {
   private readonly tables: Record<4 | 6, { bits: number; ranges: Map<string, T> }[]> = { 4: [], 6: [] }
 
   constructor(entries: Iterable<readonly [Cidr, T]> = []) {
-    for (const [cidr, value] of entries) {
-      const tables = this.tables[cidr.family]
-      let table = tables.find((candidate) => candidate.bits === cidr.bits)
-      if (!table) {
-        table = { bits: cidr.bits, ranges: new Map() }
-        tables.push(table)
-        tables.sort((a, b) => b.bits - a.bits)
-      }
-      table.ranges.set(cidr.bytes.join('.'), value)
+    for (const [cidr, value] of entries) this.set(cidr, value)
+  }
+
+  set(cidr: Cidr, value: T): void {
+    const tables = this.tables[cidr.family]
+    let table = tables.find((candidate) => candidate.bits === cidr.bits)
+    if (!table) {
+      table = { bits: cidr.bits, ranges: new Map() }
+      tables.push(table)
+      tables.sort((a, b) => b.bits - a.bits)
     }
+    table.ranges.set(cidr.bytes.join('.'), value)
+  }
+
+  delete({ family, bits, bytes }: Cidr): void {
+    const tables = this.tables[family]
+    const at = tables.findIndex((candidate) => candidate.bits === bits)
+    if (at < 0) return
+    tables[at]!.ranges.delete(bytes.join('.'))
+    // Each length costs a look at every search.
+    if (tables[at]!.ranges.size === 0) tables.splice(at, 1)
   }
 
   find(address: IpAddress): T | undefined {

@@ -1,5 +1,6 @@
-import type { LeaseRef } from '../store/store'
+import type { Ask, LeaseRef } from '../store/store'
 import type { Mode } from './mode'
+import type { Score } from './signal'
 import type { Stage, Subject } from './subject'
 
 /** What a rule does to somebody over its limit. `delay` waits for a free slot within bounds, then defers. */
@@ -16,9 +17,14 @@ export interface Rule {
   readonly onError: 'accept' | 'defer'
   /** What the client reads, as a sentence without a full stop: `Too many messages from this sender`. */
   readonly text: string
+  /** With `delay`: the client is held once and then goes on, whether a slot is free or not. */
+  readonly holdsOnce?: boolean
   /** After the refusal the session ends (421, RFC 5321 §3.8). */
   readonly ends?: boolean
 }
+
+/** Why something was found: what a reader of a decision is told about it depends on this. */
+export type Reason = 'limit' | 'greylist' | 'score' | 'dnsbl' | 'rdns' | 'ban' | 'store_unreachable' | 'overload'
 
 /** What a gate found wrong, before modes are applied. */
 export interface Finding {
@@ -32,7 +38,7 @@ export interface Finding {
   readonly windowMs: number
   /** Until the same attempt can succeed; `Infinity` when it never can, 0 when unknown. */
   readonly retryAfterMs: number
-  readonly reason: 'limit' | 'greylist' | 'store_unreachable' | 'overload'
+  readonly reason: Reason
 }
 
 /** One finding as it came out, for readers: log, metrics, decision log. */
@@ -58,8 +64,21 @@ export interface Outcome {
   readonly leases: readonly LeaseRef[]
   /** Judged by this process's own share of each limit, or not at all, because the store was out of reach. */
   readonly degraded: boolean
+  /** What the store remembers of those concerned, where a gate has asked. */
+  readonly merits: readonly KnownMerit[]
+  /** What is to be remembered of this, without anybody waiting. */
+  readonly lessons: readonly Ask[]
+  /** What speaks for and against the client, where somebody added it up. */
+  readonly score: Score | undefined
   /** Why the store did not answer at all; everything it would have been asked is accepted. */
   readonly failure?: Error
+}
+
+/** What is remembered of somebody: `samples` of conduct from −1 to 1, and their `mean`. */
+export interface KnownMerit {
+  readonly name: string
+  readonly samples: number
+  readonly mean: number
 }
 
 export interface Exemption {

@@ -1,6 +1,6 @@
 import type { Answer, Ask, LeaseRef, Store, Verdict } from '../store/store'
-import type { Decision, Exemption, Finding, Outcome, Remedy } from './decision'
-import { type Gate, type GateAsk, findingOf } from './gate'
+import type { Decision, Exemption, Finding, KnownMerit, Outcome, Remedy } from './decision'
+import { type Gate, type GateAsk, type Notes, findingOf } from './gate'
 import { newReference } from './reference'
 import type { Stage, Subject } from './subject'
 
@@ -26,11 +26,11 @@ export function planGates(gates: readonly Gate[]): GatePlan {
  */
 export function judgeStage(plan: GatePlan, subject: Subject, store: Store): Outcome | Promise<Outcome> {
   const gates = plan.get(subject.stage)
-  const run: Run = { subject, asks: [], exemptions: [], findings: [] }
+  const run: Run = { subject, asks: [], exemptions: [], findings: [], notes: { score: undefined } }
   if (gates === undefined) return conclude(run, NO_VERDICT)
   for (const gate of gates) {
     gate.ask(subject, run.asks, run.exemptions)
-    gate.inspect?.(subject, run.findings)
+    gate.inspect?.(subject, run.findings, run.notes)
   }
   // Refused by the session's own counters: the attempt must not consume anybody's quota.
   if (run.asks.length === 0 || run.findings.some((finding) => finding.enforced)) return conclude(run, NO_VERDICT)
@@ -51,11 +51,14 @@ interface Run {
   readonly asks: GateAsk[]
   readonly exemptions: Exemption[]
   readonly findings: Finding[]
+  readonly notes: Notes
 }
 
 const NO_ANSWERS: ReadonlyMap<string, Decision> = new Map()
 const NO_LEASES: readonly LeaseRef[] = []
-const NO_VERDICT = { committed: false, degraded: false }
+const NO_MERITS: readonly KnownMerit[] = []
+const NO_LESSONS: readonly Ask[] = []
+const NO_VERDICT: Verdict = { committed: false, answers: [], degraded: false }
 const UNKNOWN: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
 
 function askOf(gateAsk: GateAsk): Ask {
@@ -64,8 +67,13 @@ function askOf(gateAsk: GateAsk): Ask {
 
 function weigh(run: Run, verdict: Verdict): Outcome {
   for (let index = 0; index < run.asks.length; index++) {
-    const finding = findingOf(run.asks[index]!, verdict.answers[index]!, verdict.degraded)
+    const asked = run.asks[index]!
+    const answer = verdict.answers[index]!
+    const finding = findingOf(asked, answer, verdict.degraded)
     if (finding) run.findings.push(finding)
+    if (answer.excused !== undefined) {
+      run.exemptions.push({ rule: asked.rule.name, because: run.asks[answer.excused]!.because ?? 'known' })
+    }
   }
   return conclude(run, verdict)
 }
@@ -76,10 +84,14 @@ function failOpen(run: Run, error: unknown): Outcome {
   return { ...outcome, failure: error instanceof Error ? error : new Error(String(error)) }
 }
 
-function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' | 'degraded'>): Outcome {
+function conclude(run: Run, { committed, answers: answered, degraded }: Verdict): Outcome {
   const { subject, findings, exemptions } = run
-  const leases = committed && subject.stage === 'connect' ? leasesOf(run) : NO_LEASES
-  if (findings.length === 0) return { subject, decisions: [], answers: NO_ANSWERS, exemptions, leases, degraded }
+  const { score } = run.notes
+  const leases = committed && subject.stage === 'connect' ? leasesOf(run, answered) : NO_LEASES
+  const merits = degraded ? NO_MERITS : meritsOf(run, answered)
+  const lessons = committed && !degraded ? lessonsOf(run, answered) : NO_LESSONS
+  const told = { subject, exemptions, leases, degraded, score, merits, lessons }
+  if (findings.length === 0) return { ...told, decisions: [], answers: NO_ANSWERS }
   // A client told to come back is told the time at which every rule lets it in, not only the one that answers.
   const retryAfterMs = longestWait(findings)
   const decisions = findings.map((finding) => decide(subject, finding, retryAfterMs)).sort(gravestFirst)
@@ -87,14 +99,38 @@ function conclude(run: Run, { committed, degraded }: Pick<Verdict, 'committed' |
   for (const decision of decisions) {
     if (decision.action !== 'accept' && !answers.has(decision.rule.plugin)) answers.set(decision.rule.plugin, decision)
   }
-  return { subject, decisions, answers, exemptions, leases, degraded }
+  return { ...told, decisions, answers }
 }
 
-function leasesOf({ asks, findings }: Run): LeaseRef[] {
-  const leases: LeaseRef[] = []
-  for (const { ask } of asks) {
-    if (ask.op === 'lease' && !findings.some(({ key }) => key === ask.key)) leases.push({ key: ask.key, id: ask.id })
+function meritsOf({ asks }: Run, answers: readonly Answer[]): readonly KnownMerit[] {
+  let merits: KnownMerit[] | undefined
+  for (let index = 0; index < answers.length; index++) {
+    const { merit } = asks[index]!
+    if (merit === undefined) continue
+    const { count, mean = 0 } = answers[index]!
+    merits ??= []
+    merits.push({ name: merit, samples: count, mean })
   }
+  return merits ?? NO_MERITS
+}
+
+function lessonsOf({ asks }: Run, answers: readonly Answer[]): readonly Ask[] {
+  let lessons: Ask[] | undefined
+  for (let index = 0; index < answers.length; index++) {
+    const lesson = asks[index]!.lesson?.(answers[index]!)
+    if (lesson) (lessons ??= []).push(lesson)
+  }
+  return lessons ?? NO_LESSONS
+}
+
+/** Those that were taken: to renew one that was refused, or excused and never asked for, would take it. */
+function leasesOf({ asks, findings }: Run, answers: readonly Answer[]): LeaseRef[] {
+  const leases: LeaseRef[] = []
+  asks.forEach(({ ask }, index) => {
+    const { ok, excused } = answers[index]!
+    if (ask.op !== 'lease' || !ok || excused !== undefined) return
+    if (!findings.some(({ key }) => key === ask.key)) leases.push({ key: ask.key, id: ask.id })
+  })
   return leases
 }
 

@@ -1,5 +1,7 @@
 import type { IpAddress } from '../keys/address'
+import type { Ban } from './ban'
 import type { Mailbox } from '../keys/mailbox'
+import type { Signal } from './signal'
 
 /**
  * The moments at which something is judged. `rcpt` sees every attempt, unknown recipients too; `rcpt_ok` sees a
@@ -16,6 +18,8 @@ export interface Client {
   /** Text of the address, IPv4-mapped addresses unmapped. */
   readonly ip: string
   readonly address: IpAddress
+  /** Autonomous system, `as64500`, where a database tells it. */
+  readonly asn?: string | undefined
   /** In the `trusted` networks of the config. */
   readonly trusted: boolean
 }
@@ -31,7 +35,16 @@ export interface SessionFacts {
   readonly errors: number
   /** Commands that move no mail: NOOP, RSET, VRFY, EXPN, HELP, repeated HELO, and all that were answered with a 4xx. */
   readonly junk: number
+  /** Attempts to log in that failed. */
+  readonly authFailures: number
+  /** Recipients that nobody was ready to take. */
+  readonly unknownRecipients: number
+  /** It spoke before it was greeted. */
+  readonly early: boolean
 }
+
+/** What SPF says of the sender (RFC 7208 §2.6), as far as it matters here. */
+export type SpfResult = 'pass' | 'fail' | 'softfail' | 'other'
 
 /** Everything a gate may know of what it judges; plain data, no Haraka. */
 export interface Subject {
@@ -49,11 +62,21 @@ export interface Subject {
   readonly sender: Mailbox | undefined
   /** Organisational domain of the sender when SPF has passed for it (RFC 7208 §8.3). */
   readonly spfDomain: string | undefined
+  /** Undefined while nobody has asked. */
+  readonly spf: SpfResult | undefined
   readonly recipient: Mailbox | undefined
   /** At `rcpt_ok`: the same message already has this recipient, perhaps under another extension. */
   readonly repeated: boolean
   /** Bytes of the message; 0 before `data_post`. */
   readonly sizeBytes: number
+  /** What is known of the client by now that speaks for or against it: DNS lists, reverse DNS. */
+  readonly signals: readonly Signal[]
+  /** By how much reputation multiplies the limits of the client; 1 while it does not. */
+  readonly limitFactor: number
+  /** Why the client, its account or its sender is shut out. */
+  readonly ban: Ban | undefined
+  /** It has been held already for what is judged now, so that nobody is held twice. */
+  readonly held: boolean
   /** Load level of this process, 0 to 4: whole steps, and the way to the next as the fraction. */
   readonly load: number
   /** Somebody there has delivered mail or logged in lately; known at `connect` only. */

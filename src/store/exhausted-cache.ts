@@ -1,6 +1,8 @@
 import {
   type Answer,
   type Ask,
+  type BoardChange,
+  type BoardEntry,
   type Clock,
   type KeyState,
   type LeaseRef,
@@ -23,7 +25,11 @@ interface Exhausted {
 /**
  * Remembers which keys are over their limit and until when, so that a client over its limit costs no trip to the store:
  * nothing but time can free a key, and the store said exactly how much. A batch with an enforced ask on such a key is
- * refused here; the other asks of that batch are answered as if they had room, since nobody asked.
+ * refused here; the other asks of that batch are answered as if they had room, since nobody asked; merits, as if nothing
+ * were known.
+ *
+ * Asks that more than time can free are neither remembered nor refused here: one that a merit may excuse, one about
+ * different values, of which the next may be known, and merits, which refuse nobody.
  */
 export class ExhaustedCache implements Store {
   /** Batches that were answered without the store. */
@@ -94,6 +100,22 @@ export class ExhaustedCache implements Store {
     this.inner.onReset(listener)
   }
 
+  post(entries: readonly BoardEntry[]): Promise<void> {
+    return this.inner.post(entries)
+  }
+
+  withdraw(keys: readonly string[]): Promise<number> {
+    return this.inner.withdraw(keys)
+  }
+
+  readBoard(prefix: string, most: number): Promise<BoardEntry[]> {
+    return this.inner.readBoard(prefix, most)
+  }
+
+  onBoard(listener: (change: BoardChange) => void): void {
+    this.inner.onBoard(listener)
+  }
+
   close(): Promise<void> {
     return this.inner.close()
   }
@@ -103,20 +125,22 @@ export class ExhaustedCache implements Store {
   }
 
   private refuse(asks: readonly Ask[], now: number): Verdict | undefined {
-    if (!asks.some((ask) => ask.enforced && this.find(ask.key, now))) return undefined
+    if (!asks.some((ask) => ask.enforced && this.find(ask, now))) return undefined
     this.hits++
     return { committed: false, degraded: false, answers: asks.map((ask) => this.answer(ask, now)) }
   }
 
   private answer(ask: Ask, now: number): Answer {
-    const known = this.find(ask.key, now)
+    if (ask.op === 'merit') return NO_MERIT
+    const known = this.find(ask, now)
     if (!known) return NOT_ASKED
     return { ...known.answer, retryAfterMs: Math.max(1, Math.ceil(known.answer.retryAfterMs - (now - known.at))) }
   }
 
-  private find(key: string, now: number): Exhausted | undefined {
+  private find(ask: Ask, now: number): Exhausted | undefined {
+    const { key } = ask
     const known = this.keys.get(key)
-    if (known === undefined) return undefined
+    if (known === undefined || !isFreedByTimeAlone(ask)) return undefined
     if (known.until > now) return known
     this.keys.delete(key)
     return undefined
@@ -129,7 +153,7 @@ export class ExhaustedCache implements Store {
     for (let index = 0; index < asks.length; index++) {
       const ask = asks[index]!
       const answer = verdict.answers[index]!
-      if (answer.ok || !ask.enforced) continue
+      if (answer.ok || !ask.enforced || !isFreedByTimeAlone(ask)) continue
       const freeInMs = ask.op === 'lease' ? Math.min(LEASE_REFUSAL_MS, answer.retryAfterMs) : answer.retryAfterMs
       // A cost larger than the limit never fits, but a smaller one may.
       if (freeInMs === Infinity || ('cost' in ask && ask.cost > 1)) continue
@@ -148,6 +172,11 @@ export class ExhaustedCache implements Store {
 }
 
 const NOT_ASKED: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
+const NO_MERIT: Answer = { ...NOT_ASKED, ok: false, mean: 0 }
+
+function isFreedByTimeAlone({ op, unless }: Ask): boolean {
+  return op !== 'merit' && op !== 'distinct' && unless === undefined
+}
 
 function monotonicMs(): number {
   return performance.now()

@@ -6,13 +6,22 @@ import type { Ask } from './store'
  *
  * A share is never smaller than what is asked, as long as that fits the whole limit: else a message to 20 recipients
  * could pass nowhere during an outage, and would be told that it never can.
+ *
+ * What only a store with memory can judge holds up nobody: this process knows no triplets and few of the values, so
+ * everybody would be new to it, and few of the merits, so it would refuse those whom the shared store excuses. Merits
+ * answer from what was sampled here.
  */
 export function shareOf(asks: readonly Ask[], nodes: number): readonly Ask[] {
-  return nodes <= 1 && !asks.some(isTriplet) ? asks : asks.map((ask) => shareOfAsk(ask, Math.max(1, nodes)))
+  if (nodes <= 1 && !asks.some(needsMemory)) return asks
+  return asks.map((ask) => {
+    const share = shareOfAsk(ask, Math.max(1, nodes))
+    return needsMemory(ask) ? { ...share, enforced: false } : share
+  })
 }
 
-function isTriplet({ op }: Ask): boolean {
-  return op === 'triplet'
+/** Whether this is asked of what a store remembers of somebody, so that a store which knows nothing refuses too many. */
+function needsMemory({ op, unless }: Ask): boolean {
+  return op === 'triplet' || op === 'distinct' || unless !== undefined
 }
 
 function shareOfAsk(ask: Ask, nodes: number): Ask {
@@ -26,8 +35,9 @@ function shareOfAsk(ask: Ask, nodes: number): Ask {
     case 'lease':
       return { ...ask, limit: divide(ask.limit, nodes, 1) }
     case 'triplet':
-      // This process knows none of them: to hold up the batch for one would refuse everybody.
-      return { ...ask, enforced: false }
+    case 'merit':
+    case 'distinct':
+      return ask
   }
 }
 

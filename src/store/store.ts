@@ -4,7 +4,8 @@
  * A store judges a *batch* of asks in one atomic step: every ask is evaluated in order against the state before the
  * batch, and the whole batch is committed only if no enforced ask is refused. A refused batch changes nothing, so a
  * refused attempt never consumes anybody's quota. A refused ask that is not enforced (shadow) consumes nothing itself
- * and does not hold up the others. Only a triplet that is new is remembered in any case.
+ * and does not hold up the others. Only a triplet that is new is remembered in any case. An ask that an earlier merit
+ * of its batch excuses is not judged at all.
  *
  * All times are milliseconds. A store uses one clock for all its callers (Redis: the server's own), with a resolution
  * of one millisecond.
@@ -21,6 +22,12 @@ interface AskBase {
   readonly key: string
   /** A refusal of this ask refuses the batch. */
   readonly enforced: boolean
+  /**
+   * Indices of earlier asks of the batch, all of them merits. If the answer to one is `ok`, this ask is excused: not
+   * judged, nothing consumed or remembered for it, and answered `ok` with {@link Answer.excused}. An excused merit is
+   * `ok` like any other. A store throws, or rejects, when an index names no earlier merit.
+   */
+  readonly unless?: readonly number[]
 }
 
 /**
@@ -66,18 +73,76 @@ export interface TripletAsk extends AskBase {
   readonly passMs: number
 }
 
-export type Ask = WindowAsk | RateAsk | LeaseAsk | TripletAsk
+/**
+ * How somebody has behaved: the mean of samples from −1 to 1, an exponential average over time and over count. The answer
+ * is `ok` when at least `leastSamples` are held and their mean is at least `leastMean`, as it was before this ask. The
+ * sample is taken when the batch commits, whether `ok` or not.
+ *
+ * A merit never refuses a batch: `enforced` is ignored.
+ */
+export interface MeritAsk extends AskBase {
+  readonly op: 'merit'
+  /** A whole number. */
+  readonly leastSamples: number
+  /** From −1 to 1. */
+  readonly leastMean: number
+  /** The number of samples halves in this time, in steps of a sixteenth of it; 0 when they never grow old. */
+  readonly halfLifeMs: number
+  /**
+   * No more samples are held, so a new one weighs at least `1 / most`; from 1 to {@link MOST_SAMPLES}. The mean is kept in
+   * ten-thousandths: one that is nearer to a sample than `most / 20,000` does not move.
+   */
+  readonly most: number
+  /** A sample that comes sooner than this after the last one that counted changes nothing; 0 when every one counts. */
+  readonly apartMs: number
+  /** All is forgotten this long after the last sample that counted. Reading does not prolong it. */
+  readonly keepMs: number
+  /** From −1 (bad) to 1 (good). Without it the ask only reads. */
+  readonly sample?: number
+}
+
+/**
+ * At most `limit` different values in a window, told by a sketch of fixed size: linear counting on 1024 bits, in two
+ * generations of `windowMs` each, so a value is remembered for one to two windows after its last use. A value whose bit
+ * is set has room; a new one has room while the estimate with it is within the limit. A refused one adds nothing.
+ *
+ * The limit binds to within some percent, and slows rather than ends: once it is reached, a new value still finds its bit
+ * set by chance in about one case of `1024 / limit` (2 % at a limit of 20, 9 % at 100, 44 % at 600).
+ */
+export interface DistinctAsk extends AskBase {
+  readonly op: 'distinct'
+  /** A hash of the value, unsigned 32 bits. */
+  readonly value: number
+  /** At most {@link MOST_DISTINCT}; a larger one counts as that. */
+  readonly limit: number
+  readonly windowMs: number
+}
+
+export type Ask = WindowAsk | RateAsk | LeaseAsk | TripletAsk | MeritAsk | DistinctAsk
 
 export interface Answer {
   readonly ok: boolean
-  /** Units in use before this ask: in the window that binds, of the bucket, or leases held; how often a triplet has passed. */
+  /**
+   * Units in use before this ask: in the window that binds, of the bucket, or leases held; how often a triplet has passed;
+   * samples of a merit, rounded down; different values, estimated.
+   */
   readonly count: number
-  /** The limit that `count` is held against; 0 for triplets. */
+  /** The limit that `count` is held against; 0 for triplets; the least number of samples for merits. */
   readonly limit: number
-  /** Length of the window that binds; 0 for leases; the time to fill an empty bucket for rates; the delay of a triplet. */
+  /**
+   * Length of the window that binds; 0 for leases and merits; the time to fill an empty bucket for rates; the delay of a
+   * triplet.
+   */
   readonly windowMs: number
-  /** When refused: the least time after which the same ask can succeed; `Infinity` when it never can. 0 when `ok`. */
+  /**
+   * When refused: the least time after which the same ask can succeed; `Infinity` when it never can. 0 when `ok`, and
+   * for merits.
+   */
   readonly retryAfterMs: number
+  /** For merits that were judged: the mean before this ask, from −1 to 1; 0 when no sample is held. */
+  readonly mean?: number
+  /** For an ask that was excused: the index of the merit that did it. */
+  readonly excused?: number
 }
 
 export interface Verdict {
@@ -97,8 +162,13 @@ export interface LeaseRef {
 export interface KeyState {
   readonly key: string
   readonly op: Ask['op']
-  /** Units now in each window (windows), units of the bucket in use (rate), leases held (lease), or passes (triplet). */
+  /**
+   * Units now in each window (windows), units of the bucket in use (rate), leases held (lease), passes (triplet), samples
+   * (merit), or different values (distinct).
+   */
   readonly counts: readonly { readonly windowMs: number; readonly count: number }[]
+  /** Of a merit, from −1 to 1. */
+  readonly mean?: number
   readonly expiresAt: number
 }
 
@@ -110,6 +180,22 @@ export interface Ping {
   readonly keys: number
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
+
+/** Something every process that shares the store must know at once, such as a ban. */
+export interface BoardEntry {
+  /** Printable ASCII, at least one and at most {@link MAX_KEY_LENGTH} characters. */
+  readonly key: string
+  /** Its owner's text, at most {@link MAX_BOARD_TEXT} characters. */
+  readonly text: string
+  /** Milliseconds since 1970; always finite: nothing stays for ever. */
+  readonly expiresAt: number
+}
+
+export type BoardChange =
+  | { readonly kind: 'posted'; readonly entry: BoardEntry }
+  | { readonly kind: 'withdrawn'; readonly key: string }
+  /** Everything there is, in place of what was known: after opening, and whenever a message may have been missed. */
+  | { readonly kind: 'all'; readonly entries: readonly BoardEntry[] }
 
 /** Contract: `test/contract/store.ts` holds every implementation to it. */
 export interface Store {
@@ -138,6 +224,31 @@ export interface Store {
   /** Calls back with each key that {@link reset} forgot, whichever process asked for it. */
   onReset(listener: (key: string) => void): void
 
+  /**
+   * Puts entries on the board, in place of those with the same key, for every process that shares the store. Beyond
+   * {@link MAX_BOARD_ENTRIES} the soonest to expire go. What has expired already is not put up, but takes the place of
+   * the same key all the same.
+   *
+   * Throws a RangeError, and does nothing, when one of them is no {@link BoardEntry}. Rejects with {@link StoreError} when
+   * others could not be told, or only some, or a restart would forget it. An embedded store has told those who listen in
+   * this process even then. A shared one that guards against outages does not reject for one: it tells those who listen
+   * here, and the others when the store is back.
+   */
+  post(entries: readonly BoardEntry[]): Promise<void>
+
+  /** Takes entries off, for every process that shares the store. Returns how many were there. Throws and rejects as {@link post}. */
+  withdraw(keys: readonly string[]): Promise<number>
+
+  /** Live entries whose key starts with `prefix`, in no order, at most `most`. */
+  readBoard(prefix: string, most: number): Promise<BoardEntry[]>
+
+  /**
+   * Calls back with `all` once the store is open, at once or soon after when it is open already, and from then on with
+   * every change of the board, whichever process made it. An entry that is posted again as it was may be told or not.
+   * Nobody is told when an entry expires, as it says itself when; one that goes because there are too many is withdrawn.
+   */
+  onBoard(listener: (change: BoardChange) => void): void
+
   /** Writes what is not yet written and lets go of every resource. Judging afterwards rejects. */
   close(): Promise<void>
 
@@ -150,8 +261,16 @@ export interface Store {
 
 export const MAX_KEY_LENGTH = 300
 export const LEASE_ID_LENGTH = 12
+/** Characters: a board is for marks, not for data. */
+export const MAX_BOARD_TEXT = 2000
+/** Every process holds them all in memory. */
+export const MAX_BOARD_ENTRIES = 100_000
 /** No batch is larger; the policy compiler refuses a configuration that could ask more at one stage. */
 export const MAX_ASKS = 64
+/** No merit holds more samples. */
+export const MOST_SAMPLES = 1_000_000
+/** Beyond so many different values a sketch of 1024 bits says too little. */
+export const MOST_DISTINCT = 600
 
 export type StoreErrorCode = 'STORE_CLOSED' | 'STORE_UNREACHABLE' | 'STORE_TIMEOUT' | 'STORE_REFUSED' | 'STORE_UNUSABLE'
 

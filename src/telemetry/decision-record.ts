@@ -18,12 +18,14 @@
  * | `result` | delay, defer or reject: the gravest of the decisions; else all was accepted |
  * | `degraded` | true when this process judged by its own share of the limits |
  * | `decisions` | what was found over a limit, see {@link RecordedDecision} |
+ * | `score` | `{source, name, weight}`: what spoke for and against the client, where that was added up |
  * | `exempt` | `{rule, because}` of rules that did not apply |
  *
  * Technical metadata only: no subject line, no body. Readers ignore fields they do not know.
  */
 import type { Decision, Exemption, Outcome, Remedy } from '../policy/decision'
 import { modeText } from '../policy/mode'
+import type { Signal } from '../policy/signal'
 import type { Direction, Stage } from '../policy/subject'
 import { type Result, resultOf } from './result'
 
@@ -72,6 +74,7 @@ export interface DecisionRecord {
   readonly degraded: boolean
   readonly decisions: readonly RecordedDecision[]
   readonly exempt: readonly Exemption[]
+  readonly score: readonly Signal[]
 }
 
 /** No text in a line is longer, in UTF-16 units: the protocol's own limits lie below (RFC 5321 §4.5.3.1). */
@@ -79,7 +82,7 @@ const MOST_TEXT = 512
 
 /** The line of one judged stage, line feed included. Put together by hand: this is done for every stage of every session. */
 export function decisionLine(outcome: Outcome): string {
-  const { subject, decisions, exemptions, degraded } = outcome
+  const { subject, decisions, exemptions, degraded, score } = outcome
   const { client, session, account, tenant, helo, sender, recipient } = subject
   let line = `{"v":1,"t":${subject.at},"stage":"${subject.stage}","id":${text(subject.id)},"ip":"${client.ip}"`
   if (client.trusted) line += ',"trusted":true'
@@ -97,6 +100,7 @@ export function decisionLine(outcome: Outcome): string {
   if (decisions.length > 0) line += `,"result":"${resultOf(outcome)}"`
   if (degraded) line += ',"degraded":true'
   if (decisions.length > 0) line += `,"decisions":${JSON.stringify(decisions.map(recorded))}`
+  if (score && score.parts.length > 0) line += `,"score":${JSON.stringify(score.parts)}`
   if (exemptions.length > 0) line += `,"exempt":[${exemptions.map(exemptionText).join()}]`
   return line + '}\n'
 }
@@ -147,6 +151,7 @@ export function parseDecisionLine(line: string): DecisionRecord | undefined {
   if (!hasTexts(raw, ['stage', 'id', 'ip'])) return undefined
   const record = filledIn(raw)
   if (!isListOf(record.exempt, ['rule', 'because'])) return undefined
+  if (!isListOf(record.score, ['source', 'name'])) return undefined
   if (!isListOf(record.decisions, ['ref', 'rule', 'plugin', 'mode', 'action', 'key', 'reason'])) return undefined
   return record.decisions.length === 0 ? record : { ...record, decisions: record.decisions.map(withFigures) }
 }
@@ -176,6 +181,7 @@ function filledIn(raw: RawRecord): DecisionRecord {
     degraded: raw.degraded ?? false,
     decisions: raw.decisions ?? [],
     exempt: raw.exempt ?? [],
+    score: raw.score ?? [],
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Ban } from '../policy/ban'
 import type { Outcome } from '../policy/decision'
 
 /** One stage of one subject was judged. `tookMs` includes the wait for the store. */
@@ -58,6 +59,35 @@ export interface ProbeEvent {
   readonly command: 'VRFY' | 'EXPN'
 }
 
+/** Somebody was put on the block list by this process. */
+export interface BanEvent {
+  readonly kind: 'ban'
+  readonly at: number
+  readonly ban: Ban
+  /** How often the same has been banned before, as far as is remembered. */
+  readonly before: number
+}
+
+/** Somebody was taken off the block list by this process. */
+export interface UnbanEvent {
+  readonly kind: 'unban'
+  readonly at: number
+  readonly target: string
+  /** Who wanted it. */
+  readonly origin: string
+}
+
+/** A DNS list fell ill, is ill in another way, or is well again; each change once. */
+export interface ZoneEvent {
+  readonly kind: 'zone'
+  readonly at: number
+  /** What the list is called in public. */
+  readonly label: string
+  /** `well`, or how it is ill: `lying`, `dead`, `refused`, `failing`. */
+  readonly to: string
+  readonly why: string
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -65,7 +95,17 @@ export interface NoticeEvent {
   readonly message: string
 }
 
-export type TelemetryEvent = JudgedEvent | StoreEvent | ConfigEvent | LoadEvent | GuardEvent | ProbeEvent | NoticeEvent
+export type TelemetryEvent =
+  | JudgedEvent
+  | StoreEvent
+  | ConfigEvent
+  | LoadEvent
+  | GuardEvent
+  | ProbeEvent
+  | BanEvent
+  | UnbanEvent
+  | ZoneEvent
+  | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */
 export type Reader = (event: TelemetryEvent) => void

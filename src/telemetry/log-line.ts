@@ -1,7 +1,6 @@
-import type { Decision } from '../policy/decision'
+import type { Decision, Outcome } from '../policy/decision'
 import type { Mode } from '../policy/mode'
-import type { Subject } from '../policy/subject'
-import type { ConfigEvent, GuardEvent, JudgedEvent, LoadEvent, Reader, StoreEvent } from './events'
+import type { BanEvent, ConfigEvent, GuardEvent, JudgedEvent, LoadEvent, Reader, StoreEvent, ZoneEvent } from './events'
 import { oneLine, quoted, token } from './escape'
 
 /** Where lines go; the host's logger adds time and level. */
@@ -41,28 +40,34 @@ export function logLineReader(log: LineLog): Reader {
       case 'probe':
         // The session's bound on commands that move no mail bounds these lines too.
         return log.notice(`action=refuse command=${event.command} ip=${token(event.ip)}`)
+      case 'ban':
+        return log.notice(banLine(event))
+      case 'unban':
+        return log.notice(`action=unban target=${token(event.target)} origin=${token(event.origin)}`)
+      case 'zone':
+        return sayZone(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }
   }
 }
 
-function sayJudged({ outcome: { decisions, subject } }: JudgedEvent, log: LineLog): void {
-  for (const decision of decisions) {
-    if (decision.action !== 'accept') log.notice(decisionLine(decision, subject))
-    else if (log.writesInfo()) log.info(decisionLine(decision, subject))
+function sayJudged({ outcome }: JudgedEvent, log: LineLog): void {
+  for (const decision of outcome.decisions) {
+    if (decision.action !== 'accept') log.notice(decisionLine(decision, outcome))
+    else if (log.writesInfo()) log.info(decisionLine(decision, outcome))
   }
 }
 
 /** A store key is made of printable ASCII and bounded by the store; whole, it can be copied into a command. */
 const MOST_KEY = 300
 
-function decisionLine(decision: Decision, { client, account, id, helo }: Subject): string {
+function decisionLine(decision: Decision, { subject: { client, account, id, helo }, score }: Outcome): string {
   const { action, rule, stage, ref, count, limit, windowMs, reason, key } = decision
   return (
     `action=${action} rule=${rule.name} mode=${modeToken(rule.mode)} stage=${stage} ref=${ref} ip=${token(client.ip)}` +
     ` count=${figure(count)} limit=${figure(limit)} window_s=${figure(windowMs / 1000)}` +
-    ` retry_s=${retryToken(decision.retryAfterMs)} reason=${reason} account=${token(account)} id=${token(id)}` +
+    ` retry_s=${retryToken(decision.retryAfterMs)} reason=${reason} score=${score ? figure(score.total) : '-'} account=${token(account)} id=${token(id)}` +
     ` key=${quoted(key, MOST_KEY)} helo=${helo === undefined ? '-' : quoted(helo)}`
   )
 }
@@ -88,6 +93,18 @@ function sayStore({ state, reason, downMs }: StoreEvent, log: LineLog): void {
     const after = downMs === undefined ? '' : ` after ${figure(downMs / 1000)} s`
     log.notice(`store back${after}: ${oneLine(reason)}`)
   }
+}
+
+/** `target` and `duration_s` are what a firewall needs; other programs may match this line. */
+function banLine({ ban, before }: BanEvent): string {
+  const { target, origin, reason, since, until } = ban
+  const duration = Math.ceil((until - since) / 1000)
+  return `action=ban target=${token(target.text)} origin=${token(origin)} duration_s=${duration} before=${before} why=${quoted(reason)}`
+}
+
+function sayZone({ label, to, why }: ZoneEvent, log: LineLog): void {
+  if (to === 'well') log.notice(oneLine(`dns list well: ${label} ${why} again`))
+  else log.warn(oneLine(`dns list ill: ${label} is ${to}: ${why}; it counts for nobody until it is well`))
 }
 
 const MOST_PROBLEMS = 50

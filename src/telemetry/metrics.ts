@@ -10,10 +10,10 @@ export interface Readings {
   tarpitWaiting(): number
   /** Load level, 0 to 4. */
   loadLevel(): number
-  /** Each signal of the load as a share of its threshold. */
-  loadPressures(): Readonly<Record<string, number>>
   /** Sessions open at the moment. */
   sessionsOpen(): number
+  /** Bans in force, as this process knows them. */
+  bansInForce(): number
   /** Batches answered without the store because their key is known to be exhausted, since the start. */
   exhaustedHits(): number
   /** Batches that went to the store, since the start. */
@@ -24,11 +24,21 @@ export interface Readings {
   decisionsUnrecorded(): number
 }
 
+/** The same with one label, by its value. */
+export interface LabelledReadings {
+  /** Questions to DNS since the start, by what came of them. */
+  dnsLookups(): ReadonlyMap<string, number>
+  /** 1 for each DNS list that is well, 0 for one that is ill. */
+  dnsZones(): ReadonlyMap<string, number>
+  /** Each signal of the load as a share of its threshold. */
+  loadPressures(): ReadonlyMap<string, number>
+}
+
 export interface Metrics {
   readonly reader: Reader
   readonly registry: Registry
   /** Names the source of some readings; what has none stays 0. */
-  watch(readings: Partial<Readings>): void
+  watch(readings: Partial<Readings & LabelledReadings>): void
 }
 
 export interface MetricsOptions {
@@ -46,7 +56,7 @@ const JUDGE_BOUNDS_S = [
 /** Prometheus metrics as a reader of the stream. No label ever holds an address, a domain or an account. */
 export function createMetrics({ version, processMetrics = true }: MetricsOptions): Metrics {
   const registry = new Registry()
-  const readings: Partial<Readings> = {}
+  const readings: Partial<Readings & LabelledReadings> = {}
   if (processMetrics) collectDefaultMetrics({ register: registry })
   const build = gauge('build_info', 'Version of Sluice and of Node; always 1', ['version', 'node'], 'first')
   build.register(registry).cell(version, process.versions.node).value = 1
@@ -69,6 +79,10 @@ function makeReader(registry: Registry): Reader {
   const probes = counter('probes_total', 'Commands refused because they probe for addresses', ['command'])
   probes.register(registry)
   for (const command of ['VRFY', 'EXPN']) probes.cell(command)
+  const bans = counter('bans_total', 'Bans made by this process', ['origin']).register(registry)
+  const unbans = counter('unbans_total', 'Bans lifted by this process').register(registry).cell()
+  const zoneIllnesses = counter('dns_zone_illnesses_total', 'Times a DNS list fell ill', ['zone', 'illness'])
+  zoneIllnesses.register(registry)
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -92,11 +106,25 @@ function makeReader(registry: Registry): Reader {
       case 'probe':
         probes.cell(event.command).value++
         return
+      case 'ban':
+        bans.cell(originLabel(event.ban.origin)).value++
+        return
+      case 'unban':
+        unbans.value++
+        return
+      case 'zone':
+        if (event.to !== 'well') zoneIllnesses.cell(event.label, event.to).value++
+        return
       case 'notice':
         notices.value++
         return
     }
   }
+}
+
+/** Origins are free words: a label has few. */
+function originLabel(origin: string): string {
+  return ['jail', 'dnsbl', 'operator', 'fail2ban', 'crowdsec'].includes(origin) ? origin : 'other'
 }
 
 /** The hot one: told of every stage of every session. */
@@ -140,32 +168,43 @@ function resultCells(stages: Series, stage: Stage): Record<Result, Sample> {
   return { accept: cell('accept'), delay: cell('delay'), defer: cell('defer'), reject: cell('reject') }
 }
 
-function registerReadings(registry: Registry, readings: Partial<Readings>): void {
-  registerLoad(registry, readings)
-  const add = (
-    type: 'counter' | 'gauge',
-    name: string,
-    help: string,
-    source: Exclude<keyof Readings, 'loadPressures'>,
-  ) =>
+function registerReadings(registry: Registry, readings: Partial<Readings & LabelledReadings>): void {
+  const add = (type: 'counter' | 'gauge', name: string, help: string, source: keyof Readings) =>
     new Reading({ name: `sluice_${name}`, help, type, aggregator: 'sum' }, () => readings[source]?.() ?? 0).register(
       registry,
     )
   add('gauge', 'tarpit_waiting', 'Clients held by a delay at the moment', 'tarpitWaiting')
   add('gauge', 'sessions_open', 'Sessions open at the moment', 'sessionsOpen')
+  add('gauge', 'bans', 'Entries of the block list that this process holds', 'bansInForce')
   add('counter', 'exhausted_hits_total', 'Batches answered without a trip to the store', 'exhaustedHits')
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
   add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+  const lookups = head('dns_lookups_total', 'Questions to DNS by what came of them', 'counter', 'sum')
+  new LabelledReading(lookups, 'result', () => readings.dnsLookups?.() ?? NOTHING).register(registry)
+  const zones = head('dns_zone_up', '1 while a DNS list answers its probes right', 'gauge', 'min')
+  new LabelledReading(zones, 'zone', () => readings.dnsZones?.() ?? NOTHING).register(registry)
+  // Of the workers of a host, the one that is worst off.
+  const level = head(
+    'load_level',
+    'Load level: from 1 strangers wait, from 2 some are deferred, from 3 all',
+    'gauge',
+    'max',
+  )
+  new Reading(level, () => readings.loadLevel?.() ?? 0).register(registry)
+  const pressures = head(
+    'load_pressure',
+    'What the load level comes of, each as a share of its threshold',
+    'gauge',
+    'max',
+  )
+  new LabelledReading(pressures, 'of', () => readings.loadPressures?.() ?? NOTHING).register(registry)
 }
 
-/** Of the workers of a host, the one that is worst off. */
-function registerLoad(registry: Registry, readings: Partial<Readings>): void {
-  const head = (name: string, help: string) => ({ name, help, type: 'gauge', aggregator: 'max' }) as const
-  const level = head('sluice_load_level', 'Load level: from 1 strangers wait, from 2 some are deferred, from 3 all')
-  const pressure = head('sluice_load_pressure', 'What the load level comes of, each as a share of its threshold')
-  new Reading(level, () => readings.loadLevel?.() ?? 0).register(registry)
-  new LabelledReading(pressure, 'of', () => readings.loadPressures?.() ?? {}).register(registry)
+const NOTHING: ReadonlyMap<string, number> = new Map()
+
+function head(name: string, help: string, type: 'counter' | 'gauge', aggregator: Aggregator) {
+  return { name: `sluice_${name}`, help, type, aggregator }
 }
 
 function counter(name: string, help: string, labelNames: readonly string[] = []): Series {

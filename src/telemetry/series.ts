@@ -94,18 +94,18 @@ export class Reading extends Readable {
   }
 }
 
-/** Figures by one label that somebody else keeps, read at scrape time. */
+/** Figures that somebody else keeps, by the value of one label. */
 export class LabelledReading extends Readable {
   constructor(
     head: Head,
     private readonly labelName: string,
-    private readonly read: () => Readonly<Record<string, number>>,
+    private readonly read: () => ReadonlyMap<string, number>,
   ) {
     super(head)
   }
 
   protected samples(): readonly Sample[] {
-    return Object.entries(this.read()).map(([label, value]) => ({ value, labels: { [this.labelName]: label } }))
+    return [...this.read()].map(([label, value]) => ({ value, labels: { [this.labelName]: label } }))
   }
 }
 

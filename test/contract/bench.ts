@@ -2,7 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type {
   Answer,
   Ask,
+  DistinctAsk,
   LeaseAsk,
+  MeritAsk,
   RateAsk,
   Store,
   TripletAsk,
@@ -10,7 +12,11 @@ import type {
   Window,
   WindowAsk,
 } from '../../src/store/store'
+import { hash32 } from '../../src/keys/key'
 import type { StoreHarness } from './store'
+
+/** Most entries of the board of the stores that are tested; their other limits are as they come. */
+export const MOST_ON_BOARD = 20
 
 /** What every case of the contract works with: one open store, a way to let time pass, and asks in few words. */
 export class Bench {
@@ -49,6 +55,11 @@ export class Bench {
     const store = await this.harness.again!()
     this.also.push(store)
     return store
+  }
+
+  /** The store's clock, as far as it is known here. */
+  now(): number {
+    return this.harness.now?.() ?? Date.now()
   }
 
   /** Resolves when at least so much time has passed on the store's clock. */
@@ -102,6 +113,23 @@ export function leaseAsk(
 /** Passes `delayMs` after the first try, within four times that, and is kept for as long as eight. */
 export function tripletAsk(key: string, delayMs: number, more: Partial<TripletAsk> = {}): TripletAsk {
   return { op: 'triplet', key, delayMs, retryMs: 4 * delayMs, passMs: 8 * delayMs, enforced: true, ...more }
+}
+
+/** Two samples with a mean of at least 0.5, of at most ten; they do not grow old, and are kept for `keepMs`. */
+export function meritAsk(key: string, keepMs: number, more: Partial<MeritAsk> = {}): MeritAsk {
+  const bounds = { leastSamples: 2, leastMean: 0.5, halfLifeMs: 0, most: 10, apartMs: 0 }
+  return { op: 'merit', key, enforced: false, ...bounds, keepMs, ...more }
+}
+
+export function distinctAsk(
+  key: string,
+  value: string | number,
+  limit: number,
+  windowMs: number,
+  more: Partial<DistinctAsk> = {},
+): DistinctAsk {
+  const hash = typeof value === 'number' ? value : hash32(value)
+  return { op: 'distinct', key, value: hash, limit, windowMs, enforced: true, ...more }
 }
 
 export function leaseId(holder: string): string {

@@ -3,13 +3,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LmdbStore } from '../../src/store/lmdb/lmdb-store'
 import type { Clock, Store } from '../../src/store/store'
+import { MOST_ON_BOARD } from './bench'
 import { describeStoreContract, type StoreHarness } from './store'
 
 /** Stores in a fresh directory each, which goes when they are closed. */
 function lmdbHarness(clock?: Clock) {
   let path = ''
   const openAt = async (): Promise<LmdbStore> => {
-    const store = new LmdbStore({ path, flushMs: 50, tickMs: 50, ...(clock && { clock }) })
+    const store = new LmdbStore({
+      path,
+      flushMs: 50,
+      tickMs: 50,
+      maxBoardEntries: MOST_ON_BOARD,
+      ...(clock && { clock }),
+    })
     await store.open()
     return store
   }
@@ -28,7 +35,7 @@ let now = 1_700_000_000_000
 const advance = (ms: number): void => void (now += ms)
 const virtual = lmdbHarness(() => now)
 // Another process has another clock.
-const alone: StoreHarness = { open: virtual.open, again: virtual.again, cleanUp: virtual.cleanUp }
+const alone: StoreHarness = { now: () => now, open: virtual.open, again: virtual.again, cleanUp: virtual.cleanUp }
 
 describeStoreContract('lmdb, alone', { ...alone, advance })
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { RedisStore } from '../../src/store/redis/redis-store'
 import type { Ask, LeaseAsk } from '../../src/store/store'
+import { BoardEar } from '../support/board-ear'
 import { RedisServer, freePort } from '../support/redis-server'
 
 const ask = (key: string): Ask => ({
@@ -184,6 +185,12 @@ describe('RedisStore on other deployments', () => {
       const heard = new Promise<string>((resolve) => two.onReset(resolve))
       assert.equal(await one.reset(['a']), 1)
       assert.equal(await heard, 'a')
+      const ear = new BoardEar(two)
+      await ear.opened()
+      const entry = { key: 'ban:192.0.2.1', text: 'why', expiresAt: Date.now() + 60_000 }
+      await one.post([entry])
+      await ear.posted(entry)
+      assert.deepEqual(await two.readBoard('ban:', 9), [entry])
     } finally {
       await Promise.all([one.close(), two.close()])
     }

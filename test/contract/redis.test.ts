@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { RedisStore } from '../../src/store/redis/redis-store'
 import type { Store } from '../../src/store/store'
 import { RedisServer } from '../support/redis-server'
+import { MOST_ON_BOARD } from './bench'
 import { describeStoreContract } from './store'
 
 describe('RedisStore', () => {
@@ -20,7 +21,7 @@ describe('RedisStore', () => {
   })
 
   async function again(): Promise<Store> {
-    const store = new RedisStore({ url: server.url, commandTimeoutMs: 5000 })
+    const store = new RedisStore({ url: server.url, commandTimeoutMs: 5000, maxBoardEntries: MOST_ON_BOARD })
     opened.push(store)
     await store.open()
     return store

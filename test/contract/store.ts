@@ -1,8 +1,12 @@
 import type { Store } from '../../src/store/store'
 import { describeBatches } from './cases/batches'
+import { describeBoard } from './cases/board'
 import { describeConcurrency } from './cases/concurrency'
+import { describeDistinct } from './cases/distinct'
+import { describeExcuses } from './cases/excuses'
 import { describeKeys } from './cases/keys'
 import { describeLeases } from './cases/leases'
+import { describeMerits } from './cases/merits'
 import { describeProperties } from './cases/properties'
 import { describeRates } from './cases/rates'
 import { describeTriplets } from './cases/triplets'
@@ -21,6 +25,8 @@ export interface StoreHarness {
   cleanUp(): Promise<void>
   /** Moves the virtual clock; absent when the store lives on real time. */
   advance?(ms: number): void
+  /** Reads the virtual clock. */
+  now?(): number
 }
 
 /**
@@ -37,8 +43,12 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
     describeRates(bench)
     describeLeases(bench)
     describeTriplets(bench)
+    describeMerits(bench)
+    describeDistinct(bench)
+    describeExcuses(bench)
     describeBatches(bench)
     describeKeys(bench)
+    describeBoard(bench)
     describeConcurrency(bench)
     describeProperties(bench)
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from '../../src/store/store'
+import { sorted } from '../support/board-ear'
 import { LmdbScene, knownOf } from '../support/lmdb-scene'
 
 describe('lmdb store, whose files are damaged or cannot be', () => {
@@ -91,6 +92,33 @@ describe('lmdb store, whose files are damaged or cannot be', () => {
     assert.equal(await knownOf(store, 1500), 1500)
     assert.match(scene.notices.join(), /went down; all keys carried over/)
     assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('.corrupt-')).length, 0)
+  })
+
+  it('carries the board over as well', async () => {
+    const store = await scene.openStore()
+    const entries = Array.from({ length: 300 }, (_, index) => ({ key: `k${index}`, text: 'why', expiresAt: 4e12 }))
+    await store.post(entries)
+    await store.close()
+    fs.writeFileSync(join(scene.path, 'in-use'), 'another boot')
+    const again = await scene.openStore()
+    assert.match(scene.notices.join(), /went down; all keys carried over/)
+    assert.deepEqual(sorted(await again.readBoard('', 999)), sorted(entries))
+  })
+
+  it('makes a board in a file from before there was one, also one that is to be rescued', async () => {
+    for (const mark of [undefined, 'another boot']) {
+      await scene.leaveBehindWithoutBoard()
+      if (mark !== undefined) fs.writeFileSync(join(scene.path, 'in-use'), mark)
+      const store = await scene.openStore()
+      assert.equal((await store.list('', 9)).length, 1)
+      const entry = { key: 'k', text: 'why', expiresAt: 4e12 }
+      await store.post([entry])
+      await store.close()
+      const again = await scene.openStore()
+      assert.deepEqual(await again.readBoard('', 9), [entry])
+      await again.close()
+    }
+    assert.match(scene.notices.join(), /all keys carried over/)
   })
 
   it('keeps only the latest of the files set aside', async () => {

@@ -67,7 +67,7 @@ describe('plugins, with haraka-test-fixtures', () => {
   }
 
   it('export nothing that would overwrite a member of the Plugin object', () => {
-    for (const name of ['connections', 'messages', 'hardening', 'greylist', 'maildrop']) {
+    for (const name of ['connections', 'messages', 'hardening', 'greylist', 'dnsbl', 'rdns', 'maildrop']) {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- as Haraka does
       const exported = Object.keys(require(`../../dist/plugins/${name}/index.js`) as object)
       for (const key of exported) assert.match(key, /^(register|shutdown|hook_\w+)$/, name)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { Redis } from 'ioredis'
+import { hash32 } from '../../src/keys/key'
+import { encodeState } from '../../src/store/engine/codec'
 import { type ScriptName, loadScript } from '../../src/store/redis/script'
 import { decodeVerdicts, encodeBatches, encodeCharges } from '../../src/store/redis/wire'
 import type { Ask } from '../../src/store/store'
@@ -151,6 +153,54 @@ describe('Lua scripts and the engine', () => {
 
   it('agree when the clock is put back by just the window, and by more', () =>
     play([judge(0, few), judge(-1000, few), judge(-1, few), judge(2000, few), judge(-1001, few)]))
+
+  it('agree on merits after every number of steps, and when the clock is put back', () => {
+    const bounds = { leastSamples: 1, leastMean: 0, halfLifeMs: 160, most: 1e6, apartMs: 20, keepMs: 1e6 }
+    const merit = (passedMs: number, sample: number, halfLifeMs = 160): Step =>
+      judge(passedMs, { op: 'merit', key: 'k0', enforced: true, ...bounds, halfLifeMs, sample })
+    const many = Array.from({ length: 60 }, () => merit(20, 0.7777, 0))
+    const old = Array.from({ length: 40 }, (_, step) => [...many, merit(step * 90, -0.3333)])
+    return play([...old.flat(), merit(-19, 1), merit(-1, 1), merit(-1e6, 1), merit(-1e6 - 1, 1), merit(5, -1)])
+  })
+
+  const START = new RedisModel().now
+  const spoilt = (bytes: Buffer): Step => ({ do: 'spoil', passedMs: 0, key: 'k0', how: 'bytes', bytes })
+
+  it('agree on every step of fading, until nothing is left, and on a mean that is none', async () => {
+    const bounds = { leastSamples: 1, leastMean: 0, halfLifeMs: 160, most: 1e6, apartMs: 0, keepMs: 1e6 }
+    const merit: Ask = { op: 'merit', key: 'k0', enforced: true, ...bounds }
+    const times = { lastAt: START, expiresAt: START + 1e6, halfLifeMs: 160 }
+    const held = encodeState({ op: 'merit', samples: 2 ** 32 - 1, mean: 10_000, ...times, noted: false })
+    for (let step = 0; step <= 321; step++) {
+      await play([spoilt(held), judge(step * 10, merit), judge(0, { ...merit, sample: -1 })])
+    }
+    held.writeUInt16BE(20_001, 5)
+    await play([spoilt(held), judge(0, { ...merit, sample: 1 })])
+  })
+
+  it('agree on which sketch is none, and when one is over', async () => {
+    const distinct: Ask = { op: 'distinct', key: 'k0', enforced: true, value: 1, limit: 600, windowMs: 1000 }
+    const bits = new Uint8Array(256).fill(1)
+    for (const [set, newerSet] of [
+      [3, 3],
+      [3, 4],
+      [1024, 0],
+      [1025, 0],
+    ] as const) {
+      const sketch = { op: 'distinct', startedAt: START, windowMs: 1000, set, newerSet, bits, noted: false } as const
+      for (const passedMs of [0, 999, 1000, 1999, 2000, -1000, -1001]) {
+        await play([spoilt(encodeState(sketch)), judge(passedMs, distinct), judge(0, { ...distinct, value: 2 })])
+      }
+    }
+  })
+
+  it('agree on a full sketch, and on one whose generations come and go', () => {
+    const value = (passedMs: number, value: number, limit = 600): Step =>
+      judge(passedMs, { op: 'distinct', key: 'k0', enforced: true, value, limit, windowMs: 1000 })
+    const filling = Array.from({ length: 700 }, (_, index) => value(0, hash32(`v${index}`)))
+    const turning = [500, 500, 0, 999, 1, -1, -999, -1001, 1999, 2000, 3000, -2000]
+    return play([...filling, ...turning.map((passedMs, index) => value(passedMs, index % 5, 2))])
+  })
 
   it('agree on a lease whose id also shows where no lease begins', () => {
     // The low byte of an end is the letter a here, so that id 0 seems to begin one byte before id 1.

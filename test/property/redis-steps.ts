@@ -39,7 +39,7 @@ const cost = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 120 }) },
   { weight: 1, arbitrary: fc.constantFrom(2 ** 47, 2 ** 48 - 2) },
 )
-const ask: fc.Arbitrary<Ask> = fc.oneof(
+const judged: fc.Arbitrary<Ask> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
@@ -83,7 +83,50 @@ const ask: fc.Arbitrary<Ask> = fc.oneof(
       passMs: fc.constantFrom(1, 500, 60_000),
     }),
   },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({
+        op: fc.constant('merit' as const),
+        key,
+        enforced,
+        leastSamples: fc.constantFrom(0, 1, 3),
+        leastMean: fc.constantFrom(-1, -0.3333, 0, 0.0001, 0.5, 1),
+        halfLifeMs: fc.constantFrom(0, 1, 7, 160, 1000, 100_000),
+        most: fc.constantFrom(1, 2, 7, 100, 1e6),
+        apartMs: fc.constantFrom(0, 1, 50, 1000),
+        keepMs: fc.constantFrom(1, 900, 60_000, 1e9),
+        sample: fc.oneof(fc.constantFrom(undefined, 1, -1, 0), fc.double({ min: -1, max: 1, noNaN: true })),
+      })
+      .map(({ sample, ...merit }) => (sample === undefined ? merit : { ...merit, sample })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constant('distinct' as const),
+      key,
+      enforced,
+      value: fc.oneof(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 2 ** 32 - 1 })),
+      limit: fc.constantFrom(0, 1, 3, 40, 600, 1e6),
+      windowMs: fc.constantFrom(50, 1000, 1000, 7000),
+    }),
+  },
 )
+
+/** Some of the asks may be excused by merits before them. */
+const batch: fc.Arbitrary<Ask[]> = fc
+  .tuple(
+    fc.uniqueArray(judged, { selector: ({ key }) => key, minLength: 1, maxLength: 4 }),
+    fc.array(fc.integer({ min: 0, max: 15 }), { minLength: 4, maxLength: 4 }),
+  )
+  .map(([asks, choices]) => asks.map((ask, index) => excusable(ask, asks.slice(0, index), choices[index]!)))
+
+/** @param choice bit i: whether the ask at i is named, if it is a merit; below 5 there is no list at all */
+function excusable(ask: Ask, earlier: readonly Ask[], choice: number): Ask {
+  const unless = earlier.flatMap(({ op }, index) => (op === 'merit' && choice & (1 << index) ? [index] : []))
+  return choice < 5 ? ask : { ...ask, unless }
+}
+
 const passedMs = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: 0, max: 20 }) },
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 1500 }) },
@@ -110,6 +153,24 @@ const charge: fc.Arbitrary<Charge> = fc.oneof(
     debtMs: fc.double({ min: 0, max: 70_000, noNaN: true }),
   }),
 )
+const meritTag = 0x6d
+const sketchTag = 0x64
+/** Bytes of the right tag and length that need not be a state: a mean beyond 1, more set bits than there are. */
+const likeMerit = fc
+  .tuple(fc.integer({ min: 19_990, max: 20_010 }), fc.uint8Array({ minLength: 18, maxLength: 18 }))
+  .map(([mean, times]) => Uint8Array.from([meritTag, 0, 0, 9, 9, mean >> 8, mean & 255, 1, ...times.subarray(1)]))
+const likeSketch = fc
+  .tuple(
+    fc.integer({ min: 0, max: 5 }),
+    fc.integer({ min: 0, max: 5 }),
+    fc.uint8Array({ minLength: 256, maxLength: 256 }),
+  )
+  .map(([set, newer, bits]) => {
+    const times = Buffer.alloc(12)
+    times.writeUIntBE(1_700_000_000_000, 0, 6)
+    times.writeUIntBE(7000, 6, 6)
+    return Uint8Array.from([sketchTag, ...times, set === 5 ? 4 : 0, set, 0, newer, ...bits])
+  })
 export const anyStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
@@ -124,10 +185,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('judge' as const),
       passedMs,
-      batches: fc.array(fc.uniqueArray(ask, { selector: ({ key }) => key, minLength: 1, maxLength: 4 }), {
-        minLength: 1,
-        maxLength: 3,
-      }),
+      batches: fc.array(batch, { minLength: 1, maxLength: 3 }),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('release' as const), passedMs, leases }) },
@@ -142,7 +200,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       passedMs,
       key,
       how: fc.constantFrom('bytes' as const, 'cut' as const, 'type' as const),
-      bytes: fc.uint8Array({ maxLength: 40 }),
+      bytes: fc.oneof(fc.uint8Array({ maxLength: 40 }), likeMerit, likeSketch),
     }),
   },
 )

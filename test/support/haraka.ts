@@ -72,12 +72,15 @@ export class HarakaServer {
       env: { ...process.env, YES_REALLY_DO_DISCARD: '1' },
     })
     const server = new HarakaServer(dir, port, httpPort, child)
-    if (options.quiet) await server.waitForPort()
+    if (options.quiet) await server.waitForPort(server.port)
     else await server.waitForLog(/Listening on|listening on/)
     if (!options.refusedConfig && /config refused/.test(server.log)) {
       await server.remove()
       throw new Error(`the config is refused:\n${server.log}`)
     }
+    // HTTP is served a moment after mail.
+    const serves = listed(options).some((name) => name.startsWith('sluice/')) && !/^http:/m.test(options.sluice)
+    if (serves && !options.refusedConfig) await server.waitForPort(httpPort)
     return server
   }
 
@@ -105,11 +108,11 @@ export class HarakaServer {
     }
   }
 
-  private async waitForPort(): Promise<void> {
+  private async waitForPort(port: number): Promise<void> {
     const deadline = Date.now() + 15_000
     while (Date.now() < deadline) {
       if (this.child.exitCode !== null) throw new Error(`haraka ended with ${this.child.exitCode}:\n${this.log}`)
-      const socket = net.connect({ port: this.port, host: '127.0.0.1' })
+      const socket = net.connect({ port, host: '127.0.0.1' })
       const open = await new Promise<boolean>((resolve) => {
         socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
       })
@@ -172,6 +175,10 @@ export class HarakaServer {
   }
 }
 
+function listed({ plugins = PLUGINS }: HarakaOptions): readonly string[] {
+  return plugins
+}
+
 function writeConfig(dir: string, port: number, httpPort: number, options: HarakaOptions): void {
   const config = path.join(dir, 'config')
   mkdirSync(path.join(dir, 'node_modules'), { recursive: true })
@@ -189,7 +196,7 @@ function writeConfig(dir: string, port: number, httpPort: number, options: Harak
     host_list: 'local.test\n',
     me: 'mx.local.test\n',
     loglevel: options.logLevel ?? 'info',
-    plugins: `${(options.plugins ?? PLUGINS).join('\n')}\n`,
+    plugins: `${listed(options).join('\n')}\n`,
     'sluice.yaml': http + options.sluice,
     ...options.files,
   }
@@ -206,10 +213,13 @@ function writeConfig(dir: string, port: number, httpPort: number, options: Harak
 /** A plugin to list where a test must not depend on the DNS of the machine. */
 const NO_RDNS = `exports.hook_lookup_rdns = (next) => next(OK, 'client.test')\n`
 
-/** Notes what haraka-plugin-spf would, without DNS: senders at pool.example have a pass for mail.pool.example. */
+/**
+ * Notes what haraka-plugin-spf would, without DNS: senders at pool.example have a pass for mail.pool.example, those at
+ * forged.example fail.
+ */
 const SPF = `exports.hook_mail = function (next, connection, [from]) {
   const passes = from.host === 'pool.example'
-  const result = passes ? 'Pass' : 'None'
+  const result = passes ? 'Pass' : from.host === 'forged.example' ? 'Fail' : 'None'
   connection.transaction.results.add(this, { scope: 'mfrom', result, domain: passes ? 'mail.pool.example' : from.host })
   next()
 }

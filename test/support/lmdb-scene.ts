@@ -2,8 +2,10 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { open } from 'lmdb'
 import { Environment } from '../../src/store/lmdb/environment'
 import { LmdbStore } from '../../src/store/lmdb/lmdb-store'
+import { encodeRecord } from '../../src/store/lmdb/record'
 import type { WindowAsk } from '../../src/store/store'
 import { windowAsk } from '../contract/bench'
 import { RemoteStore } from './remote-store'
@@ -39,6 +41,16 @@ export class LmdbScene {
   async end(): Promise<void> {
     for (const store of this.open.splice(0)) await store.close()
     fs.rmSync(this.path, { recursive: true, force: true })
+  }
+
+  /** The file of an earlier version, with one count in it, in place of whatever is there. */
+  async leaveBehindWithoutBoard(): Promise<void> {
+    for (const name of fs.readdirSync(this.path)) fs.rmSync(join(this.path, name))
+    const root = open<Buffer, string>({ path: this.path, noSubdir: false, maxDbs: 4, encoding: 'binary' })
+    const states = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
+    for (const name of ['owners', 'resets']) root.openDB({ name, encoding: 'json' })
+    states.putSync('k0', encodeRecord({ op: 'rate', tat: Date.now() + 3_600_000, noted: false }))
+    await root.close()
   }
 
   /** Fills a store with keys `k0`…, each used once, and closes it. */

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Ask, LeaseRef, Ping, Verdict } from '../../src/store/store'
+import type { Ask, BoardChange, BoardEntry, LeaseRef, Ping, Verdict } from '../../src/store/store'
 import type { Admission, Hammering, Reply, Request } from './store-process'
 
 const SCRIPT = join(__dirname, 'store-process.ts')
@@ -45,6 +45,19 @@ export class RemoteStore {
 
   reset(keys: readonly string[]): Promise<number> {
     return this.call({ op: 'reset', keys }) as Promise<number>
+  }
+
+  post(entries: readonly BoardEntry[]): Promise<void> {
+    return this.call({ op: 'post', entries }) as Promise<void>
+  }
+
+  withdraw(keys: readonly string[]): Promise<number> {
+    return this.call({ op: 'withdraw', keys }) as Promise<number>
+  }
+
+  /** What the board there has told since the last time. */
+  heard(): Promise<BoardChange[]> {
+    return this.call({ op: 'heard' }) as Promise<BoardChange[]>
   }
 
   /** Asks as fast as it can; resolves to what was admitted, and when. */

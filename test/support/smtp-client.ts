@@ -7,6 +7,9 @@ export interface SmtpReply {
   readonly text: string
 }
 
+/** The test servers believe this address when it says for whom it speaks (config/connection.ini, haproxy). */
+const PROXY = '127.0.0.50'
+
 /** A client that says exactly what a test tells it to, one command at a time. */
 export class SmtpClient {
   private received = ''
@@ -26,11 +29,16 @@ export class SmtpClient {
     })
   }
 
-  /** Connects without waiting for the greeting. `from` is a loopback address to come from. */
+  /**
+   * Connects without waiting for the greeting. `from` is where to come from: a loopback address, or any other, which the
+   * server then hears of in the PROXY protocol.
+   */
   static async connect(port: number, from = '127.0.0.1', host = '127.0.0.1'): Promise<SmtpClient> {
-    const socket = net.connect({ port, host, localAddress: from })
+    const proxied = !from.startsWith('127.')
+    const socket = net.connect({ port, host, localAddress: proxied ? PROXY : from })
     const client = new SmtpClient(socket)
     await once(socket, 'connect')
+    if (proxied) socket.write(`PROXY ${from.includes(':') ? 'TCP6' : 'TCP4'} ${from} ${from} 40000 25\r\n`)
     return client
   }
 

@@ -4,13 +4,17 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { openStore, parseStoreSpec } from '../../src/store/open-store'
-import type { Ask, LeaseRef, Store } from '../../src/store/store'
+import type { Ask, BoardChange, BoardEntry, LeaseRef, Store } from '../../src/store/store'
 
 export type Request =
   | { readonly op: 'open' }
   | { readonly op: 'judge'; readonly asks: readonly Ask[] }
   | { readonly op: 'release'; readonly leases: readonly LeaseRef[] }
   | { readonly op: 'reset'; readonly keys: readonly string[] }
+  | { readonly op: 'post'; readonly entries: readonly BoardEntry[] }
+  | { readonly op: 'withdraw'; readonly keys: readonly string[] }
+  /** What the board has told since the last time. */
+  | { readonly op: 'heard' }
   | { readonly op: 'hammer'; readonly hammering: Hammering }
   | { readonly op: 'ping' }
   /** What the store has told the operator so far. */
@@ -54,10 +58,12 @@ export async function hammer(store: Store, { ask, forMs, atOnce }: Hammering): P
 }
 
 const notices: string[] = []
+const heard: BoardChange[] = []
 
 async function answer(store: Store, request: Request): Promise<unknown> {
   switch (request.op) {
     case 'open':
+      store.onBoard((change) => void heard.push(change))
       return store.open()
     case 'judge':
       return store.judge(request.asks)
@@ -65,6 +71,12 @@ async function answer(store: Store, request: Request): Promise<unknown> {
       return store.release(request.leases)
     case 'reset':
       return store.reset(request.keys)
+    case 'post':
+      return store.post(request.entries)
+    case 'withdraw':
+      return store.withdraw(request.keys)
+    case 'heard':
+      return heard.splice(0)
     case 'hammer':
       return hammer(store, request.hammering)
     case 'ping':

@@ -16,6 +16,9 @@ const SAME_WORK: Readonly<Record<string, string>> = {
   'rcpt_to.max_count': 'connections',
   tarpit: 'connections',
   greylist: 'greylist',
+  'dns-list': 'dnsbl',
+  dnsbl: 'dnsbl',
+  dnswl: 'dnsbl',
 }
 
 /** What Haraka would load under our names, and who else gets between us and the client. */

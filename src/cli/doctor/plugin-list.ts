@@ -9,7 +9,7 @@ const PREFIX = 'sluice/plugins/'
 /** Stock plugins that answer OK to a recipient; who stands below is not asked about it any more. */
 const VALIDATES_RECIPIENTS = /^(rcpt_to\.|rcpt-|qmail-deliverable$|recipient-routes$|aliases$)/
 /** Of ours, those that must see every recipient, also the ones that a validator takes. */
-const SEES_RECIPIENTS = ['hardening', 'connections', 'messages']
+const SEES_RECIPIENTS = ['hardening', 'connections', 'messages', 'score', 'dnsbl', 'rdns']
 
 /** Names and order in `config/plugins`. */
 export function examinePlugins({ files }: Patient): Finding[] {

@@ -7,6 +7,7 @@ import { storeSpecOf } from '../../config/store-spec'
 import { openStore, type StoreSpec } from '../../store/open-store'
 import { isLoopback, parseEndpoint } from '../endpoint'
 import { whyNoStore } from '../open'
+import { examineLists } from './dns-lists'
 import { type Finding, fail, ok, type Patient, warn } from './finding'
 import { hookTimeoutSeconds } from './haraka-config'
 
@@ -30,6 +31,7 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
     http(policy),
     decisions(policy, dir),
     ...relaying(files),
+    ...(await examineLists(policy, files)),
     ...(await store(policy, dir)),
   ]
 }

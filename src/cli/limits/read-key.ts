@@ -26,6 +26,8 @@ export interface KeyUsage extends ReadKey {
   readonly usages: readonly Usage[]
   /** Share of the limit in use, of the fullest window; 0 when no limit is known. */
   readonly used: number
+  /** How somebody behaved, from −1 to 1, where that is what the key remembers. */
+  readonly mean?: number
   readonly expiresAt: number
 }
 
@@ -45,7 +47,9 @@ export function keyReader(policy: Policy): (state: KeyState) => KeyUsage {
     const values = escaped.map(unescapeValue)
     const usages = usagesOf(state, known && limitFor(known.rule, known.tier, values))
     const used = Math.max(0, ...usages.map(({ count, limit }) => (limit === undefined ? 0 : count / limit)))
-    return { key: state.key, rule: known?.rule, tier: known?.tier, values, usages, used, expiresAt: state.expiresAt }
+    const { key, mean, expiresAt } = state
+    const behaved = mean === undefined ? {} : { mean }
+    return { key, rule: known?.rule, tier: known?.tier, values, usages, used, ...behaved, expiresAt }
   }
 }
 

@@ -12,6 +12,10 @@ export function adviceFor(
   const bound = /^session_(recipients|errors|junk|length)$/.exec(decision.rule)?.[1]
   if (bound !== undefined) return sessionAdvice(bound, record)
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
+  if (decision.reason === 'ban') return banAdvice(decision, record, dirOption)
+  if (decision.reason === 'score') return scoreAdvice(record)
+  if (decision.reason === 'dnsbl') return dnsblAdvice(record, dirOption)
+  if (decision.reason === 'rdns') return rdnsAdvice(record)
   if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
   if (decision.reason === 'greylist') return [show, ...greylistAdvice(record)]
   const entry = JSON.stringify(overrideEntry(record, decision, rule))
@@ -29,6 +33,38 @@ function overloadAdvice({ ip }: DecisionRecord): string[] {
     'see what was short: the log line "load level …" of that time, or sluice_load_pressure in the metrics',
     'who has delivered mail or logged in lately, from the same network, is let in longer than strangers',
     `never to turn it away: add ${ip} to trusted in config/sluice.yaml`,
+  ]
+}
+
+function banAdvice({ key }: RecordedDecision, { ip }: DecisionRecord, dirOption: string): string[] {
+  const target = key.slice('ban|'.length)
+  return [
+    `sluice bans${dirOption}   (why, and by whom)`,
+    `to let it in again: sluice unban ${shellQuoted(target)}${dirOption}`,
+    ...(target.includes(':') && !/^[0-9a-f:./]+$/.test(target)
+      ? []
+      : [`so that it is never banned: add ${ip} to jail.never in config/sluice.yaml`]),
+  ]
+}
+
+function scoreAdvice({ ip }: DecisionRecord): string[] {
+  return [
+    'the line "score" tells what spoke against it; weights and thresholds stand under score in config/sluice.yaml',
+    `to judge it by nothing at all: add ${ip} to trusted in config/sluice.yaml`,
+  ]
+}
+
+function dnsblAdvice({ ip }: DecisionRecord, dirOption: string): string[] {
+  return [
+    `sluice dnsbl test ${ip}${dirOption} tells what every list says now`,
+    `to take its mail all the same: add ${ip} to dnsbl.allow in config/sluice.yaml`,
+  ]
+}
+
+function rdnsAdvice({ ip }: DecisionRecord): string[] {
+  return [
+    `whoever runs ${ip} must give it a reverse name; to take mail without: rdns: {missing_ipv6: signal}`,
+    `to judge it by nothing at all: add ${ip} to trusted in config/sluice.yaml`,
   ]
 }
 

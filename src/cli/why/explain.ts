@@ -1,5 +1,6 @@
 import type { LimitRule } from '../../gates/limits/rule'
 import { sayDuration } from '../../policy/say'
+import { addUp } from '../../policy/signal'
 import type { DecisionRecord, RecordedDecision } from '../../telemetry/decision-record'
 import { oneLine } from '../../telemetry/escape'
 import { humanTime } from '../terminal'
@@ -22,9 +23,16 @@ export function explain(
   const when = `${utc(record.t)}, ${humanTime(Math.max(0, context.now - record.t))} ago`
   const lines = [`${when}: ${oneLine(whatOf(record))} ${cameTo(record)}`]
   for (const decision of decisions) lines.push(...explainDecision(record, decision, context))
+  if (record.score.length > 0) lines.push(line('score', scoreText(record)))
   if (record.exempt.length > 0) lines.push(line('exempt', exemptText(record)))
   lines.push(line('client', clientText(record)))
   return lines
+}
+
+/** `7.5: dnsbl zen.example 5, rdns no_ptr 2, spf spf_softfail 0.5` */
+function scoreText({ score }: DecisionRecord): string {
+  const parts = score.map(({ source, name, weight }) => `${source} ${name} ${figure(weight)}`)
+  return `${figure(addUp(score).total)}: ${parts.join(', ')}`
 }
 
 /** `2026-08-04 13:22:05 UTC` */
@@ -95,6 +103,10 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   const share = record.degraded ? ', by the share of one process: the shared store was out of reach' : ''
   if (decision.reason === 'store_unreachable') return 'nothing: the shared store was out of reach (on_error: defer)'
   if (decision.reason === 'overload') return overloadText(decision)
+  if (decision.reason === 'ban') return `banned for ${sayDuration(windowMs)}`
+  if (decision.reason === 'score') return `${figure(count)} points, the threshold is ${figure(limit)}`
+  if (decision.reason === 'dnsbl') return `${figure(count)} points of DNS lists, the threshold is ${figure(limit)}`
+  if (decision.reason === 'rdns') return 'no reverse name of its IPv6 address'
   if (decision.reason === 'greylist') return `no message of this sender for this recipient yet, from there`
   if (decision.rule === 'session_length') {
     return `the session had lasted ${sayDuration(count)}, the limit is ${sayDuration(limit)}`
@@ -124,6 +136,9 @@ function sessionNoun({ rule, windowMs }: RecordedDecision): string | undefined {
 function freeText({ t }: DecisionRecord, decision: RecordedDecision, now: number): string {
   const { retryAfterMs, rule, reason } = decision
   if (retryAfterMs === Infinity) return 'never: this attempt alone is more than the limit'
+  if (reason === 'dnsbl') return 'when the lists, see score, no longer name it'
+  if (reason === 'rdns') return 'when its address has a name'
+  if (reason === 'score') return 'when less speaks against the client, see score'
   if (reason === 'store_unreachable') return 'when the shared store is back'
   if (rule.startsWith('session_') && retryAfterMs === 0) return 'in another session'
   if (retryAfterMs === 0) return 'unknown'

@@ -1,10 +1,12 @@
 import { keyText } from '../../keys/key'
 import { NULL_SENDER } from '../../keys/mailbox'
 import type { Exemption } from '../../policy/decision'
-import type { Gate, GateAsk } from '../../policy/gate'
+import { type Gate, type GateAsk, meritIndex } from '../../policy/gate'
 import { isEnforced } from '../../policy/mode'
 import type { Stage, Subject } from '../../policy/subject'
 import type { Ask } from '../../store/store'
+import { provenAsks } from '../reputation/merits'
+import type { ReputationPolicy } from '../reputation/reputation'
 import { findOverride, isEmpty } from './override'
 import {
   CLIENT_TIER,
@@ -14,6 +16,7 @@ import {
   type LimitRule,
   NETWORK_TIER,
   type Tier,
+  scaleByReputation,
   scaleLimit,
   tierText,
 } from './rule'
@@ -33,9 +36,14 @@ interface PreparedTier {
   readonly tier: Tier
   readonly name: string
   readonly limit: Limit
+  /** The same, for each factor of a reputation that has come up; there are few. */
+  readonly scaled: Map<number, Limit>
   /** The key is made of the client's address alone, so it is the same for the whole session. */
   readonly ofAddress: boolean
 }
+
+/** How long conduct is remembered, for rules that hold only until somebody has proven himself. */
+export type ReputationMemory = Pick<ReputationPolicy, 'halfLifeMs' | 'keepMs'>
 
 /** Which senders an entry of the plan is for. */
 type Senders = 'any' | 'named' | 'null'
@@ -62,7 +70,7 @@ export function stageOf(rule: Pick<LimitRule, 'count' | 'per'>): Stage {
 }
 
 /** All limit rules of one plugin, as a gate. */
-export function limitsGate(plugin: string, rules: readonly LimitRule[]): Gate {
+export function limitsGate(plugin: string, rules: readonly LimitRule[], memory: ReputationMemory): Gate {
   const live = rules.filter((rule) => rule.plugin === plugin && rule.mode.kind !== 'off')
   const byStage = new Map<Stage, PlannedRule[]>()
   for (const rule of live) planRule(byStage, prepare(rule))
@@ -70,7 +78,7 @@ export function limitsGate(plugin: string, rules: readonly LimitRule[]): Gate {
     plugin,
     stages: [...byStage.keys()],
     ask: (subject, asks, exemptions) => {
-      for (const planned of byStage.get(subject.stage)!) askRule(planned, subject, asks, exemptions)
+      for (const planned of byStage.get(subject.stage)!) askRule(planned, subject, asks, exemptions, memory)
     },
   }
 }
@@ -92,6 +100,7 @@ function prepare(rule: LimitRule): PreparedRule {
     tier,
     name: index === 0 ? rule.name : `${rule.name}/${tier.bits4}`,
     limit: scaleLimit(rule.limit, tier.factor),
+    scaled: new Map<number, Limit>(),
     ofAddress: rule.per.length === 1 && (rule.per[0] === 'client' || rule.per[0] === 'network'),
   }))
   const namesSender = rule.per.includes('sender') || rule.per.includes('sender_domain')
@@ -105,7 +114,13 @@ function add(byStage: Map<Stage, PlannedRule[]>, stage: Stage, planned: PlannedR
 }
 
 /** Adds what a rule asks about a subject. Runs for every rule of every stage: it allocates what it must. */
-function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: GateAsk[], exemptions: Exemption[]): void {
+function askRule(
+  { prepared, senders }: PlannedRule,
+  subject: Subject,
+  asks: GateAsk[],
+  exemptions: Exemption[],
+  memory: ReputationMemory,
+): void {
   const { rule, tiers } = prepared
   if (rule.direction !== undefined && rule.direction !== subject.direction) return
   // One message to one mailbox, however often its envelope says so: else a single client could use up all it may get.
@@ -122,12 +137,24 @@ function askRule({ prepared, senders }: PlannedRule, subject: Subject, asks: Gat
     exemptions.push({ rule: rule.name, because: `override ${override.entry}` })
     return
   }
+  const unless = rule.untilProven ? provenAsks(subject, memory).map((asked) => meritIndex(asks, asked)) : undefined
   for (const prepared of tiers) {
     const key = keyOf(prepared, rule.per, subject, nullSender)
     if (key === undefined) return
-    const granted = override ? scaleLimit(override.value, prepared.tier.factor) : prepared.limit
-    asks.push({ rule, ask: askFor(granted, key, isEnforced(rule.mode, key), costOf(rule.count, subject), subject) })
+    const granted = override ? scaleLimit(override.value, prepared.tier.factor) : limitFor(prepared, rule, subject)
+    const ask = askFor(granted, key, isEnforced(rule.mode, key), costOf(rule.count, subject), subject)
+    asks.push({ rule, ask: unless ? { ...ask, unless } : ask })
   }
+}
+
+function limitFor({ limit, scaled }: PreparedTier, { scales }: LimitRule, { limitFactor }: Subject): Limit {
+  if (limitFactor === 1 || !scales) return limit
+  let known = scaled.get(limitFactor)
+  if (known === undefined) {
+    known = scaleByReputation(limit, limitFactor)
+    scaled.set(limitFactor, known)
+  }
+  return known
 }
 
 /** Undefined when the rule is not about this subject. */

@@ -57,6 +57,10 @@ export interface LimitRule extends Rule {
   readonly exemptAuthenticated: boolean
   /** Undefined: both. */
   readonly direction: Direction | undefined
+  /** Nobody is held to it who has proven himself. */
+  readonly untilProven: boolean
+  /** The reputation of a client multiplies it. */
+  readonly scales: boolean
   readonly overrides: Overrides
 }
 
@@ -98,4 +102,23 @@ export function scaleLimit(limit: Limit, factor: number): Limit {
     case 'concurrency':
       return { kind: 'concurrency', most: limit.most * factor }
   }
+}
+
+/** The limit multiplied by a reputation: never below one unit, so that everybody can get better. */
+export function scaleByReputation(limit: Limit, factor: number): Limit {
+  switch (limit.kind) {
+    case 'windows':
+      return {
+        kind: 'windows',
+        windows: limit.windows.map((window) => ({ ...window, limit: atLeastOne(window.limit * factor) })),
+      }
+    case 'rate':
+      return { kind: 'rate', intervalMs: limit.intervalMs / factor, burst: atLeastOne(limit.burst * factor) }
+    case 'concurrency':
+      return { kind: 'concurrency', most: atLeastOne(limit.most * factor) }
+  }
+}
+
+function atLeastOne(units: number): number {
+  return Math.max(1, Math.round(units))
 }

@@ -6,16 +6,25 @@
  * rate:   `r` f64:tat
  * lease:  `l` then holders × (12 ASCII bytes:id u48:expiresAt)
  * triplet: `g` u48:firstAt u48:expiresAt u32:passes
+ * merit:  `m` u32:samples u16:mean + 10,000 u48:lastAt u48:expiresAt u48:halfLifeMs
+ * distinct: `d` u48:startedAt u48:windowMs u16:set u16:newerSet, then 128 bytes of the older generation and 128 of the
+ *         newer; bit b is in byte b / 8, the lowest first
  */
 import { LEASE_ID_LENGTH } from '../store'
-import type { LeaseState, RateState, State, TripletState, WindowState } from './state'
+import { MEAN_UNITS } from './merit'
+import { SKETCH_BITS, SKETCH_BYTES } from './sketch'
+import type { DistinctState, LeaseState, MeritState, RateState, State, TripletState, WindowState } from './state'
 import type { Tape } from './tape'
 
 const TAG_WINDOW = 0x77
 const TAG_RATE = 0x72
 const TAG_LEASE = 0x6c
 const TAG_TRIPLET = 0x67
+const TAG_MERIT = 0x6d
+const TAG_DISTINCT = 0x64
 const TRIPLET_BYTES = 17
+const MERIT_BYTES = 25
+const DISTINCT_HEADER_BYTES = 17
 const TAPE_HEADER_BYTES = 14
 const ENTRY_BYTES = 12
 const HOLDER_BYTES = LEASE_ID_LENGTH + 6
@@ -32,6 +41,10 @@ export function encodeState(state: State, room = 0): Buffer {
       return encodeLeases(state, room)
     case 'triplet':
       return encodeTriplet(state, room)
+    case 'merit':
+      return encodeMerit(state, room)
+    case 'distinct':
+      return encodeDistinct(state, room)
   }
 }
 
@@ -42,6 +55,8 @@ export function decodeState(bytes: Buffer): State | undefined {
   if (tag === TAG_RATE) return decodeRate(bytes)
   if (tag === TAG_LEASE) return decodeLeases(bytes)
   if (tag === TAG_TRIPLET) return decodeTriplet(bytes)
+  if (tag === TAG_MERIT) return decodeMerit(bytes)
+  if (tag === TAG_DISTINCT) return decodeDistinct(bytes)
   return undefined
 }
 
@@ -126,4 +141,41 @@ function decodeTriplet(bytes: Buffer): TripletState | undefined {
   if (bytes.length !== TRIPLET_BYTES) return undefined
   const [firstAt, expiresAt, passes] = [bytes.readUIntBE(1, 6), bytes.readUIntBE(7, 6), bytes.readUInt32BE(13)]
   return { op: 'triplet', firstAt, expiresAt, passes, noted: false }
+}
+
+function encodeMerit({ samples, mean, lastAt, expiresAt, halfLifeMs }: MeritState, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + MERIT_BYTES)
+  bytes[room] = TAG_MERIT
+  let at = bytes.writeUInt32BE(samples, room + 1)
+  at = bytes.writeUInt16BE(mean + MEAN_UNITS, at)
+  for (const number of [lastAt, expiresAt, halfLifeMs]) at = bytes.writeUIntBE(number, at, 6)
+  return bytes
+}
+
+function decodeMerit(bytes: Buffer): MeritState | undefined {
+  if (bytes.length !== MERIT_BYTES) return undefined
+  const [samples, mean] = [bytes.readUInt32BE(1), bytes.readUInt16BE(5) - MEAN_UNITS]
+  if (mean > MEAN_UNITS) return undefined
+  const [lastAt, expiresAt, halfLifeMs] = [bytes.readUIntBE(7, 6), bytes.readUIntBE(13, 6), bytes.readUIntBE(19, 6)]
+  return { op: 'merit', samples, mean, lastAt, expiresAt, halfLifeMs, noted: false }
+}
+
+function encodeDistinct({ startedAt, windowMs, set, newerSet, bits }: DistinctState, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + DISTINCT_HEADER_BYTES + 2 * SKETCH_BYTES)
+  bytes[room] = TAG_DISTINCT
+  let at = bytes.writeUIntBE(startedAt, room + 1, 6)
+  at = bytes.writeUIntBE(windowMs, at, 6)
+  at = bytes.writeUInt16BE(newerSet, bytes.writeUInt16BE(set, at))
+  bytes.set(bits, at)
+  return bytes
+}
+
+function decodeDistinct(bytes: Buffer): DistinctState | undefined {
+  if (bytes.length !== DISTINCT_HEADER_BYTES + 2 * SKETCH_BYTES) return undefined
+  const [startedAt, windowMs] = [bytes.readUIntBE(1, 6), bytes.readUIntBE(7, 6)]
+  const [set, newerSet] = [bytes.readUInt16BE(13), bytes.readUInt16BE(15)]
+  if (set > SKETCH_BITS || newerSet > set) return undefined
+  // A copy: the bytes may lie in a buffer that is used again.
+  const bits = Uint8Array.from(bytes.subarray(DISTINCT_HEADER_BYTES))
+  return { op: 'distinct', windowMs, startedAt, set, newerSet, bits, noted: false }
 }

@@ -1,5 +1,17 @@
 import type { Answer, Ask, LeaseAsk, LeaseRef, RateAsk, TripletAsk, Window, WindowAsk } from '../store'
-import { type LeaseState, type RateState, type State, type TripletState, type WindowState, fits } from './state'
+import { excusedBy } from './excuse'
+import { commitMerit, emptyMerit, isMeritOver, judgeMerit } from './merit'
+import { commitDistinct, emptySketch, isSketchOver, judgeDistinct } from './sketch'
+import {
+  type DistinctState,
+  type LeaseState,
+  type MeritState,
+  type RateState,
+  type State,
+  type TripletState,
+  type WindowState,
+  fits,
+} from './state'
 import { append, countUnits, emptyTape, settleTime, timeUntilRoom, trim } from './tape'
 
 /** What the engine needs of a table: the live state of a key, and a place to put a changed one. */
@@ -22,11 +34,18 @@ export interface Judgement {
  * in one transaction. States handed out by the table are changed in place only when the batch is committed.
  */
 export function judgeBatch(table: Table, asks: readonly Ask[], now: number): Judgement {
-  const states = new Array<State>(asks.length)
+  const states = new Array<State | undefined>(asks.length)
   const answers = new Array<Answer>(asks.length)
   let committed = true
   for (let index = 0; index < asks.length; index++) {
     const ask = asks[index]!
+    if (ask.unless !== undefined) {
+      const excused = excusedBy(asks, index, answers)
+      if (excused !== undefined) {
+        answers[index] = excused
+        continue
+      }
+    }
     const known = table.get(ask.key)
     const state = known !== undefined && fits(known, ask) && !isOver(known, ask, now) ? known : emptyState(ask, now)
     // Whatever becomes of the batch: a client that is deferred for something else has tried all the same.
@@ -34,15 +53,14 @@ export function judgeBatch(table: Table, asks: readonly Ask[], now: number): Jud
     const answer = judgeAsk(state, ask, now)
     states[index] = state
     answers[index] = answer
-    if (!answer.ok && ask.enforced) committed = false
+    if (!answer.ok && ask.enforced && ask.op !== 'merit') committed = false
   }
   if (committed) {
     for (let index = 0; index < asks.length; index++) {
-      if (!answers[index]!.ok) continue
       const ask = asks[index]!
-      const state = states[index]!
-      commitAsk(state, ask, now)
-      table.put(ask.key, state)
+      const state = states[index]
+      if (state === undefined || !(answers[index]!.ok || ask.op === 'merit')) continue
+      if (commitAsk(state, ask, now)) table.put(ask.key, state)
     }
   }
   return { committed, answers }
@@ -65,24 +83,15 @@ export function renewLease(state: State | undefined, ref: LeaseRef, now: number,
   return held
 }
 
-/** Units in use for each window, for people. */
-export function countsOf(state: State, now: number): { windowMs: number; count: number }[] {
-  switch (state.op) {
-    case 'window':
-      return state.tapes.map((tape) => ({ windowMs: tape.windowMs, count: countUnits(tape, now) }))
-    case 'rate':
-      return [{ windowMs: Math.max(0, Math.ceil(state.tat - now)), count: state.tat > now ? 1 : 0 }]
-    case 'lease':
-      return [{ windowMs: 0, count: state.holders.filter((holder) => holder.expiresAt > now).length }]
-    case 'triplet':
-      return [{ windowMs: 0, count: state.passes }]
-  }
+/** What was forgotten, or what a clock far ahead has made, begins anew. Tapes, buckets and leases see to that themselves. */
+function isOver(state: State, ask: Ask, now: number): boolean {
+  if (ask.op === 'triplet') return isTripletOver(state as TripletState, ask, now)
+  if (ask.op === 'merit') return isMeritOver(state as MeritState, ask, now)
+  return ask.op === 'distinct' && isSketchOver(state as DistinctState, now)
 }
 
-/** A triplet that was forgotten, or that a clock far ahead has made, begins anew. */
-function isOver(state: State, ask: Ask, now: number): boolean {
-  if (state.op !== 'triplet' || ask.op !== 'triplet') return false
-  return state.expiresAt <= now || state.firstAt - now > ask.retryMs
+function isTripletOver({ expiresAt, firstAt }: TripletState, { retryMs }: TripletAsk, now: number): boolean {
+  return expiresAt <= now || firstAt - now > retryMs
 }
 
 function emptyState(ask: Ask, now: number): State {
@@ -95,6 +104,10 @@ function emptyState(ask: Ask, now: number): State {
       return { op: 'lease', holders: [], noted: false }
     case 'triplet':
       return { op: 'triplet', firstAt: now, passes: 0, expiresAt: now + ask.retryMs, noted: false }
+    case 'merit':
+      return emptyMerit(ask)
+    case 'distinct':
+      return emptySketch(ask, now)
   }
 }
 
@@ -102,7 +115,9 @@ function judgeAsk(state: State, ask: Ask, now: number): Answer {
   if (ask.op === 'window') return judgeWindows(state as WindowState, ask, now)
   if (ask.op === 'rate') return judgeRate(state as RateState, ask, now)
   if (ask.op === 'lease') return judgeLease(state as LeaseState, ask, now)
-  return judgeTriplet(state as TripletState, ask, now)
+  if (ask.op === 'triplet') return judgeTriplet(state as TripletState, ask, now)
+  if (ask.op === 'merit') return judgeMerit(state as MeritState, ask, now)
+  return judgeDistinct(state as DistinctState, ask, now)
 }
 
 function judgeWindows(state: WindowState, ask: WindowAsk, now: number): Answer {
@@ -159,7 +174,8 @@ function judgeTriplet({ firstAt, passes }: TripletState, { delayMs }: TripletAsk
   return { ok, count: passes, limit: 0, windowMs: delayMs, retryAfterMs: ok ? 0 : leftMs }
 }
 
-function commitAsk(state: State, ask: Ask, now: number): void {
+/** Returns whether the state has changed. */
+function commitAsk(state: State, ask: Ask, now: number): boolean {
   if (ask.op === 'window') {
     const { tapes } = state as WindowState
     for (let index = 0; index < tapes.length; index++) {
@@ -177,11 +193,13 @@ function commitAsk(state: State, ask: Ask, now: number): void {
     const triplet = state as TripletState
     triplet.passes = Math.min(MOST_PASSES, triplet.passes + 1)
     triplet.expiresAt = now + ask.passMs
-  } else {
+  } else if (ask.op === 'lease') {
     const leases = state as LeaseState
     dropEnded(leases, now)
     holdLease(leases, ask.id, now + ask.ttlMs)
-  }
+  } else if (ask.op === 'merit') return commitMerit(state as MeritState, ask, now)
+  else return commitDistinct(state as DistinctState, ask, now)
+  return true
 }
 
 function holdLease(state: LeaseState, id: string, expiresAt: number): void {

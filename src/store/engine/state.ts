@@ -33,7 +33,35 @@ export interface TripletState extends Kept {
   expiresAt: number
 }
 
-export type State = WindowState | RateState | LeaseState | TripletState
+/** State of a `merit` ask's key, as of `lastAt`. */
+export interface MeritState extends Kept {
+  readonly op: 'merit'
+  /** Thousandths of a sample. */
+  samples: number
+  /** Ten-thousandths, from −10,000 to 10,000. */
+  mean: number
+  /** When the last sample counted; -Infinity before the first. */
+  lastAt: number
+  expiresAt: number
+  /** Of the ask that brought the last sample: so people can be told what is left. */
+  halfLifeMs: number
+}
+
+/** State of a `distinct` ask's key; see `sketch.ts`. */
+export interface DistinctState extends Kept {
+  readonly op: 'distinct'
+  readonly windowMs: number
+  /** When the newer generation began; it lasts `windowMs`. */
+  startedAt: number
+  /** How many bits are set in either generation. */
+  set: number
+  /** How many are set in the newer one. */
+  newerSet: number
+  /** The older generation, then the newer. */
+  readonly bits: Uint8Array
+}
+
+export type State = WindowState | RateState | LeaseState | TripletState | MeritState | DistinctState
 
 /** The instant after which a key's state says nothing any more and may be forgotten. */
 export function expiryOf(state: State): number {
@@ -45,7 +73,10 @@ export function expiryOf(state: State): number {
     case 'lease':
       return leaseExpiry(state)
     case 'triplet':
+    case 'merit':
       return state.expiresAt
+    case 'distinct':
+      return state.startedAt + 2 * state.windowMs
   }
 }
 
@@ -67,6 +98,7 @@ function leaseExpiry({ holders }: LeaseState): number {
 /** Whether a stored state can serve this ask; a key whose windows were changed in the config starts anew. */
 export function fits(state: State, ask: Ask): boolean {
   if (state.op !== ask.op) return false
+  if (state.op === 'distinct' && ask.op === 'distinct') return state.windowMs === ask.windowMs
   if (state.op !== 'window' || ask.op !== 'window') return true
   if (state.tapes.length !== ask.windows.length) return false
   for (let index = 0; index < ask.windows.length; index++) {

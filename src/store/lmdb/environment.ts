@@ -7,6 +7,8 @@ import { type Extent, Reserve } from './reserve'
 
 /** Address space, not disk: large enough that a grown file is hardly ever mapped anew. */
 const MAP_BYTES = 16 * 2 ** 30
+/** More than there are, so that a file with tables of a later version can be opened. */
+export const MAX_TABLES = 12
 /** Pages that a transaction about one record may touch: the leaf, its branches, those of the free list. */
 const PAGES_PER_RECORD = 2
 const PAGES_PER_TRANSACTION = 8
@@ -15,6 +17,15 @@ const MOST_ATTEMPTS = 100
 const BEHIND = new Error('the number of the latest transaction was set back')
 /** So much may be lost when the whole host goes down. */
 const LOOK_AFTER_EVERY_MS = 5000
+
+/** Records that a transaction changes which makes {@link BoardTables}. */
+const TABLE_RECORDS = 4
+
+/** The board: key → expiresAt and text; and a log of its changes: line → time in milliseconds, and key. */
+export interface BoardTables {
+  readonly entries: Database<[number, string], string>
+  readonly log: Database<[number, string], number>
+}
 
 /** The environments that this process has open, by directory. */
 const opened = new Map<string, Environment>()
@@ -36,6 +47,7 @@ export class Environment {
   private readonly reserve: Reserve
   private readonly order: CommitOrder | undefined
   private readonly inode: number
+  private board: BoardTables | undefined
   private users = 0
   private syncing: Promise<boolean> | undefined
   private writtenSinceSync = false
@@ -50,7 +62,7 @@ export class Environment {
     const forOwnerAlone = { permissionsMode: 0o600 }
     const map = wide ? { mapSize: MAP_BYTES } : {}
     this.root = open<Buffer, string>({
-      ...{ path, noSubdir: false, maxDbs: 4, noSync: true, encoding: 'binary' },
+      ...{ path, noSubdir: false, maxDbs: MAX_TABLES, noSync: true, encoding: 'binary' },
       ...map,
       ...forOwnerAlone,
     })
@@ -89,6 +101,17 @@ export class Environment {
         if (error !== BEHIND || attempt === MOST_ATTEMPTS) throw error
       }
     }
+  }
+
+  /**
+   * Made when the file is from before there was a board. That happens in a transaction as all others are, since other
+   * processes may have the file open. Throws as {@link write}.
+   */
+  openBoard(): BoardTables {
+    return (this.board ??= this.write(TABLE_RECORDS, () => ({
+      entries: this.root.openDB({ name: 'board', encoding: 'json' }),
+      log: this.root.openDB({ name: 'board-log', encoding: 'json' }),
+    })))
   }
 
   /** Reads after this see everything that any process has committed. */

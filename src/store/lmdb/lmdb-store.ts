@@ -1,7 +1,10 @@
-import { judgeBatch, countsOf, releaseLease, renewLease } from '../engine/judge'
+import { describeKey } from '../engine/describe'
+import { judgeBatch, releaseLease, renewLease } from '../engine/judge'
 import { expiryOf } from '../engine/state'
 import {
   type Ask,
+  type BoardChange,
+  type BoardEntry,
   type Clock,
   type KeyState,
   type LeaseRef,
@@ -11,8 +14,10 @@ import {
   type Verdict,
 } from '../store'
 import { shareOf } from '../quota-share'
+import { checkEntries, checkKeys } from '../board'
 import { clearMark } from './boot-mark'
 import type { Environment } from './environment'
+import { HostBoard } from './host-board'
 import { type Notice, openEnvironment } from './open-environment'
 import { decodeRecord } from './record'
 import { ResetLog } from './reset-log'
@@ -24,6 +29,8 @@ export interface LmdbStoreOptions {
   readonly path: string
   /** Beyond this many keys those that expire soonest are forgotten. */
   readonly maxKeys?: number
+  /** Beyond this many entries of the board the soonest to expire go. */
+  readonly maxBoardEntries?: number
   readonly clock?: Clock
   /** Hears what an operator must read: a file set aside, a full disk. */
   readonly onNotice?: Notice
@@ -68,10 +75,13 @@ export class LmdbStore implements Store {
   private readonly flushMs: number
   private readonly tickMs: number
   private readonly maxKeys: number
+  private readonly maxBoardEntries: number | undefined
   private readonly listeners: ((key: string) => void)[] = []
   private environment: Environment | undefined
   private tenure: Tenure | undefined
   private resets: ResetLog | undefined
+  private board: HostBoard | undefined
+  private readonly boardListeners: ((change: BoardChange) => void)[] = []
   private timer: NodeJS.Timeout | undefined
   private readonly onLost: (reason: string) => void
   private lookedAt = performance.now()
@@ -86,6 +96,7 @@ export class LmdbStore implements Store {
     this.flushMs = flushMs ?? FLUSH_MS
     this.tickMs = tickMs ?? Math.min(TICK_MS, this.flushMs)
     this.maxKeys = maxKeys
+    this.maxBoardEntries = hooks.maxBoardEntries
   }
 
   async open(): Promise<void> {
@@ -94,6 +105,7 @@ export class LmdbStore implements Store {
     const tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
     try {
       this.resets = new ResetLog(environment)
+      this.board = new HostBoard(environment, clock, this.maxBoardEntries)
       await tenure.join()
     } catch (error) {
       await environment.close()
@@ -107,6 +119,8 @@ export class LmdbStore implements Store {
     }
     this.environment = environment
     this.tenure = tenure
+    for (const listener of this.boardListeners) this.board.listeners.add(listener)
+    this.board.listeners.tellAll()
     this.scheduleTick()
   }
 
@@ -150,8 +164,9 @@ export class LmdbStore implements Store {
         if (!key.startsWith(prefix) || found.length >= most) return found
         looked++
         last = key
-        const state = describeKey(key, value, this.clock())
-        if (state) found.push(state)
+        const state = decodeRecord(value)
+        const described = state && describeKey(key, state, this.clock())
+        if (described) found.push(described)
       }
       if (looked < LIST_LOT) return found
       // The table may be large: let others have their turn.
@@ -200,9 +215,34 @@ export class LmdbStore implements Store {
     this.listeners.push(listener)
   }
 
+  async post(entries: readonly BoardEntry[]): Promise<void> {
+    checkEntries(entries)
+    this.opened()
+    await this.board!.post(entries)
+  }
+
+  async withdraw(keys: readonly string[]): Promise<number> {
+    checkKeys(keys)
+    this.opened()
+    return this.board!.withdraw(keys)
+  }
+
+  async readBoard(prefix: string, most: number): Promise<BoardEntry[]> {
+    this.opened()
+    this.environment!.refresh()
+    this.board!.catchUp()
+    return this.board!.read(prefix, most)
+  }
+
+  onBoard(listener: (change: BoardChange) => void): void {
+    if (this.board) this.board.listeners.add(listener)
+    else this.boardListeners.push(listener)
+  }
+
   async close(): Promise<void> {
     const { tenure, environment } = this
     this.tenure = undefined
+    this.board?.close()
     clearTimeout(this.timer)
     if (!tenure || !environment) return
     try {
@@ -221,6 +261,7 @@ export class LmdbStore implements Store {
   closeNow(): void {
     const { tenure } = this
     this.tenure = undefined
+    this.board?.close()
     clearTimeout(this.timer)
     try {
       tenure?.leave()
@@ -244,8 +285,9 @@ export class LmdbStore implements Store {
     this.lookForFile()
     try {
       this.announceResets()
+      this.board!.catchUp()
     } catch (error) {
-      this.notice(`store: ${this.path}: resets could not be read (${String(error)})`)
+      this.notice(`store: ${this.path}: resets and the board could not be read (${String(error)})`)
     }
     if (more) setImmediate(() => this.tick()).unref()
     else this.scheduleTick()
@@ -265,12 +307,6 @@ export class LmdbStore implements Store {
       for (const listener of this.listeners) listener(key)
     }
   }
-}
-
-function describeKey(key: string, bytes: Buffer, now: number): KeyState | undefined {
-  const state = decodeRecord(bytes)
-  if (!state || expiryOf(state) <= now) return undefined
-  return { key, op: state.op, counts: countsOf(state, now), expiresAt: expiryOf(state) }
 }
 
 function removeAll(ledger: Ledger, keys: readonly string[], now: number): number {

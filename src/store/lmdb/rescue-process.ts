@@ -1,32 +1,71 @@
 /** Started by `rescue.ts` as a process of its own: `rescue-process <file set aside> <store directory>`. */
-import { open } from 'lmdb'
-import { Environment } from './environment'
+import { type Database, type RootDatabase, open } from 'lmdb'
+import { Environment, MAX_TABLES } from './environment'
 import { decodeRecord, recordExpiry } from './record'
 import type { Rescue } from './rescue'
 
 const LOT = 200
 
 function copy(aside: string, path: string): Rescue {
-  const root = open<Buffer, string>({ path: aside, noSubdir: true, readOnly: true, maxDbs: 4, encoding: 'binary' })
-  const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
+  const root = open<Buffer, string>({
+    ...{ path: aside, noSubdir: true, readOnly: true, maxDbs: MAX_TABLES, encoding: 'binary' },
+  })
   const target = Environment.open(path)
+  const rescue = copyStates(root, target)
+  // What was counted is of more use to more people, and a damaged file may end this process at any moment.
+  return { ...rescue, complete: copyBoard(root, target) && rescue.complete }
+}
+
+function copyStates(root: RootDatabase<Buffer, string>, target: Environment): Rescue {
+  const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
   const now = Date.now()
   let kept = 0
-  let last: string | undefined
-  for (;;) {
-    const lot: { key: string; value: Buffer }[] = []
-    const start = last === undefined ? {} : { start: last, exclusiveStart: true }
-    for (const { key, value } of old.getRange({ ...start, limit: LOT })) lot.push({ key, value })
-    if (lot.length === 0) return { kept, complete: true }
-    // Keys of a sound table rise; a damaged one could lead in a circle.
-    if (last !== undefined && lot.at(-1)!.key <= last) return { kept, complete: false }
-    last = lot.at(-1)!.key
+  for (const lot of lotsOf(old)) {
+    if (lot === 'damaged') return { kept, complete: false }
     const good = lot.filter(({ value }) => recordExpiry(value) > now && decodeRecord(value) !== undefined)
     target.write(good.length, () => {
       for (const { key, value } of good) target.states.putSync(key, value)
     })
     kept += good.length
     process.send?.({ kept, complete: false } satisfies Rescue)
+  }
+  return { kept, complete: true }
+}
+
+/** Returns whether it could be read to its end. */
+function copyBoard(root: RootDatabase<Buffer, string>, target: Environment): boolean {
+  // The names of the tables are the keys of the root; a file from before there was a board has none of that name.
+  if (![...root.getKeys()].includes('board')) return true
+  const old = root.openDB<unknown, string>({ name: 'board', encoding: 'json' })
+  const { entries } = target.openBoard()
+  for (const lot of lotsOf(old)) {
+    if (lot === 'damaged') return false
+    const good = lot.filter(({ value }) => isEntry(value))
+    // A long text fills pages of its own.
+    target.write(2 * good.length, () => {
+      for (const { key, value } of good) entries.putSync(key, value as [number, string])
+    })
+  }
+  return true
+}
+
+function isEntry(value: unknown): value is [number, string] {
+  return Array.isArray(value) && Number.isFinite(value[0]) && typeof value[1] === 'string'
+}
+
+/** Everything in a table, in lots. Keys of a sound table rise; a damaged one could lead in a circle. */
+function* lotsOf<V>(table: Database<V, string>): Generator<{ key: string; value: V }[] | 'damaged'> {
+  let last: string | undefined
+  for (;;) {
+    const start = last === undefined ? {} : { start: last, exclusiveStart: true }
+    const lot = [...table.getRange({ ...start, limit: LOT })].map(({ key, value }) => ({ key, value }))
+    if (lot.length === 0) return
+    if (last !== undefined && lot.at(-1)!.key <= last) {
+      yield 'damaged'
+      return
+    }
+    last = lot.at(-1)!.key
+    yield lot
   }
 }
 

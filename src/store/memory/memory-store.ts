@@ -1,5 +1,7 @@
 import {
   type Ask,
+  type BoardChange,
+  type BoardEntry,
   type Clock,
   type KeyState,
   type LeaseRef,
@@ -8,13 +10,18 @@ import {
   StoreError,
   type Verdict,
 } from '../store'
-import { type Table, countsOf, judgeBatch, releaseLease, renewLease } from '../engine/judge'
+import { Board, checkEntries, checkKeys } from '../board'
+import { BoardListeners } from '../board-listeners'
+import { describeKey } from '../engine/describe'
+import { type Table, judgeBatch, releaseLease, renewLease } from '../engine/judge'
 import { type State, expiryOf } from '../engine/state'
 
 export interface MemoryStoreOptions {
   readonly clock?: Clock
   /** Beyond this many keys some that expire soon are forgotten. */
   readonly maxKeys?: number
+  /** Beyond this many entries of the board the soonest to expire go. */
+  readonly maxBoardEntries?: number
 }
 
 /** Everything in this process's memory: for tests, for simulations, and as the local share while Redis is out of reach. */
@@ -23,19 +30,23 @@ export class MemoryStore implements Store {
   private readonly table: BoundedTable
   private readonly clock: Clock
   private readonly listeners: ((key: string) => void)[] = []
+  private readonly board: Board
+  private readonly boardListeners = new BoardListeners(() => this.board.read())
   private closed = false
 
-  constructor({ clock = Date.now, maxKeys = 1_000_000 }: MemoryStoreOptions = {}) {
+  constructor({ clock = Date.now, maxKeys = 1_000_000, maxBoardEntries }: MemoryStoreOptions = {}) {
     this.clock = clock
     this.table = new BoundedTable(maxKeys, clock)
+    this.board = new Board(clock, maxBoardEntries)
   }
 
   open(): Promise<void> {
+    this.boardListeners.tellAll()
     return Promise.resolve()
   }
 
   judge(asks: readonly Ask[]): Verdict {
-    if (this.closed) throw new StoreError('STORE_CLOSED', 'the memory store is closed')
+    this.requireOpen()
     const { committed, answers } = judgeBatch(this.table, asks, this.clock())
     return { committed, answers, degraded: false }
   }
@@ -60,9 +71,8 @@ export class MemoryStore implements Store {
     const found: KeyState[] = []
     for (const [key, state] of this.table.entries()) {
       if (found.length === most) break
-      const expiresAt = expiryOf(state)
-      if (!key.startsWith(prefix) || expiresAt <= now) continue
-      found.push({ key, op: state.op, counts: countsOf(state, now), expiresAt })
+      const described = key.startsWith(prefix) ? describeKey(key, state, now) : undefined
+      if (described) found.push(described)
     }
     return Promise.resolve(found)
   }
@@ -84,6 +94,29 @@ export class MemoryStore implements Store {
     this.listeners.push(listener)
   }
 
+  async post(entries: readonly BoardEntry[]): Promise<void> {
+    checkEntries(entries)
+    this.requireOpen()
+    this.board.prune(LOOKS_PER_KEY * entries.length)
+    this.boardListeners.tell(this.board.put(entries))
+  }
+
+  async withdraw(keys: readonly string[]): Promise<number> {
+    checkKeys(keys)
+    this.requireOpen()
+    const changes = this.board.remove(keys)
+    this.boardListeners.tell(changes)
+    return changes.length
+  }
+
+  async readBoard(prefix: string, most: number): Promise<BoardEntry[]> {
+    return this.board.read(prefix, most)
+  }
+
+  onBoard(listener: (change: BoardChange) => void): void {
+    this.boardListeners.add(listener)
+  }
+
   close(): Promise<void> {
     this.closed = true
     return Promise.resolve()
@@ -91,6 +124,10 @@ export class MemoryStore implements Store {
 
   closeNow(): void {
     this.closed = true
+  }
+
+  private requireOpen(): void {
+    if (this.closed) throw new StoreError('STORE_CLOSED', 'the memory store is closed')
   }
 }
 

@@ -1,5 +1,7 @@
 import {
   type Ask,
+  type BoardChange,
+  type BoardEntry,
   type Clock,
   type KeyState,
   type LeaseRef,
@@ -8,7 +10,9 @@ import {
   StoreError,
   type Verdict,
 } from '../store'
+import { checkEntries, checkKeys } from '../board'
 import { Breaker, type BreakerOptions } from './breaker'
+import { OutageBoard } from './outage-board'
 import { OutageLedger } from './outage-ledger'
 import { shareOf } from '../quota-share'
 import { MAX_CHARGES, type SharedStore } from './shared-store'
@@ -52,7 +56,8 @@ const ROUNDS_PER_SETTLING = 400
  * When the shared store is back, it is first told what happened meanwhile (`outage-ledger.ts`): units admitted here are
  * charged at the time they were admitted, leases are given back. No unit is counted twice: neither a charge whose answer
  * is lost is sent again, nor is a judgement charged whose answer was lost, as it may have been carried out. Leases that
- * were taken here are taken there by the renewals of their holders.
+ * were taken here are taken there by the renewals of their holders. What was put on the board or taken off it holds here
+ * at once, and is sent until it has arrived (`outage-board.ts`).
  */
 export class FailoverStore implements Store {
   readonly kind: Store['kind']
@@ -63,6 +68,7 @@ export class FailoverStore implements Store {
   private readonly breaker: Breaker
   private readonly beatEveryMs: number
   private readonly ledger = new OutageLedger()
+  private readonly board: OutageBoard
   private readonly listeners: ((key: string) => void)[] = []
   private timer: NodeJS.Timeout | undefined
   private ticking = false
@@ -81,6 +87,8 @@ export class FailoverStore implements Store {
     this.breaker = new Breaker({ ...options.breaker, clock: this.clock })
     this.beatEveryMs = options.beatEveryMs ?? BEAT_EVERY_MS
     this.shared.onReset((key) => this.tellReset(key))
+    this.board = new OutageBoard(this.clock)
+    this.shared.onBoard((change) => this.board.hear(change))
   }
 
   /** Never rejects on account of the shared store, nor waits for it longer than its own open() does. */
@@ -92,6 +100,7 @@ export class FailoverStore implements Store {
     } catch (error) {
       if (this.breaker.trip()) this.reportLost(error)
     }
+    if (!this.board.listeners.opened) this.board.listeners.tellAll()
     this.timer = setInterval(() => void this.tick(), TICK_MS)
     this.timer.unref()
   }
@@ -146,11 +155,39 @@ export class FailoverStore implements Store {
     this.listeners.push(listener)
   }
 
+  /** Never rejects on account of the shared store. */
+  async post(entries: readonly BoardEntry[]): Promise<void> {
+    checkEntries(entries)
+    const keys = entries.map(({ key }) => key)
+    const done = await this.changeShared(keys, async () => {
+      await this.shared.post(entries)
+      return true
+    })
+    if (!done) this.board.post(entries)
+  }
+
+  /** Never rejects on account of the shared store; while it is away the number is of what this process knew. */
+  async withdraw(keys: readonly string[]): Promise<number> {
+    checkKeys(keys)
+    return (await this.changeShared(keys, () => this.shared.withdraw(keys))) ?? this.board.withdraw(keys)
+  }
+
+  /** Of this process's own copy while the shared store is away. */
+  async readBoard(prefix: string, most: number): Promise<BoardEntry[]> {
+    if (this.breaker.state !== 'closed') return this.board.read(prefix, most)
+    return this.shared.readBoard(prefix, most)
+  }
+
+  onBoard(listener: (change: BoardChange) => void): void {
+    this.board.listeners.add(listener)
+  }
+
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
     clearInterval(this.timer)
     if (this.breaker.state === 'closed') await this.settle().catch(() => {})
+    if (this.breaker.state === 'closed') await this.board.send(this.shared).catch(() => {})
     await this.shared.close()
     await this.local.close()
   }
@@ -181,6 +218,28 @@ export class FailoverStore implements Store {
     }
   }
 
+  /** Changes the shared board, if that can be done: else undefined, and it is for {@link board} to do it. */
+  private async changeShared<T>(keys: readonly string[], call: () => Promise<T>): Promise<T | undefined> {
+    if (this.closed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    if (this.breaker.state !== 'closed') return undefined
+    this.board.forgetWaiting(keys)
+    try {
+      return await call()
+    } catch (error) {
+      if (!isRefusal(error)) this.failed(error)
+      return undefined
+    }
+  }
+
+  /** Sends what was changed on the board meanwhile. A store that refuses just that is not lost: it is asked again. */
+  private async sendBoard(): Promise<void> {
+    try {
+      await this.board.send(this.shared)
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+    }
+  }
+
   /** Counts a failure. Rethrows what is no operating error of the store. */
   private failed(error: unknown): StoreError {
     if (!(error instanceof StoreError) || error.code === 'STORE_CLOSED') throw error
@@ -207,6 +266,7 @@ export class FailoverStore implements Store {
     const now = this.clock()
     const due = now - this.beatAt >= this.beatEveryMs || now < this.beatAt
     if (due) await this.attempt(() => this.beat())
+    if (due && !this.board.settled) await this.attempt(() => this.sendBoard())
     if (!this.ledger.isEmpty) await this.attempt(() => this.settle())
   }
 
@@ -214,6 +274,7 @@ export class FailoverStore implements Store {
     try {
       await this.beat()
       await this.settle()
+      await this.sendBoard()
     } catch {
       this.breaker.endProbe(false)
       return
@@ -266,4 +327,9 @@ export class FailoverStore implements Store {
     this.local.reset([key]).catch(() => {})
     for (const listener of this.listeners) listener(key)
   }
+}
+
+/** What a server says that refuses more than the board shows in judgements too. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'STORE_REFUSED'
 }

@@ -1,6 +1,5 @@
 import { decodeState } from '../engine/codec'
-import { countsOf } from '../engine/judge'
-import { expiryOf } from '../engine/state'
+import { describeKey } from '../engine/describe'
 import type { KeyState, Ping } from '../store'
 import { type RedisClient, primariesOf } from './connect'
 
@@ -67,15 +66,14 @@ async function readStates(
   keys.forEach((name, index) => {
     const bytes = values[index]
     const state = bytes ? decodeState(bytes) : undefined
-    if (!state) return
-    const expiresAt = expiryOf(state)
     const key = name.slice(keyPrefix.length)
-    if (expiresAt > now) found.set(key, { key, op: state.op, counts: countsOf(state, now), expiresAt })
+    const described = state && describeKey(key, state, now)
+    if (described) found.set(key, described)
   })
 }
 
 /** The server's clock in milliseconds. */
-async function serverTime(client: RedisClient): Promise<number> {
+export async function serverTime(client: RedisClient): Promise<number> {
   const [seconds, micros] = await client.time()
   return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000)
 }
@@ -89,6 +87,6 @@ function parseInfo(text: string): Map<string, string> {
   return fields
 }
 
-function escapeGlob(text: string): string {
+export function escapeGlob(text: string): string {
   return text.replace(/[*?[\]\\]/g, '\\$&')
 }

@@ -31,11 +31,16 @@ export class OutageLedger {
     return this.debts.size === 0 && this.releases.size === 0
   }
 
-  /** Records what a verdict of the local store admitted. Leases are not recorded: their holders renew them. Nor are triplets: they are no quota. */
+  /**
+   * Records what a verdict of the local store admitted. Leases are not recorded: their holders renew them. Nor are
+   * triplets, merits and different values: they are no quota, and what was seen of them here stays here. Nor is anything
+   * a merit might have excused: the shared store, which knows the merit, would perhaps not have counted it.
+   */
   noteAdmitted(asks: readonly Ask[], verdict: Verdict, now: number): void {
     if (!verdict.committed) return
     asks.forEach((ask, index) => {
-      if (ask.op === 'lease' || ask.op === 'triplet' || ask.cost <= 0 || !verdict.answers[index]!.ok) return
+      if ((ask.op !== 'window' && ask.op !== 'rate') || ask.unless !== undefined) return
+      if (ask.cost <= 0 || !verdict.answers[index]!.ok) return
       const known = this.debts.get(ask.key)
       put(this.debts, ask.key, ask.op === 'window' ? addUnits(known, ask, now) : addDebt(known, ask, now))
     })

@@ -1,14 +1,29 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { type Ask, type KeyState, type LeaseRef, type Ping, StoreError, type Verdict } from '../store'
+import { setTimeout as delay } from 'node:timers/promises'
+import { checkEntries, checkKeys } from '../board'
+import {
+  type Ask,
+  type BoardChange,
+  type BoardEntry,
+  type KeyState,
+  type LeaseRef,
+  MAX_BOARD_ENTRIES,
+  type Ping,
+  StoreError,
+  type Verdict,
+} from '../store'
+import { mistakeIn } from '../engine/excuse'
+import { Channels } from './channels'
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'
 import { Gatherer } from './gatherer'
 import { listKeys, pingServer } from './inspect'
 import { isMissingScript, isReadOnly, saysOnlyClosed, textOf, timeoutError, toStoreError } from './redis-error'
 import { type RedisTarget, parseRedisUrl, redactText, redactUrl } from './redis-url'
-import { ResetChannel } from './reset-channel'
+import { Resets } from './resets'
 import { type Script, loadScript } from './script'
+import { SharedBoard } from './shared-board'
 import type { Charge, SharedStore } from './shared-store'
 import { decodeVerdicts, encodeBatches, encodeCharges } from './wire'
 
@@ -21,6 +36,8 @@ export interface RedisStoreOptions {
   readonly commandTimeoutMs?: number
   /** Name of the connection in CLIENT LIST. */
   readonly clientName?: string
+  /** Beyond this many entries of the board the soonest to expire go. */
+  readonly maxBoardEntries?: number
   /** For what an operator must read. */
   readonly onNotice?: (message: string) => void
 }
@@ -54,7 +71,9 @@ export class RedisStore implements SharedStore {
   private readonly id = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`
   private readonly timeoutMs: number
   private readonly client: RedisClient
-  private readonly resets: ResetChannel
+  private readonly channels: Channels
+  private readonly resets: Resets
+  private readonly board: SharedBoard
   private lastTrouble: string | undefined
   private beating = false
   private closed = false
@@ -86,20 +105,36 @@ export class RedisStore implements SharedStore {
     this.client.on('error', (error: unknown) => this.noteTrouble(this.redact(textOf(error))))
     this.client.on('close', () => (this.lastTrouble ??= 'the connection was closed'))
     this.client.on('ready', () => (this.lastTrouble = undefined))
-    const channel = `{${prefix}}:1:reset`
-    this.resets = new ResetChannel(makeClient(this.target, `${clientName}-resets`), channel, this.id, (error) => {
-      if (!this.closed) onNotice(`Resets by other processes are not heard. ${this.convert(error).message}`)
+    this.channels = new Channels(makeClient(this.target, `${clientName}-channels`), (error) => {
+      if (!this.closed) onNotice(`What other processes reset and post is not heard. ${this.convert(error).message}`)
     })
+    this.resets = new Resets(this.channels, `{${prefix}}:1:reset`, this.id)
+    this.board = new SharedBoard({
+      channels: this.channels,
+      prefix: `{${prefix}}:board-1`,
+      ownId: this.id,
+      most: options.maxBoardEntries ?? MAX_BOARD_ENTRIES,
+      run: (script, keys, args) => this.run(script, keys, args, PATIENT_MS),
+      ask: (question) => this.ask(() => question(this.client)),
+    })
+    this.client.on('ready', () => this.board.readNow())
   }
 
-  /** Resolves when connected. Rejects after 1 s at most, and goes on trying in the background until {@link close}. */
+  /**
+   * Resolves when connected and, if it does not take longer, the board is read. Rejects after 1 s at most, and goes on
+   * trying in the background until {@link close}.
+   */
   async open(): Promise<void> {
-    const connected = Promise.all([this.client.connect(), this.resets.open()])
+    const connected = Promise.all([this.client.connect(), this.channels.open()])
     await this.guard(connected, OPEN_TIMEOUT_MS, () => new Error(`no connection within ${OPEN_TIMEOUT_MS} ms`))
+    await Promise.race([this.board.opened(), delay(OPEN_TIMEOUT_MS, undefined, { ref: false })])
   }
 
   judge(asks: readonly Ask[]): Promise<Verdict> {
     if (asks.length === 0) return Promise.resolve({ committed: true, answers: [], degraded: false })
+    // Before it is gathered with the batches of others, who would be rejected too.
+    const mistake = mistakeIn(asks)
+    if (mistake) return Promise.reject(mistake)
     return this.judgements.ask(asks)
   }
 
@@ -124,7 +159,9 @@ export class RedisStore implements SharedStore {
 
   async beat(): Promise<number> {
     this.beating = true
-    this.resets.ping()
+    this.channels.ping()
+    // Not waited for; a server that does not answer it does not answer the beat either.
+    this.board.check().catch(() => {})
     return Number(await this.run(this.beatScript, [this.nodesKey], [this.id, String(DEAD_AFTER_MS)], this.timeoutMs))
   }
 
@@ -151,6 +188,25 @@ export class RedisStore implements SharedStore {
     this.resets.listen(listener)
   }
 
+  /** Those who listen here have heard by the time it resolves, or will by a reading that is under way. */
+  async post(entries: readonly BoardEntry[]): Promise<void> {
+    checkEntries(entries)
+    await this.board.post(entries)
+  }
+
+  async withdraw(keys: readonly string[]): Promise<number> {
+    checkKeys(keys)
+    return this.board.withdraw(keys)
+  }
+
+  readBoard(prefix: string, most: number): Promise<BoardEntry[]> {
+    return this.board.read(prefix, most)
+  }
+
+  onBoard(listener: (change: BoardChange) => void): void {
+    this.board.listen(listener)
+  }
+
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
@@ -159,7 +215,8 @@ export class RedisStore implements SharedStore {
       const left = this.client.zrem(this.nodesKey, this.id)
       await withDeadline(left, this.timeoutMs, () => new Error('late')).catch(() => {})
     }
-    this.resets.close()
+    this.board.close()
+    this.channels.close()
     this.client.disconnect()
   }
 

@@ -8,7 +8,7 @@ export interface Script {
   readonly sha: string
 }
 
-export type ScriptName = 'judge-1' | 'release-1' | 'renew-1' | 'charge-1' | 'beat-1'
+export type ScriptName = 'judge-1' | 'release-1' | 'renew-1' | 'charge-1' | 'beat-1' | 'board-1'
 
 /** Reads a script from `scripts/`, which lies beside this module. The version in its name lets releases share a Redis. */
 export function loadScript(name: ScriptName): Script {

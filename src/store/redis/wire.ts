@@ -1,4 +1,7 @@
-import type { Answer, Ask, Verdict } from '../store'
+import { excusedAnswer } from '../engine/excuse'
+import { MEAN_UNITS, meanUnits, mostUnits } from '../engine/merit'
+import { bitOf, estimateOf, mostBits } from '../engine/sketch'
+import type { Answer, Ask, MeritAsk, Verdict } from '../store'
 import type { Charge } from './shared-store'
 
 /** How batches and verdicts travel to and from `scripts/judge-1.lua`: flat lists of decimal numbers. */
@@ -6,9 +9,19 @@ export function encodeBatches(batches: readonly (readonly Ask[])[]): string[] {
   const args = [String(batches.length)]
   for (const asks of batches) {
     args.push(String(asks.length))
-    for (const ask of asks) pushAsk(args, ask)
+    for (const ask of asks) {
+      if (ask.unless === undefined) pushAsk(args, ask)
+      else pushExcusable(args, ask, ask.unless)
+    }
   }
   return args
+}
+
+/** A prefix that only such asks bear, so that the others cost nothing more. */
+function pushExcusable(args: string[], ask: Ask, merits: readonly number[]): void {
+  const own: string[] = []
+  pushAsk(own, ask)
+  args.push('x', own[1]!, String(own.length), String(merits.length), ...merits.map(String), ...own)
 }
 
 function pushAsk(args: string[], ask: Ask): void {
@@ -27,7 +40,20 @@ function pushAsk(args: string[], ask: Ask): void {
     case 'triplet':
       args.push('g', enforced, String(ask.delayMs), String(ask.retryMs), String(ask.passMs))
       break
+    case 'merit':
+      pushMerit(args, ask)
+      break
+    case 'distinct':
+      args.push('d', enforced, String(bitOf(ask.value)), String(mostBits(ask.limit)), String(ask.windowMs))
+      break
   }
+}
+
+/** The fractions become whole numbers here, by the very functions of the engine. */
+function pushMerit(args: string[], ask: MeritAsk): void {
+  const { leastSamples, leastMean, halfLifeMs, most, apartMs, keepMs, sample } = ask
+  const numbers = [leastSamples, meanUnits(leastMean), halfLifeMs, mostUnits(most), apartMs, keepMs].map(String)
+  args.push('m', '0', ...numbers, sample === undefined ? '' : String(meanUnits(sample)))
 }
 
 /** Reads the reply of `judge-1.lua` to just these batches. */
@@ -35,7 +61,7 @@ export function decodeVerdicts(reply: readonly number[], batches: readonly (read
   let at = 0
   return batches.map((asks) => {
     const verdict = decodeVerdict(reply, at, asks)
-    for (const { op } of asks) at += op === 'window' ? 3 : 2
+    for (const { op } of asks) at += op === 'window' || op === 'merit' ? 3 : 2
     at++
     return verdict
   })
@@ -48,6 +74,11 @@ function decodeVerdict(reply: readonly number[], from: number, asks: readonly As
     const ask = asks[index]!
     const wait = reply[at++]!
     const count = reply[at++]!
+    if (wait < -1) {
+      answers[index] = excusedAnswer(ask, -2 - wait)
+      if (ask.op === 'window' || ask.op === 'merit') at++
+      continue
+    }
     const retryAfterMs = wait < 0 ? Infinity : wait
     const ok = wait === 0
     switch (ask.op) {
@@ -64,6 +95,14 @@ function decodeVerdict(reply: readonly number[], from: number, asks: readonly As
         break
       case 'triplet':
         answers[index] = { ok, count, limit: 0, windowMs: ask.delayMs, retryAfterMs }
+        break
+      case 'merit': {
+        const mean = reply[at++]! / MEAN_UNITS
+        answers[index] = { ok, count, limit: ask.leastSamples, windowMs: 0, retryAfterMs: 0, mean }
+        break
+      }
+      case 'distinct':
+        answers[index] = { ok, count: estimateOf(count), limit: ask.limit, windowMs: ask.windowMs, retryAfterMs }
         break
     }
   }

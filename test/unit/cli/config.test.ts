@@ -18,9 +18,9 @@ describe('sluice config', () => {
     const { stdout, stderr, code } = await sluice('config', 'check', directoryWith(good))
     assert.equal(code, 0)
     assert.equal(stdout, '')
-    assert.match(stderr, /^config\/sluice\.yaml is fine: mode enforce, 9 limits, \d+ map entries\.$/m)
+    assert.match(stderr, /^config\/sluice\.yaml is fine: mode enforce, 10 limits, \d+ map entries\.$/m)
     const none = await sluice('config', 'check', directoryWith())
-    assert.match(none.stderr, /^There is no config\/sluice\.yaml, so the defaults hold: mode shadow, 9 limits/)
+    assert.match(none.stderr, /^There is no config\/sluice\.yaml, so the defaults hold: mode shadow, 10 limits/)
   })
 
   it('check: prints each mistake on a line of stdout and exits 1', async () => {

@@ -91,6 +91,13 @@ describe('sluice limits', () => {
       assert.equal(bucket.used, 0.5)
     })
 
+    it('knows how somebody behaved', () => {
+      const merit = { ...state('reputation|192.0.2.7', [{ windowMs: 0, count: 12 }], 'merit'), mean: -0.25 }
+      const { mean, used, usages } = keyReader(policy)(merit)
+      assert.deepEqual([mean, used, usages], [-0.25, 0, [{ windowMs: 0, count: 12, limit: undefined }]])
+      assert.equal('mean' in read('sender|me@example.com', []), false)
+    })
+
     it('unescapes values, and reads keys of rules that are gone', () => {
       const key = keyText('sender', ['"a b"@example.com'])
       assert.deepEqual(read(key, []).values, ['"a b"@example.com'])
@@ -168,7 +175,12 @@ describe('sluice limits', () => {
       await store.judge([
         windowAsk('sender|me@example.com', 4, [5, 30]),
         windowAsk('sender_domain|example.com', 1, [20]),
+        { op: 'distinct', key: 'recipients|192.0.2.7', enforced: true, value: 1, limit: 20, windowMs: HOUR },
       ])
+      const bounds = { leastSamples: 2, leastMean: 0, halfLifeMs: 0, most: 9, apartMs: 0, keepMs: HOUR }
+      for (const sample of [1, 1, -1]) {
+        await store.judge([{ op: 'merit', key: 'reputation|192.0.2.7', enforced: false, ...bounds, sample }])
+      }
       await store.close()
     })
 
@@ -181,6 +193,19 @@ describe('sluice limits', () => {
         '13%   4/30   1 h    sender  shadow  sender|me@example.com',
         '',
       ])
+    })
+
+    it('shows how somebody behaved, and how many different values were seen', async () => {
+      const show = async (key: string, ...more: string[]) =>
+        (await sluice('limits', 'show', key, '--dir', dir, ...more)).stdout
+      assert.match(
+        await show('reputation|192.0.2.7'),
+        /\n- +3, mean 0\.33 +now +\(no rule\) +- +reputation\|192\.0\.2\.7\n/,
+      )
+      assert.match(await show('recipients|192.0.2.7'), /\n- +1 +1 h +\(no rule\) +- +recipients\|192\.0\.2\.7\n/)
+      const [merit] = JSON.parse(await show('reputation|192.0.2.7', '--json')) as [{ mean: number }]
+      assert.equal(merit.mean, 0.3333)
+      assert.doesNotMatch((await sluice('limits', 'top', '--dir', dir)).stdout, /reputation/)
     })
 
     it('prints JSON for machines', async () => {
@@ -206,7 +231,7 @@ describe('sluice limits', () => {
       const { code, stdout } = await sluice('store', 'ping', '--dir', dir, '--json')
       assert.equal(code, 0)
       const { kind, keys } = JSON.parse(stdout) as { kind: string; keys: number }
-      assert.deepEqual([kind, keys], ['lmdb', 1])
+      assert.deepEqual([kind, keys], ['lmdb', 3])
     })
 
     it('says what is wrong in one line', async () => {

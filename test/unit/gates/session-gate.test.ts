@@ -14,7 +14,7 @@ describe('session gate', () => {
     const base = subject({ stage: 'command', ...rest })
     const gate = sessionGate(bounds)
     assert.ok(gate.stages.includes(base.stage))
-    gate.inspect!({ ...base, session: { ...base.session, ...counts } }, found)
+    gate.inspect!({ ...base, session: { ...base.session, ...counts } }, found, { score: undefined })
     return found
   }
 

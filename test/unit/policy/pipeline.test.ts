@@ -6,7 +6,7 @@ import { judgeStage, planGates } from '../../../src/policy/pipeline'
 import type { Outcome } from '../../../src/policy/decision'
 import type { Stage } from '../../../src/policy/subject'
 import { MemoryStore } from '../../../src/store/memory/memory-store'
-import { type Ask, type Store, StoreError, type Verdict } from '../../../src/store/store'
+import { type Ask, type MeritAsk, type Store, StoreError, type Verdict } from '../../../src/store/store'
 import { rule, subject } from '../telemetry/fixtures'
 
 /** A memory store that counts its batches and can be made to fail. */
@@ -259,5 +259,50 @@ describe('judging a stage', () => {
     )
     assert.deepEqual(connect('bbbbbbbbbbbb', both).leases, [])
     assert.equal(connect('cccccccccccc', [lease('wide', 2)]).leases.length, 1, 'the refused one took no slot')
+  })
+
+  describe('with merits', () => {
+    const bounds = { leastSamples: 0, leastMean: 0, halfLifeMs: 0, most: 9, apartMs: 0, keepMs: 60_000 }
+    const merit: MeritAsk = { op: 'merit', key: 'merit', enforced: true, ...bounds }
+    /** Asks of a merit, then whatever is refused unless it is ok. */
+    const meritGate = (more: Partial<MeritAsk>, ...asks: Ask[]): Gate => ({
+      plugin: 'reputation',
+      stages: ['connect'],
+      ask: (_subject, all) => {
+        const at = all.push({ rule: rule({ name: 'merit' }), ask: { ...merit, ...more } }) - 1
+        for (const ask of asks) all.push({ rule: rule({ name: ask.op }), ask: { ...ask, unless: [at] } })
+      },
+    })
+    const full: Ask = { op: 'window', key: 'w', enforced: true, cost: 1, windows: [{ limit: 0, windowMs: 60_000 }] }
+    const lease: Ask = { op: 'lease', key: 'l', enforced: true, limit: 5, id: 'aaaaaaaaaaaa', ttlMs: 60_000 }
+    const judgeAt = (gate: Gate, on: Store = store) =>
+      judgeStage(planGates([gate]), subject({ stage: 'connect' }), on) as Outcome
+
+    it('refuses nobody whom one excuses, and holds no lease that was never taken', () => {
+      const outcome = judgeAt(meritGate({}, full, lease))
+      assert.deepEqual([outcome.decisions, outcome.leases], [[], []])
+    })
+
+    it('finds nothing wrong with a merit itself, and refuses whom none excuses', () => {
+      const stranger = { leastSamples: 1 }
+      assert.deepEqual(judgeAt(meritGate(stranger)).decisions, [])
+      const outcome = judgeAt(meritGate(stranger, full))
+      assert.deepEqual(
+        outcome.decisions.map(({ rule, action }) => [rule.name, action]),
+        [['window', 'defer']],
+      )
+      assert.equal(judgeAt(meritGate(stranger, lease)).leases.length, 1)
+    })
+
+    it('finds nothing wrong while the store that knows them is away', () => {
+      class AwayStore extends MemoryStore {
+        override judge(asks: readonly Ask[]): Verdict {
+          return { ...super.judge(asks.map((ask) => ({ ...ask, enforced: false }))), degraded: true }
+        }
+      }
+      const distinct: Ask = { op: 'distinct', key: 'd', enforced: true, value: 1, limit: 0, windowMs: 60_000 }
+      const outcome = judgeAt(meritGate({ leastSamples: 1 }, full, distinct), new AwayStore())
+      assert.deepEqual([outcome.decisions, outcome.degraded], [[], true])
+    })
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { ExhaustedCache } from '../../../src/store/exhausted-cache'
 import { MemoryStore } from '../../../src/store/memory/memory-store'
-import type { Ask, Verdict } from '../../../src/store/store'
+import type { Ask, BoardChange, Verdict } from '../../../src/store/store'
 
 describe('ExhaustedCache', () => {
   let now: number
@@ -64,6 +64,48 @@ describe('ExhaustedCache', () => {
     assert.equal(store.trips, trips)
     void store.release([{ key: 'l', id: 'aaaaaaaaaaaa' }])
     assert.equal(judge(lease('bbbbbbbbbbbb')).committed, true)
+  })
+
+  it('asks always about what more than time can free', () => {
+    const excused: Ask = { ...ask('a', 1), unless: [0] }
+    const merit = (sample?: number): Ask => {
+      const bounds = { leastSamples: 1, leastMean: 0, halfLifeMs: 0, most: 9, apartMs: 0, keepMs: 9000 }
+      return { op: 'merit', key: 'm', enforced: true, ...bounds, ...(sample !== undefined && { sample }) }
+    }
+    judge(merit(), excused)
+    assert.equal(judge(merit(), excused).committed, false)
+    assert.equal(store.remembered, 0)
+    judge(merit(1))
+    assert.equal(judge(merit(), excused).committed, true)
+
+    const value = (value: number): Ask => ({
+      ...{ op: 'distinct', key: 'd', enforced: true, value, limit: 1, windowMs: 1000 },
+    })
+    judge(value(1))
+    assert.equal(judge(value(2)).committed, false)
+    assert.equal(judge(value(1)).committed, true)
+
+    // Known to be exhausted, but only for those whom no merit excuses.
+    assert.equal(judge(ask('a', 1)).committed, false)
+    assert.equal(store.remembered, 1)
+    assert.equal(judge(merit(), excused).committed, true)
+    const { trips } = store
+    const [unknown, refused] = judge(merit(), ask('a', 1)).answers
+    assert.deepEqual([unknown?.ok, unknown?.mean, refused?.ok, store.trips], [false, 0, false, trips])
+  })
+
+  it('leaves the board to the store', async () => {
+    const heard: BoardChange[] = []
+    store.onBoard((change) => heard.push(change))
+    await store.open()
+    const entry = { key: 'k', text: '', expiresAt: now + 1000 }
+    await store.post([entry])
+    assert.deepEqual(await store.readBoard('', 9), [entry])
+    assert.equal(await store.withdraw(['k']), 1)
+    assert.deepEqual(
+      heard.map(({ kind }) => kind),
+      ['all', 'posted', 'withdrawn'],
+    )
   })
 
   it('stays bounded under a hundred thousand exhausted keys', () => {

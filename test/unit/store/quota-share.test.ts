@@ -35,6 +35,22 @@ describe('shareOf', () => {
     assert.deepEqual(shareOf([ask], 4)[0], { ...ask, burst: 12, intervalMs: 400 })
   })
 
+  it('lets nothing that wants memory hold up a batch, even of a lone process', () => {
+    const merit: Ask = {
+      ...{ op: 'merit', key: 'm', enforced: false, leastSamples: 1, leastMean: 0, halfLifeMs: 0, most: 9 },
+      ...{ apartMs: 0, keepMs: 9000, sample: 1 },
+    }
+    const excusable = { ...windowAsk(10), unless: [0] }
+    const distinct: Ask = { op: 'distinct', key: 'd', enforced: true, value: 1, limit: 20, windowMs: 1000 }
+    const triplet: Ask = { op: 'triplet', key: 't', enforced: true, delayMs: 1, retryMs: 2, passMs: 3 }
+    const open = [distinct, triplet].map((ask) => ({ ...ask, enforced: false }))
+    for (const nodes of [1, 5]) {
+      const window = { ...excusable, enforced: false, windows: [{ limit: 10 / nodes, windowMs: 60_000 }] }
+      assert.deepEqual(shareOf([merit, excusable, distinct, triplet], nodes), [merit, window, ...open])
+    }
+    assert.equal(shareOf([merit, windowAsk(10)], 1)[1]!.enforced, true)
+  })
+
   it('divides leases', () => {
     const ask: Ask = { op: 'lease', key: 'k', enforced: true, limit: 10, id: 'abcdefghijkl', ttlMs: 1000 }
     assert.deepEqual(shareOf([ask], 4)[0], { ...ask, limit: 2 })

@@ -15,7 +15,7 @@ describe('decision record', () => {
       subject: subject({
         stage: 'rcpt_ok',
         client: { ...subject().client, trusted: true },
-        session: { leaseId: 'abcdefghijkl', startedAt: AT - 1000, recipients: 2, errors: 1, junk: 3 },
+        session: { ...subject().session, recipients: 2, errors: 1, junk: 3 },
         direction: 'submission',
         account: 'carol',
         tenant: 'acme',

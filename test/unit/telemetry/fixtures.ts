@@ -7,12 +7,22 @@ import type { JudgedEvent } from '../../../src/telemetry/events'
 /** 2026-08-04 13:22:05 UTC */
 export const AT = Date.UTC(2026, 7, 4, 13, 22, 5)
 
+/** Counters of a session that has done nothing yet. */
+export const NOTHING_DONE = {
+  recipients: 0,
+  errors: 0,
+  junk: 0,
+  authFailures: 0,
+  unknownRecipients: 0,
+  early: false,
+}
+
 export function subject(changes: Partial<Subject> = {}): Subject {
   return {
     stage: 'mail',
     at: AT,
-    client: { ip: '192.0.2.1', address: parseIp('192.0.2.1')!, trusted: false },
-    session: { leaseId: 'abcdefghijkl', startedAt: AT - 1000, recipients: 0, errors: 0, junk: 0 },
+    client: { ip: '192.0.2.1', address: parseIp('192.0.2.1')!, asn: undefined, trusted: false },
+    session: { leaseId: 'abcdefghijkl', startedAt: AT - 1000, ...NOTHING_DONE },
     direction: 'inbound',
     id: '0E1F2A3B-0000-4000-8000-000000000001.1',
     helo: 'mx.example.com',
@@ -21,8 +31,13 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     sender: foldSender('list', 'example.com'),
     recipient: undefined,
     spfDomain: undefined,
+    spf: undefined,
     repeated: false,
     sizeBytes: 0,
+    signals: [],
+    ban: undefined,
+    limitFactor: 1,
+    held: false,
     load: 0,
     familiar: false,
     ...changes,
@@ -71,6 +86,9 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
     exemptions: [],
     leases: [],
     degraded: false,
+    score: undefined,
+    merits: [],
+    lessons: [],
     ...changes,
   }
 }

@@ -27,7 +27,7 @@ describe('log lines', () => {
   it('writes a refusal as a notice, fixed fields first', () => {
     assert.deepEqual(linesOf([judged({ decisions: [decision()] })]), [
       'notice action=defer rule=sender mode=enforce stage=mail ref=7KQ2XYZ ip=192.0.2.1 count=5 limit=5 window_s=60 ' +
-        'retry_s=37 reason=limit account=- id=0E1F2A3B-0000-4000-8000-000000000001.1 key="sender|list@example.com" ' +
+        'retry_s=37 reason=limit score=- account=- id=0E1F2A3B-0000-4000-8000-000000000001.1 key="sender|list@example.com" ' +
         'helo="mx.example.com"',
     ])
   })
@@ -43,6 +43,20 @@ describe('log lines', () => {
     const lines = linesOf([judged({ decisions: [decision(), canary] }), judged()])
     assert.equal(lines.length, 2)
     assert.match(lines[1]!, /^info action=accept rule=client mode=canary:12.5% /)
+  })
+
+  it('says that a DNS list fell ill, and that it is well again', () => {
+    const zone = { kind: 'zone', at: AT, label: 'zen.example' } as const
+    assert.deepEqual(
+      linesOf([
+        { ...zone, to: 'dead', why: 'no answer to a probe: timeout' },
+        { ...zone, to: 'well', why: 'answers its probes' },
+      ]),
+      [
+        'warn dns list ill: zen.example is dead: no answer to a probe: timeout; it counts for nobody until it is well',
+        'notice dns list well: zen.example answers its probes again',
+      ],
+    )
   })
 
   it('says never and unknown', () => {

@@ -68,6 +68,25 @@ describe('metrics', () => {
     assert.equal(samples.get(`sluice_build_info{version="1.2.3",node="${process.versions.node}"}`), 1)
   })
 
+  it('counts questions to DNS and follows its lists', async () => {
+    const metrics = createMetrics({ version: '1.2.3', processMetrics: false })
+    metrics.watch({
+      dnsLookups: () =>
+        new Map([
+          ['found', 3],
+          ['timeout', 1],
+        ]),
+      dnsZones: () => new Map([['zen.example', 0]]),
+    })
+    metrics.reader({ kind: 'zone', at: AT, label: 'zen.example', to: 'dead', why: 'x' })
+    metrics.reader({ kind: 'zone', at: AT, label: 'zen.example', to: 'well', why: 'x' })
+    const samples = await samplesOf(metrics)
+    assert.equal(samples.get('sluice_dns_lookups_total{result="found"}'), 3)
+    assert.equal(samples.get('sluice_dns_lookups_total{result="timeout"}'), 1)
+    assert.equal(samples.get('sluice_dns_zone_up{zone="zen.example"}'), 0)
+    assert.equal(samples.get('sluice_dns_zone_illnesses_total{zone="zen.example",illness="dead"}'), 1)
+  })
+
   it('says the store is up until it hears otherwise, and again when it is back', async () => {
     assert.equal((await after([])).get('sluice_store_up'), 1)
     const lost = { kind: 'store', state: 'lost', at: AT, reason: 'x' } as const
@@ -88,7 +107,7 @@ describe('metrics', () => {
 
   it('tells the load, and what it comes of', async () => {
     const metrics = createMetrics({ version: '1', processMetrics: false })
-    metrics.watch({ loadLevel: () => 2.5, loadPressures: () => ({ loop: 1.1, disk: 0.2 }) })
+    metrics.watch({ loadLevel: () => 2.5, loadPressures: () => new Map(Object.entries({ loop: 1.1, disk: 0.2 })) })
     const samples = await samplesOf(metrics)
     assert.equal(samples.get('sluice_load_level'), 2.5)
     assert.equal(samples.get('sluice_load_pressure{of="loop"}'), 1.1)
@@ -117,11 +136,16 @@ describe('metrics', () => {
     const metrics = createMetrics({ version: '1', processMetrics: false })
     const types = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('# TYPE'))
     assert.deepEqual(types.map((line) => line.slice('# TYPE sluice_'.length)).sort(), [
+      'bans gauge',
+      'bans_total counter',
       'build_info gauge',
       'config_reloads_total counter',
       'decisions_total counter',
       'decisions_unrecorded_total counter',
       'degraded_total counter',
+      'dns_lookups_total counter',
+      'dns_zone_illnesses_total counter',
+      'dns_zone_up gauge',
       'exemptions_total counter',
       'exhausted_hits_total counter',
       'guard_failures_total counter',
@@ -138,6 +162,7 @@ describe('metrics', () => {
       'store_lost_total counter',
       'store_up gauge',
       'tarpit_waiting gauge',
+      'unbans_total counter',
     ])
   })
 

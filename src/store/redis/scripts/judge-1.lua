@@ -9,11 +9,19 @@ ARGV     number of batches, then for each batch: number of asks, then for each a
            'r' enforced cost intervalMs burst
            'l' enforced limit id ttlMs
            'g' enforced delayMs retryMs passMs
+           'm' 0 leastSamples leastMean halfLifeMs most apartMs keepMs sample
+               means and samples in ten-thousandths, most in thousandths; an empty sample: there is none
+           'd' enforced bit most windowMs
+               bit of the value, from 0; most: set bits that the limit allows
+         or, for one that earlier merits of its batch may excuse, before all that
+           'x' enforced length merits, then the index of each merit in the batch, from 0
+               length of what follows
          enforced is 0 or 1, id has 12 characters
 Result   integers, flat: for each batch 1 when committed, else 0; then for each of its asks
-           retryAfterMs  0 when it has room, -1 when it never can have
-           count         units in use before this ask
-           binding       'w' only: index of the window that count is of, from 0
+           retryAfterMs  0 when it has room, -1 when it never can have; of 'm' 0 when it is ok, else 1;
+                         -2 - index when that merit has excused it
+           count         units in use before this ask; of 'm' whole samples; of 'd' set bits
+           more          'w': index of the window that count is of, from 0; 'm': the mean; the others: nothing
 
 A value of the wrong type, or one that is no state of its ask, counts as none: that forgets a count and refuses nobody.
 
@@ -32,6 +40,8 @@ local LONGEST_MS = 1e13 -- longer than any use of a key; PX must be an integer t
 local HEADER, ENTRY, HOLDER = 14, 12, 18 -- bytes
 local MAX_TAPES = 16
 local MOST_PASSES = 4294967295 -- 2^32 - 1
+local MEAN_UNITS, SAMPLE_UNITS = 10000, 1000
+local BITS = 1024
 
 local clock = call('TIME')
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
@@ -40,6 +50,8 @@ local result, filled = {}, 0
 local before = 0 -- how many keys the batches before this one have
 local values = {} -- what to write for each ask of the batch; false when it has no room
 local lives = {} -- PX of each
+local merits = {} -- whether each merit of the batch is ok
+local left_after -- of judge_merit; made when it is needed
 
 -- How many entries of a tape are at or before `edge`.
 local function count_gone(raw, start, size, edge)
@@ -94,14 +106,14 @@ local function judge_windows(ask, first_arg, raw)
   local value = 'w' .. string.char(windows)
   for tape = 1, windows do
     local limit, window_ms = argv[arg] + 0, argv[arg + 1] + 0
-    local size, total, before, last, start = 0, 0, 0, 0, 0
+    local size, total, base, last, start = 0, 0, 0, 0, 0
     local at, gone = now, 0
     if raw then
       if next_tape + HEADER + ENTRY - 1 > length then
         return judge_windows(ask, first_arg, false)
       end
       local stored_ms, oldest
-      stored_ms, before, size, oldest = read('>I6I6I2I6', raw, next_tape)
+      stored_ms, base, size, oldest = read('>I6I6I2I6', raw, next_tape)
       start = next_tape + HEADER
       next_tape = start + size * ENTRY
       if stored_ms ~= window_ms or size == 0 or next_tape > length + 1 then
@@ -113,15 +125,15 @@ local function judge_windows(ask, first_arg, raw)
         if last - now <= window_ms then
           at = last
         else
-          before, size, total = 0, 0, 0
+          base, size, total = 0, 0, 0
         end
       end
       if size > 0 and oldest <= at - window_ms then
         gone = count_gone(raw, start, size, at - window_ms)
-        before = read('>I6', raw, start + gone * ENTRY - 6)
+        base = read('>I6', raw, start + gone * ENTRY - 6)
       end
     end
-    local count = total - before
+    local count = total - base
     if count < 0 then
       count = count + WRAP
     end
@@ -143,7 +155,7 @@ local function judge_windows(ask, first_arg, raw)
       -- The new bytes: what has not left the window, and an entry for this ask, grouped with the last of its slice.
       local kept, entries = size - gone, ''
       if kept == 0 then
-        before, total = 0, 0
+        base, total = 0, 0
       elseif last == at or (limit > SLICES and in_one_slice(last, at, window_ms)) then
         kept = kept - 1
       end
@@ -151,7 +163,7 @@ local function judge_windows(ask, first_arg, raw)
         local from = start + gone * ENTRY
         entries = sub(raw, from, from + kept * ENTRY - 1)
       end
-      value = value .. pack('>I6I6I2c0I6I6', window_ms, before, kept + 1, entries, at, (total + cost) % WRAP)
+      value = value .. pack('>I6I6I2c0I6I6', window_ms, base, kept + 1, entries, at, (total + cost) % WRAP)
       if window_ms > longest_ms then
         longest_ms, longest_text = window_ms, argv[arg + 1]
       end
@@ -258,7 +270,122 @@ local function judge_triplet(ask, arg, raw)
   return left_ms, arg + 5
 end
 
-local judges = { w = judge_windows, r = judge_rate, l = judge_lease, g = judge_triplet }
+-- Thousandths of a sample that are left of those of `last_at`.
+local function samples_left(samples, last_at, half_life_ms)
+  if half_life_ms == 0 or samples == 0 then
+    return samples
+  end
+  local steps = floor(now * 16 / half_life_ms) - floor(last_at * 16 / half_life_ms)
+  if steps <= 0 then
+    return samples
+  elseif steps >= 320 then
+    return 0
+  end
+  left_after = left_after or {
+    65536, 62757, 60097, 57549, 55109, 52773, 50535, 48393,
+    46341, 44376, 42495, 40693, 38968, 37316, 35734, 34219,
+  }
+  return floor(math.ldexp(samples * left_after[steps % 16 + 1], -16 - floor(steps / 16)))
+end
+
+local function judge_merit(ask, arg, raw)
+  local half_life_ms, most, apart_ms = argv[arg + 4] + 0, argv[arg + 5] + 0, argv[arg + 6] + 0
+  local keep_ms, sample = argv[arg + 7] + 0, argv[arg + 8]
+  local samples, mean, last_at = 0, 0, -NEVER
+  if raw and #raw == 25 and byte(raw) == 109 then
+    local held, shifted, held_at, expires_at = read('>I4I2I6I6', raw, 2)
+    -- One that was forgotten, or that a clock far ahead has made, begins anew.
+    if shifted <= 2 * MEAN_UNITS and expires_at > now and held_at - now <= keep_ms then
+      samples, mean, last_at = samples_left(held, held_at, half_life_ms), shifted - MEAN_UNITS, held_at
+    end
+  end
+  if samples == 0 then
+    mean = 0
+  end
+  values[ask] = false
+  if sample ~= '' and math.abs(now - last_at) >= apart_ms then
+    local after = min(samples + SAMPLE_UNITS, most)
+    local sum = mean * (after - SAMPLE_UNITS) + sample * SAMPLE_UNITS
+    local shifted = floor(sum / after + 0.5) + MEAN_UNITS
+    values[ask] = pack('>c0I4I2I6I6I6', 'm', after, shifted, now, now + keep_ms, half_life_ms)
+    lives[ask] = argv[arg + 7]
+  end
+  local count = floor(samples / SAMPLE_UNITS)
+  local is_ok = count >= argv[arg + 2] + 0 and mean >= argv[arg + 3] + 0
+  merits[ask] = is_ok
+  result[filled + 1], result[filled + 2], result[filled + 3] = is_ok and 0 or 1, count, mean
+  filled = filled + 3
+  return 0, arg + 9
+end
+
+local function has_bit(bytes, at, mask)
+  return floor(byte(bytes, at) / mask) % 2 == 1
+end
+
+local function judge_distinct(ask, arg, raw)
+  local bit, most, window_ms = argv[arg + 2] + 0, argv[arg + 3] + 0, argv[arg + 4] + 0
+  local at, mask = floor(bit / 8) + 1, math.ldexp(1, bit % 8)
+  local started_at, set, newer_set, older, newer = now, 0, 0, nil, nil
+  if raw and #raw == 273 and byte(raw) == 100 then
+    local stored_at, stored_ms, all_set, new_set = read('>I6I6I2I2', raw, 2)
+    local age_ms = now - stored_at
+    local is_state = stored_ms == window_ms and all_set <= BITS and new_set <= all_set
+    if is_state and age_ms >= window_ms and age_ms < 2 * window_ms then
+      started_at, set, older = stored_at + window_ms, new_set, sub(raw, 146)
+    elseif is_state and age_ms < window_ms and age_ms >= -window_ms then
+      started_at, set, newer_set, older, newer = stored_at, all_set, new_set, sub(raw, 18, 145), sub(raw, 146)
+    end
+  end
+  local is_new_here = not newer or not has_bit(newer, at, mask)
+  local is_new = is_new_here and not (older and has_bit(older, at, mask))
+  local retry_ms = 0
+  if is_new and most < 1 then
+    retry_ms = NEVER
+  elseif is_new and set >= most then
+    retry_ms = max(1, started_at + window_ms - now + (newer_set >= most and window_ms or 0))
+  end
+  values[ask] = false
+  if retry_ms == 0 and is_new_here then
+    local nothing = string.rep('\0', BITS / 8)
+    newer = newer or nothing
+    local head = pack('>c0I6I6I2I2', 'd', started_at, window_ms, is_new and set + 1 or set, newer_set + 1)
+    local filled_in = string.char(byte(newer, at) + mask)
+    values[ask] = head .. (older or nothing) .. sub(newer, 1, at - 1) .. filled_in .. sub(newer, at + 1)
+    lives[ask] = started_at + 2 * window_ms - now
+  end
+  result[filled + 1], result[filled + 2] = retry_ms, set
+  filled = filled + 2
+  return retry_ms, arg + 5
+end
+
+local judges = {
+  w = judge_windows,
+  r = judge_rate,
+  l = judge_lease,
+  g = judge_triplet,
+  m = judge_merit,
+  d = judge_distinct,
+}
+
+-- Judges the ask behind the prefix, unless a merit is ok.
+function judges.x(ask, arg, raw)
+  local first_arg = arg + 4 + argv[arg + 3]
+  local op = argv[first_arg]
+  for index = arg + 4, first_arg - 1 do
+    local merit = argv[index] + 0
+    if merits[merit + 1] then
+      values[ask], merits[ask] = false, true
+      result[filled + 1], result[filled + 2] = -2 - merit, 0
+      filled = filled + 2
+      if op == 'w' or op == 'm' then
+        result[filled + 1], filled = 0, filled + 1
+      end
+      return 0, first_arg + argv[arg + 2]
+    end
+  end
+  return judges[op](ask, first_arg, raw)
+end
+
 local arg = 2
 for _ = 1, argv[1] + 0 do
   local asks, verdict = argv[arg] + 0, filled + 1

@@ -16,7 +16,7 @@ import type { GateAsk } from '../../../../src/policy/gate'
 import type { Stage, Subject } from '../../../../src/policy/subject'
 import type { Ask, RateAsk } from '../../../../src/store/store'
 import { subject } from '../../telemetry/fixtures'
-import { limitRule, perMinute } from './rules'
+import { MEMORY, limitRule, perMinute } from './rules'
 
 const clientAt = (ip: string, trusted = false) => ({ ip, address: parseIp(ip)!, trusted })
 
@@ -35,7 +35,7 @@ describe('limits gate', () => {
   function run(rules: readonly LimitRule[], stage: Stage, changes: Partial<Subject> = {}) {
     const asks: GateAsk[] = []
     const exemptions: Exemption[] = []
-    const gate = limitsGate('messages', rules)
+    const gate = limitsGate('messages', rules, MEMORY)
     if (gate.stages.includes(stage)) gate.ask(subject({ ...WHOLE, stage, ...changes }), asks, exemptions)
     return { asks: asks.map(({ ask }) => ask), exemptions }
   }
@@ -146,7 +146,7 @@ describe('limits gate', () => {
         limitRule('messages', ['client'], { plugin: 'connections' }),
         limitRule('messages', ['client'], { mode: { kind: 'off' } }),
       ]
-      assert.deepEqual(limitsGate('messages', rules).stages, [])
+      assert.deepEqual(limitsGate('messages', rules, MEMORY).stages, [])
     })
 
     it('only about the direction that the rule names', () => {

@@ -8,6 +8,9 @@ import {
 } from '../../../../src/gates/limits/rule'
 import { rule } from '../../telemetry/fixtures'
 
+/** How long conduct is remembered, in these tests. */
+export const MEMORY = { halfLifeMs: 14 * 86_400_000, keepMs: 60 * 86_400_000 }
+
 export const perMinute = (limit: number): Limit => ({ kind: 'windows', windows: [{ limit, windowMs: 60_000 }] })
 
 /** A limit rule named `mine` of the plugin `messages`, 5/min, enforced. */
@@ -21,6 +24,8 @@ export function limitRule(count: Count, per: readonly Dimension[], changes: Part
     exemptTrusted: true,
     exemptAuthenticated: false,
     direction: undefined,
+    untilProven: false,
+    scales: true,
     overrides: NO_OVERRIDES,
     ...changes,
   }

@@ -3,18 +3,18 @@ import { type Overload, overloadGate } from '../../../../src/gates/overload/over
 import { parseIp } from '../../../../src/keys/address'
 import type { Exemption, Finding } from '../../../../src/policy/decision'
 import type { Subject } from '../../../../src/policy/subject'
-import { AT, subject } from '../../telemetry/fixtures'
+import { AT, NOTHING_DONE, subject } from '../../telemetry/fixtures'
 
 const AGAIN_MS = 60_000
 
 describe('overload gate', () => {
-  const clientAt = (ip: string, trusted = false) => ({ ip, address: parseIp(ip)!, trusted })
-  const fresh = { leaseId: 'abcdefghijkl', startedAt: AT, recipients: 0, errors: 0, junk: 0 }
+  const clientAt = (ip: string, trusted = false) => ({ ip, address: parseIp(ip)!, asn: undefined, trusted })
+  const fresh = { leaseId: 'abcdefghijkl', startedAt: AT, ...NOTHING_DONE }
 
   function judge(changes: Partial<Subject>, overload: Partial<Overload> = {}): Finding | undefined {
     const gate = overloadGate({ mode: { kind: 'enforce' }, holdMs: 5000, againMs: AGAIN_MS, ...overload })
     const findings: Finding[] = []
-    gate.inspect?.(subject({ stage: 'connect', session: fresh, ...changes }), findings)
+    gate.inspect?.(subject({ stage: 'connect', session: fresh, ...changes }), findings, { score: undefined })
     assert.ok(findings.length <= 1)
     return findings[0]
   }

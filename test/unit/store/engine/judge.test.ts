@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { countsOf, judgeBatch, releaseLease, renewLease } from '../../../../src/store/engine/judge'
+import { describeKey } from '../../../../src/store/engine/describe'
+import { judgeBatch, releaseLease, renewLease } from '../../../../src/store/engine/judge'
 import { type LeaseState, type State, expiryOf } from '../../../../src/store/engine/state'
 import { leaseAsk, leaseId, rateAsk, windowAsk } from '../../../contract/bench'
 
@@ -96,9 +97,10 @@ describe('judge', () => {
     judge(table, windowAsk('w', [{ limit: 5, windowMs: 1000 }], { cost: 2 }))
     judge(table, leaseAsk('l', 5, 'a', 300))
     judge(table, rateAsk('r', 100, 5))
-    assert.deepEqual(countsOf(table.get('w')!, NOW), [{ windowMs: 1000, count: 2 }])
-    assert.deepEqual(countsOf(table.get('l')!, NOW + 299), [{ windowMs: 0, count: 1 }])
-    assert.deepEqual(countsOf(table.get('l')!, NOW + 300), [{ windowMs: 0, count: 0 }])
+    const countsOf = (key: string, now = NOW) => describeKey(key, table.get(key)!, now)?.counts
+    assert.deepEqual(countsOf('w'), [{ windowMs: 1000, count: 2 }])
+    assert.deepEqual(countsOf('l', NOW + 299), [{ windowMs: 0, count: 1 }])
+    assert.equal(countsOf('l', NOW + 300), undefined)
     assert.deepEqual(
       ['w', 'l', 'r'].map((key) => expiryOf(table.get(key)!) - NOW),
       [1000, 300, 100],

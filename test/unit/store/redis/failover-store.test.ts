@@ -3,7 +3,14 @@ import { mock } from 'node:test'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { FailoverStore, type StoreChange } from '../../../../src/store/redis/failover-store'
 import type { Charge, SharedStore } from '../../../../src/store/redis/shared-store'
-import { type Ask, type LeaseRef, StoreError, type Verdict } from '../../../../src/store/store'
+import {
+  type Ask,
+  type BoardChange,
+  type BoardEntry,
+  type LeaseRef,
+  StoreError,
+  type Verdict,
+} from '../../../../src/store/store'
 
 const ask: Ask = { op: 'window', key: 'k', enforced: true, cost: 1, windows: [{ limit: 12, windowMs: 60_000 }] }
 const refs: LeaseRef[] = [{ key: 'l', id: 'session-0001' }]
@@ -19,6 +26,7 @@ class FakeShared extends MemoryStore implements SharedStore {
 
   override async open(): Promise<void> {
     this.answer()
+    await super.open()
   }
   override judge(asks: readonly Ask[]): Verdict {
     this.answer()
@@ -31,6 +39,18 @@ class FakeShared extends MemoryStore implements SharedStore {
   override renew(leases: readonly LeaseRef[], ttlMs: number): void {
     this.answer()
     super.renew(leases, ttlMs)
+  }
+  /** While set, calls that post fail with it. */
+  refusesBoard: Error | undefined
+
+  override async post(entries: readonly BoardEntry[]): Promise<void> {
+    this.answer()
+    if (this.refusesBoard) throw this.refusesBoard
+    return super.post(entries)
+  }
+  override async withdraw(keys: readonly string[]): Promise<number> {
+    this.answer()
+    return super.withdraw(keys)
   }
   async beat(): Promise<number> {
     this.answer()
@@ -232,6 +252,103 @@ describe('FailoverStore', () => {
       (await store.list('', 9)).map(({ key }) => key),
       ['k'],
     )
+  })
+
+  describe('and the board', () => {
+    const entryOf = (key: string, text = ''): BoardEntry => ({ key, text, expiresAt: now + 60_000 })
+    const posted = (entry: BoardEntry): BoardChange => ({ kind: 'posted', entry })
+    let heard: BoardChange[]
+
+    beforeEach(() => {
+      heard = []
+      store.onBoard((change) => heard.push(change))
+    })
+
+    it('tells of everything at open, and of each change once', async () => {
+      await shared.post([entryOf('before')])
+      await store.open()
+      assert.deepEqual(heard, [{ kind: 'all', entries: [entryOf('before')] }])
+      await store.post([entryOf('own')])
+      await shared.post([entryOf('theirs')])
+      assert.equal(await store.withdraw(['before', 'unknown']), 1)
+      assert.deepEqual(heard.slice(1), [
+        posted(entryOf('own')),
+        posted(entryOf('theirs')),
+        { kind: 'withdrawn', key: 'before' },
+      ])
+    })
+
+    it('opens with an empty one when the shared store is away', async () => {
+      shared.down = gone
+      await store.open()
+      assert.deepEqual(heard, [{ kind: 'all', entries: [] }])
+    })
+
+    it('acts at once on its own copy while the shared store is away, and sends the latest when it is back', async () => {
+      await store.open()
+      await store.post([entryOf('kept'), entryOf('gone')])
+      await lose()
+      heard = []
+      await store.post([entryOf('new', 'first')])
+      await store.post([entryOf('new', 'second')])
+      assert.equal(await store.withdraw(['gone', 'unknown']), 1)
+      assert.deepEqual(heard, [
+        posted(entryOf('new', 'first')),
+        posted(entryOf('new', 'second')),
+        { kind: 'withdrawn', key: 'gone' },
+      ])
+      const known = await store.readBoard('', 9)
+      assert.deepEqual(known.map(({ key }) => key).sort(), ['kept', 'new'])
+      const expected = [entryOf('kept'), entryOf('new', 'second')]
+      shared.down = undefined
+      await pass(1400)
+      assert.equal(changes.length, 2)
+      assert.deepEqual(await shared.readBoard('', 9), expected)
+      assert.equal(heard.length, 3, 'nobody is told again')
+    })
+
+    it('keeps what it did meanwhile when it is told everything before it could send', async () => {
+      await store.open()
+      await store.post([entryOf('gone')])
+      await lose()
+      await store.post([entryOf('new')])
+      await store.withdraw(['gone'])
+      heard = []
+      await MemoryStore.prototype.open.call(shared)
+      assert.deepEqual(heard, [{ kind: 'all', entries: [entryOf('new')] }])
+    })
+
+    it('acts by itself when only the board is refused, which is no outage, and asks again', async () => {
+      await store.open()
+      const entry = entryOf('k')
+      shared.refusesBoard = gone
+      for (let count = 0; count < 5; count++) await store.post([entry])
+      await pass(5000)
+      assert.deepEqual(changes, [])
+      assert.deepEqual(heard.slice(1), [posted(entry)])
+      shared.refusesBoard = undefined
+      await pass(2200)
+      assert.deepEqual(await shared.readBoard('', 9), [entry])
+    })
+
+    it('sends nothing older over what was said later', async () => {
+      await store.open()
+      shared.down = gone
+      await store.post([entryOf('k', 'older')])
+      shared.down = undefined
+      const later = entryOf('k', 'later')
+      await store.post([later])
+      await pass(3000)
+      assert.deepEqual(await shared.readBoard('', 9), [later])
+    })
+
+    it('throws a mistake of the caller back, and rejects once closed', async () => {
+      await store.open()
+      await assert.rejects(store.post([{ key: 'k', text: '', expiresAt: Infinity }]), RangeError)
+      await store.close()
+      await assert.rejects(store.post([entryOf('k')]), { code: 'STORE_CLOSED' })
+      await assert.rejects(store.withdraw(['k']), { code: 'STORE_CLOSED' })
+    })
   })
 
   it('rejects once closed', async () => {

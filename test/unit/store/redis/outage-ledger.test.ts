@@ -47,6 +47,19 @@ describe('OutageLedger', () => {
     assert.equal(ledger.isEmpty, true)
   })
 
+  it('charges nothing that is no quota, nor what a merit might have excused', () => {
+    const bounds = { leastSamples: 1, leastMean: 0, halfLifeMs: 0, most: 9, apartMs: 0, keepMs: 9000, sample: 1 }
+    admit(
+      start,
+      { op: 'merit', key: 'm', enforced: false, ...bounds },
+      { op: 'distinct', key: 'd', enforced: true, value: 1, limit: 20, windowMs: 1000 },
+      { op: 'triplet', key: 't', enforced: true, delayMs: 1, retryMs: 2, passMs: 3 },
+      { ...windowAsk('k'), unless: [0] },
+      { ...rateAsk(1), unless: [0] },
+    )
+    assert.equal(ledger.isEmpty, true)
+  })
+
   it('forgets what has left every window', () => {
     admit(start, windowAsk('k'))
     assert.deepEqual(ledger.takeCharges(9, start + 3_600_000), [])

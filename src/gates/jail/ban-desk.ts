@@ -1,0 +1,88 @@
+import { type Ban, type BanTarget, cleanReason, readOrigin, readTarget } from '../../policy/ban'
+import { type Clock, MAX_BOARD_ENTRIES, type Store } from '../../store/store'
+import { BAN_PREFIX, banKey, banOf, entryOf } from './ban-entry'
+import type { Protection } from './jail-policy'
+
+/** What a person or another program wants to have banned. */
+export interface BanRequest {
+  /** As {@link readTarget} reads it. */
+  readonly target: string
+  readonly forMs: number
+  readonly reason: string
+  /** A token. */
+  readonly origin: string
+}
+
+/** Something that cannot be: what, and how to mend it. */
+export interface Problem {
+  readonly problem: string
+}
+
+/** No ban is for ever: what nobody remembers the reason of must end by itself. */
+export const MOST_BAN_MS = 366 * 86_400_000
+const LEAST_BAN_MS = 1000
+
+/** Bans and pardons on behalf of people and other programs. Rejects with `StoreError` when the store cannot be told. */
+export class BanDesk {
+  constructor(
+    private readonly store: Store,
+    private readonly protection: Protection,
+    private readonly clock: Clock = Date.now,
+  ) {}
+
+  /** What a request would do; nothing is changed. */
+  examine({ target, forMs, reason, origin }: BanRequest): Ban | Problem {
+    const read = readTarget(target)
+    if ('problem' in read) return read
+    const because = protectedBecause(read.target, this.protection)
+    if (because !== undefined) return { problem: `${read.target.text} is ${because}, which is never banned` }
+    if (!(forMs >= LEAST_BAN_MS && forMs <= MOST_BAN_MS)) {
+      return { problem: 'a ban lasts from 1 second to 366 days; nothing stays for ever' }
+    }
+    const known = readOrigin(origin)
+    if (known === undefined)
+      return { problem: 'an origin is one word of a-z, 0-9, dot, dash and underscore, at most 40' }
+    const since = this.clock()
+    return { target: read.target, origin: known, reason: cleanReason(reason), since, until: since + Math.round(forMs) }
+  }
+
+  /** Bans for every server that shares the store, in place of an earlier ban of the same target. */
+  async ban(request: BanRequest): Promise<Ban | Problem> {
+    const ban = this.examine(request)
+    if (!('problem' in ban)) await this.store.post([entryOf(ban)])
+    return ban
+  }
+
+  /** Lifts the ban of just this target. `found`: there was one. */
+  async unban(target: string): Promise<{ readonly target: string; readonly found: boolean } | Problem> {
+    const read = readTarget(target)
+    if ('problem' in read) return read
+    const known = await this.store.withdraw([banKey(read.target)])
+    return { target: read.target.text, found: known > 0 }
+  }
+
+  /** All bans, the soonest to end first. */
+  async list(): Promise<Ban[]> {
+    const entries = await this.store.readBoard(BAN_PREFIX, MAX_BOARD_ENTRIES)
+    return entries.flatMap((entry) => banOf(entry) ?? []).sort((a, b) => a.until - b.until)
+  }
+}
+
+/** Why a target must not be banned; undefined when it may be. Accounts and domains always may. */
+export function protectedBecause(target: BanTarget, protection: Protection): string | undefined {
+  if (target.kind !== 'network') return undefined
+  const { family, bytes } = target.range
+  return protection({ family, bytes, texts: new Map() })
+}
+
+/** A ban for other programs: `sluice bans --json`, and the HTTP API. */
+export function banForMachines({ target, origin, reason, since, until }: Ban): object {
+  return {
+    target: target.text,
+    kind: target.kind,
+    origin,
+    reason,
+    since: new Date(since).toISOString(),
+    until: new Date(until).toISOString(),
+  }
+}

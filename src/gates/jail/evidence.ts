@@ -1,0 +1,72 @@
+import { hash32, keyText } from '../../keys/key'
+import type { Ask, MeritAsk, WindowAsk } from '../../store/store'
+import { CLIENT_TIER, NETWORK_TIER, type Tier, tierText } from '../limits/rule'
+import type { Client } from '../../policy/subject'
+import type { JailPolicy, Offence } from './jail-policy'
+
+/** The whole of an IPv4 /24, and of what a site is given in IPv6 (RFC 6177): more than the /64 of one client. */
+const NEIGHBOURHOOD: Tier = { ...NETWORK_TIER, bits6: 48 }
+const DAY_MS = 86_400_000
+/** Two processes that ban the same client at once make one ban of it. */
+const ONE_BAN_MS = 30_000
+const MOST_BANS = 1000
+
+/** The client as bans and buckets know it: an IPv4 address, an IPv6 /64. */
+export function clientText(client: Client): string {
+  return tierText(client.address, CLIENT_TIER)
+}
+
+export function neighbourhoodText(client: Client): string {
+  return tierText(client.address, NEIGHBOURHOOD)
+}
+
+/** What an offence fills; `ban` when it overflows for the client, `slow` for the account. */
+export interface Charge {
+  readonly ask: WindowAsk
+  readonly overflow: 'ban' | 'slow_account' | 'slow_client'
+}
+
+/** The buckets that one offence fills. They are no limits: nothing waits for the answer, and nothing is refused by it. */
+export function chargesFor(
+  policy: JailPolicy,
+  client: Client,
+  offence: Offence,
+  account: string | undefined,
+): Charge[] {
+  const points = policy.points[offence]
+  const who = clientText(client)
+  const charges: Charge[] = []
+  if (points > 0) charges.push({ ask: bucket('jail', [who], policy.client, points), overflow: 'ban' })
+  if (offence === 'auth' && account !== undefined) {
+    charges.push({ ask: bucket('jail_account', [account], policy.account, 1), overflow: 'slow_account' })
+    charges.push({ ask: bucket('jail_login', [who, account], policy.clientAccount, 1), overflow: 'slow_client' })
+  }
+  return charges
+}
+
+function bucket(name: string, values: readonly string[], windows: WindowAsk['windows'], cost: number): WindowAsk {
+  return { op: 'window', key: keyText(name, values), enforced: false, windows, cost }
+}
+
+/** Remembers that a target is banned once more; the answer's count is how often it has been before. */
+export function recordAsk(target: string, { memoryMs }: Pick<JailPolicy, 'memoryMs'>): MeritAsk {
+  return {
+    op: 'merit',
+    key: keyText('jail_record', [target]),
+    enforced: false,
+    leastSamples: 0,
+    leastMean: -1,
+    halfLifeMs: 0,
+    most: MOST_BANS,
+    apartMs: ONE_BAN_MS,
+    keepMs: memoryMs,
+    sample: -1,
+  }
+}
+
+/** Refused when this client is one offender too many for its network. */
+export function offenderAsk(client: Client, { offenders }: Pick<JailPolicy, 'offenders'>): Ask {
+  const key = keyText('jail_network', [neighbourhoodText(client)])
+  const value = hash32(clientText(client))
+  return { op: 'distinct', key, enforced: false, value, limit: offenders, windowMs: DAY_MS }
+}

@@ -1,0 +1,32 @@
+import { readFileSync, statSync } from 'node:fs'
+import { type AsnResponse, Reader } from 'maxmind'
+
+/** GeoLite2-ASN has some 10 MB; a file far beyond that is another one. */
+const MOST_BYTES = 256 * 1024 ** 2
+
+/** Tells the autonomous system (RFC 1930) of an address, from a database in MaxMind's format. */
+export class AsnDatabase {
+  private constructor(private readonly reader: Reader<AsnResponse>) {}
+
+  /** Throws an Error that says what is wrong with the file. */
+  static open(file: string): AsnDatabase {
+    const { size } = statSync(file)
+    if (size > MOST_BYTES) throw new Error(`${file} has ${size} bytes, which is no ASN database`)
+    const reader = new Reader<AsnResponse>(readFileSync(file))
+    if (!/asn/i.test(reader.metadata.databaseType)) {
+      throw new Error(
+        `${file} is a database of ${reader.metadata.databaseType}: get GeoLite2-ASN.mmdb, or another of ASNs`,
+      )
+    }
+    return new AsnDatabase(reader)
+  }
+
+  /** `as64500`; undefined where nobody is known. */
+  find(ip: string): string | undefined {
+    const number = this.reader.get(ip)?.autonomous_system_number
+    return number === undefined ? undefined : `as${number}`
+  }
+}
+
+/** Tells the autonomous system of an address; undefined where nobody is known. */
+export type FindAsn = (ip: string) => string | undefined

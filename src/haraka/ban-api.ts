@@ -1,0 +1,53 @@
+import { type Api, type ApiCall, type ApiReply, refusal } from '../console/api'
+import { type BanDesk, type BanRequest, type Problem, banForMachines } from '../gates/jail/ban-desk'
+import type { EventStream } from '../telemetry/events'
+
+/** Runs something at the desk; where no store is open, one is opened for as long as it takes. */
+export type AtDesk = <T>(work: (desk: BanDesk) => Promise<T>) => Promise<T>
+
+const DEFAULT_ORIGIN = 'http'
+const KEYS = ['target', 'seconds', 'reason', 'origin']
+
+/**
+ * `GET /api/bans`, `POST /api/bans`, `DELETE /api/bans/TARGET`: the block list for other programs, such as an action of
+ * fail2ban.
+ */
+export function banApi(atDesk: AtDesk, stream: EventStream): Api {
+  return async (call) => {
+    const [noun, target, ...rest] = call.path.split(/\/(.*)/s)
+    if (noun !== 'bans' || (rest.length > 0 && rest[0] !== '')) return refusal(404, 'there is /api/bans, and no more')
+    if (call.method === 'GET' && target === undefined) {
+      return { status: 200, body: (await atDesk((desk) => desk.list())).map(banForMachines) }
+    }
+    if (call.method === 'POST' && target === undefined) return post(call, atDesk, stream)
+    if (call.method === 'DELETE' && target !== undefined && target !== '') return remove(target, atDesk, stream)
+    return refusal(405, 'GET and POST /api/bans, DELETE /api/bans/TARGET')
+  }
+}
+
+async function post({ body }: ApiCall, atDesk: AtDesk, stream: EventStream): Promise<ApiReply> {
+  const request = readRequest(body)
+  if ('problem' in request) return refusal(400, request.problem)
+  const ban = await atDesk((desk) => desk.ban(request))
+  if ('problem' in ban) return refusal(400, ban.problem)
+  stream.emit({ kind: 'ban', at: ban.since, ban, before: 0 })
+  return { status: 201, body: banForMachines(ban) }
+}
+
+async function remove(target: string, atDesk: AtDesk, stream: EventStream): Promise<ApiReply> {
+  const done = await atDesk((desk) => desk.unban(target))
+  if ('problem' in done) return refusal(400, done.problem)
+  if (done.found) stream.emit({ kind: 'unban', at: Date.now(), target: done.target, origin: DEFAULT_ORIGIN })
+  return done.found ? { status: 200, body: { target: done.target } } : refusal(404, `${done.target} is not banned`)
+}
+
+function readRequest(body: Readonly<Record<string, unknown>>): BanRequest | Problem {
+  const strange = Object.keys(body).find((key) => !KEYS.includes(key))
+  if (strange !== undefined) return { problem: `unknown key "${strange}": there are ${KEYS.join(', ')}` }
+  const { target, seconds, reason = '', origin = DEFAULT_ORIGIN } = body
+  if (typeof target !== 'string')
+    return { problem: 'target must be a text: an address, a network, account:… or domain:…' }
+  if (typeof seconds !== 'number') return { problem: 'seconds must be a number: how long the ban lasts' }
+  if (typeof reason !== 'string' || typeof origin !== 'string') return { problem: 'reason and origin must be texts' }
+  return { target, forMs: seconds * 1000, reason, origin }
+}

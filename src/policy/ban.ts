@@ -1,0 +1,71 @@
+import { type Cidr, cidrText, parseCidr } from '../keys/address'
+
+/** Who is shut out: a network (a single address is one of its own), an account, or a sender domain with its subdomains. */
+export type BanTarget =
+  | { readonly kind: 'network'; readonly range: Cidr; readonly text: string }
+  | { readonly kind: 'account' | 'domain'; readonly name: string; readonly text: string }
+
+/** An entry of the dynamic block list. */
+export interface Ban {
+  readonly target: BanTarget
+  /** Who says so: `jail`, `dnsbl`, `operator`, `fail2ban` … One token. */
+  readonly origin: string
+  /** Why, for people; one line. */
+  readonly reason: string
+  /** Milliseconds since 1970, as is `until`. */
+  readonly since: number
+  readonly until: number
+}
+
+/** Origins that judge by themselves: their bans obey the mode of the jail. What a person or another program says holds at once. */
+const AUTOMATIC: readonly string[] = ['jail', 'dnsbl']
+
+export function isAutomatic({ origin }: Ban): boolean {
+  return AUTOMATIC.includes(origin)
+}
+
+/** Wider ranges would shut out whole countries by a slip of the finger. */
+const WIDEST = { 4: 8, 6: 16 } as const
+export const MOST_REASON = 200
+const ORIGIN = /^[a-z0-9][a-z0-9_.-]{0,39}$/
+const DOMAIN = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})+$/
+const MOST_ACCOUNT = 200
+
+export type ReadTarget = { readonly target: BanTarget } | { readonly problem: string }
+
+/** Reads `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/48`, `account:ann@example.com`, `domain:example.com` or `example.com`. */
+export function readTarget(input: string): ReadTarget {
+  const text = input.trim()
+  const range = parseCidr(text)
+  if (range) {
+    const least = WIDEST[range.family]
+    if (range.bits < least) return { problem: `"${text}" is too wide: at least /${least} for IPv${range.family}` }
+    return { target: { kind: 'network', range, text: cidrText(range) } }
+  }
+  const [, prefix, rest] = /^(?:(account|domain):)?(.*)$/s.exec(text) as unknown as [string, string?, string?]
+  const name = (rest ?? '').toLowerCase()
+  if (prefix === 'account' && /^[\x21-\x7e]+$/.test(name) && name.length <= MOST_ACCOUNT) {
+    return { target: { kind: 'account', name, text: `account:${name}` } }
+  }
+  if (prefix !== 'account' && DOMAIN.test(name) && !/\.\d+$/.test(name)) {
+    return { target: { kind: 'domain', name, text: `domain:${name}` } }
+  }
+  if (prefix === undefined && name.includes('@')) {
+    return { problem: `"${text}" may be an account or a sender: write account:${name}, or domain:… for a whole domain` }
+  }
+  const how = 'write an address (192.0.2.7), a network (192.0.2.0/24), account:NAME or domain:example.com'
+  return { problem: `"${text.slice(0, 100)}" is nobody that can be banned: ${how}` }
+}
+
+/** Reads an origin; undefined when it is no token. */
+export function readOrigin(text: string): string | undefined {
+  return ORIGIN.test(text) ? text : undefined
+}
+
+/** A reason as it is kept: one line of printable characters. */
+export function cleanReason(text: string): string {
+  return text
+    .replace(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ')
+    .trim()
+    .slice(0, MOST_REASON)
+}
