@@ -18,6 +18,7 @@
  * | `result` | delay, defer or reject: the gravest of the decisions; else all was accepted |
  * | `degraded` | true when this process judged by its own share of the limits |
  * | `decisions` | what was found over a limit, see {@link RecordedDecision} |
+ * | `factor` | by how much reputation multiplied the limits of the client; else 1. Only with decisions |
  * | `score` | `{source, name, weight}`: what spoke for and against the client, where that was added up |
  * | `exempt` | `{rule, because}` of rules that did not apply |
  *
@@ -75,6 +76,7 @@ export interface DecisionRecord {
   readonly decisions: readonly RecordedDecision[]
   readonly exempt: readonly Exemption[]
   readonly score: readonly Signal[]
+  readonly factor: number
 }
 
 /** No text in a line is longer, in UTF-16 units: the protocol's own limits lie below (RFC 5321 §4.5.3.1). */
@@ -99,6 +101,8 @@ export function decisionLine(outcome: Outcome): string {
   if (session.junk > 0) line += `,"junk":${session.junk}`
   if (decisions.length > 0) line += `,"result":"${resultOf(outcome)}"`
   if (degraded) line += ',"degraded":true'
+  if (decisions.length > 0 && subject.limitFactor !== 1)
+    line += `,"factor":${Math.round(subject.limitFactor * 100) / 100}`
   if (decisions.length > 0) line += `,"decisions":${JSON.stringify(decisions.map(recorded))}`
   if (score && score.parts.length > 0) line += `,"score":${JSON.stringify(score.parts)}`
   if (exemptions.length > 0) line += `,"exempt":[${exemptions.map(exemptionText).join()}]`
@@ -182,6 +186,7 @@ function filledIn(raw: RawRecord): DecisionRecord {
     decisions: raw.decisions ?? [],
     exempt: raw.exempt ?? [],
     score: raw.score ?? [],
+    factor: raw.factor ?? 1,
   }
 }
 

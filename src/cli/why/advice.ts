@@ -17,6 +17,7 @@ export function adviceFor(
   if (decision.reason === 'dnsbl') return dnsblAdvice(record, dirOption)
   if (decision.reason === 'rdns') return rdnsAdvice(record)
   if (decision.reason === 'store_unreachable') return [`sluice doctor${dirOption}`, show]
+  if (decision.rule === 'mailbomb') return [show, ...MAILBOMB_ADVICE]
   if (decision.reason === 'greylist') return [show, ...greylistAdvice(record)]
   const entry = JSON.stringify(overrideEntry(record, decision, rule))
   const where = `under limits.${decision.rule}.overrides in config/sluice.yaml`
@@ -46,6 +47,11 @@ function banAdvice({ key }: RecordedDecision, { ip }: DecisionRecord, dirOption:
       : [`so that it is never banned: add ${ip} to jail.never in config/sluice.yaml`]),
   ]
 }
+
+const MAILBOMB_ADVICE: readonly string[] = [
+  'honest servers come back by themselves, and correspondents of this recipient are not held',
+  'to let more strangers write to one mailbox: raise mailbomb.strangers in config/sluice.yaml',
+]
 
 function scoreAdvice({ ip }: DecisionRecord): string[] {
   return [

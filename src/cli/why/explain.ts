@@ -111,11 +111,11 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   if (decision.rule === 'session_length') {
     return `the session had lasted ${sayDuration(count)}, the limit is ${sayDuration(limit)}`
   }
-  const what = rule?.count ?? sessionNoun(decision)
+  const what = rule?.count ?? nounFor(decision)
   if (what === 'bytes') return `${sizeText(count)} in ${sayDuration(windowMs)}, the limit is ${sizeText(limit)}${share}`
   const amount = what === undefined ? figure(count) : `${figure(count)} ${count === 1 ? what.slice(0, -1) : what}`
   const span = windowMs > 0 ? `in ${sayDuration(windowMs)}` : what === 'sessions' ? 'at a time' : 'in this session'
-  return `${amount} ${span}, the limit is ${figure(limit)}${share}`
+  return `${amount} ${span}, the limit is ${figure(limit)}${reputationText(record, rule)}${share}`
 }
 
 /** The level, as `src/load/level.ts` has it, and what it means for such a client. */
@@ -126,8 +126,13 @@ function overloadText({ count, key }: RecordedDecision): string {
   return `nothing: the server was at load level ${figure(count)} of 4, and ${known ? 'a known client' : 'a stranger'} ${fate}`
 }
 
-/** `session_errors` → `errors`: bounds of the session have no rule in `limits`. */
-function sessionNoun({ rule, windowMs }: RecordedDecision): string | undefined {
+function reputationText({ factor }: DecisionRecord, rule: LimitRule | undefined): string {
+  return factor === 1 || rule?.scales !== true ? '' : ` (${figure(factor)} times the usual, by reputation)`
+}
+
+/** What is counted where no rule in `limits` says it: `session_errors` → `errors`. */
+function nounFor({ rule, windowMs }: RecordedDecision): string | undefined {
+  if (rule === 'mailbomb') return 'new senders'
   const name = /^session_(recipients|errors|junk)$/.exec(rule)?.[1]
   if (name === 'junk') return 'commands that move no mail'
   return name ?? (windowMs === 0 ? 'sessions' : undefined)

@@ -113,6 +113,53 @@ describe('sluice why', () => {
       assert.equal(lines[5], '  free       never: this attempt alone is more than the limit')
     })
 
+    it('tells what reputation has made of a limit, and the parts of a score', () => {
+      const signals = [
+        { source: 'dnsbl', name: 'zen.example', weight: 5 },
+        { source: 'reputation', name: 'good', weight: -1.5 },
+      ]
+      const record = recordOf({
+        subject: subject({ limitFactor: 0.5 }),
+        decisions: [
+          decision({ count: 6, limit: 5 }),
+          decision({ rule: rule({ name: 'score' }), reason: 'score', count: 3.5, limit: 3 }),
+        ],
+        score: { total: 3.5, parts: signals },
+      })
+      const limit = { kind: 'windows', windows: [] }
+      const clients = { count: 'messages', per: ['client'], scales: true, limit } as unknown as LimitRule
+      const lines = explain(record, record.decisions, {
+        ...context,
+        ruleOf: (name) => (name === 'sender' ? clients : undefined),
+      })
+      assert.ok(
+        lines.includes('  counted    6 messages in 1 minute, the limit is 5 (0.5 times the usual, by reputation)'),
+      )
+      assert.ok(lines.includes('  counted    3.5 points, the threshold is 3'))
+      assert.ok(lines.includes('  score      3.5: dnsbl zen.example 5, reputation good -1.5'))
+    })
+
+    it('tells a ban and how to lift it, and a mailbox that is bombed', () => {
+      const ban = decision({
+        ...{ rule: rule({ name: 'ban', plugin: 'jail' }), key: 'ban|192.0.2.0/24', reason: 'ban', count: 0, limit: 0 },
+        ...{ windowMs: 600_000, retryAfterMs: 300_000 },
+      })
+      const bomb = decision({
+        ...{
+          rule: rule({ name: 'mailbomb', plugin: 'mailbomb' }),
+          key: 'mailbomb|you@example.net',
+          count: 30,
+          limit: 30,
+        },
+        ...{ windowMs: 1_800_000 },
+      })
+      const lines = linesOf({ decisions: [ban, bomb] })
+      assert.ok(lines.includes('  counted    banned for 10 minutes'))
+      assert.ok(lines.some((line) => line.includes("sluice unban '192.0.2.0/24'")))
+      assert.ok(lines.includes('  counted    30 new senders in 30 minutes, the limit is 30'))
+      assert.ok(lines.every((line) => !line.includes('limits.mailbomb')))
+    })
+
     it('tells exemptions and the null sender', () => {
       const lines = linesOf({
         subject: subject({ sender: { address: '<>', domain: '', organisation: '' } }),
