@@ -6,6 +6,7 @@ const may = {
   keys: [],
   dns: ['keys'],
   store: [],
+  load: [],
   telemetry: ['policy'],
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
@@ -19,6 +20,7 @@ const may = {
     'config',
     'telemetry',
     'console',
+    'load',
     'store/store',
     'store/open-store',
     'store/exhausted-cache',
@@ -61,7 +63,7 @@ export default tseslint.config(
   },
   ...folders.map(arrows),
   {
-    files: ['src/{policy,gates,keys,dns,store,config,telemetry,console,cli}/**/*.ts'],
+    files: ['src/{policy,gates,keys,dns,store,load,config,telemetry,console,cli}/**/*.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

@@ -1,9 +1,10 @@
-/** `npm run bench [throughput|store|flood|growth …]`: prints tables and writes bench/out/results.json. */
+/** `npm run bench [throughput|store|flood|overload|growth …]`: prints tables and writes bench/out/results.json. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
+import { benchOverload } from './overload'
 import { benchStore } from './store'
 import { benchThroughput } from './throughput'
 
@@ -11,6 +12,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   throughput: benchThroughput,
   store: benchStore,
   flood: benchFlood,
+  overload: benchOverload,
   growth: benchGrowth,
 }
 

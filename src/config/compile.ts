@@ -10,6 +10,7 @@ import {
   type Tier,
 } from '../gates/limits/rule'
 import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/greylist-gate'
+import { OVERLOAD_PLUGIN, type Overload, overloadGate } from '../gates/overload/overload-gate'
 import { DNSBL_PLUGIN, type DnsblPolicy, dnsblGate } from '../gates/dnsbl/dnsbl-gate'
 import { RDNS_PLUGIN, type RdnsPolicy, rdnsGate } from '../gates/rdns/rdns-gate'
 import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
@@ -29,6 +30,7 @@ import { compileDnsbl, compileRdns } from './sections/dns'
 import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
 import { compileMailbomb } from './sections/mailbomb'
+import { compileOverload } from './sections/overload'
 import { compileReputation } from './sections/reputation'
 import { compileScore } from './sections/score'
 import type { Config, RuleInput } from './schema'
@@ -85,6 +87,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     mailbomb: compileMailbomb(config.mailbomb),
     dnsbl: compileDnsbl(config.dnsbl),
     rdns: compileRdns(config.rdns),
+    overload: compileOverload(config.overload, config.tarpit.longest),
   }
   const policy: Policy = {
     rules,
@@ -112,6 +115,7 @@ interface Parts {
   readonly mailbomb: MailbombPolicy
   readonly dnsbl: DnsblPolicy
   readonly rdns: RdnsPolicy
+  readonly overload: Overload
 }
 
 /** Where nobody's conduct is remembered, nobody is ever proven: rules that wait for it would hold everybody for ever. */
@@ -121,7 +125,7 @@ function partsFor(plugins: readonly string[], parts: Parts): Parts {
 }
 
 function gatesOf(plugin: string, parts: Parts): Gate[] {
-  const { rules, session, greylist, score, jail, reputation, mailbomb, dnsbl, rdns } = parts
+  const { rules, session, greylist, score, jail, reputation, mailbomb, dnsbl, rdns, overload } = parts
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules, reputation)]
@@ -129,6 +133,8 @@ function gatesOf(plugin: string, parts: Parts): Gate[] {
       return [limitsGate('messages', rules, reputation)]
     case GREYLIST_PLUGIN:
       return [greylistGate(greylist)]
+    case OVERLOAD_PLUGIN:
+      return [overloadGate(overload)]
     case JAIL_PLUGIN:
       return [jailGate(jail)]
     case REPUTATION_PLUGIN:

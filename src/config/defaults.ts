@@ -16,6 +16,18 @@ export const DEFAULTS = {
   session: { recipients: 100, errors: 20, junk: 100, length: '1h' },
   hardening: { vrfy: 'refuse', banner: 'minimal', relay: 'guard' },
   greylist: { mode: 'shadow', delay: '5m', retry: '48h', pass: '35d', allow: [], score: false, vouched: -3 },
+  overload: {
+    mode: 'shadow',
+    loop: '80%',
+    delay: '100ms',
+    cpu: '90%',
+    memory: '90%',
+    disk_free: '256MB',
+    queue: 20_000,
+    sessions: 2000,
+    hold: '5s',
+    again: '1m',
+  },
   score: {
     mode: 'shadow',
     delay: 4,

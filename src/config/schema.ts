@@ -9,6 +9,7 @@ import { dnsSchema, dnsblSchema, rdnsSchema } from './sections/dns'
 import { greylistSchema } from './sections/greylist'
 import { jailSchema } from './sections/jail'
 import { mailbombSchema } from './sections/mailbomb'
+import { overloadSchema } from './sections/overload'
 import { reputationSchema } from './sections/reputation'
 import { scoreSchema } from './sections/score'
 import { cidr, durationMs, mode, sizeBytes } from './values'
@@ -164,6 +165,7 @@ export const configSchema = z.strictObject({
   session: sessionSchema.describe('What one session may do; kept in the process, no store needed'),
   hardening: hardeningSchema.describe('Commands and texts that help an attacker'),
   greylist: greylistSchema.describe('Strangers are deferred once, by plugin greylist'),
+  overload: overloadSchema.describe('New clients are shed in steps under overload, by plugin overload'),
   score: scoreSchema.describe('All that speaks for and against a stranger, in one sum, by plugin score'),
   jail: jailSchema.describe('Who does too much wrong is shut out for a while, by plugin jail'),
   reputation: reputationSchema.describe('How clients have behaved so far, by plugin reputation'),

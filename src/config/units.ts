@@ -25,6 +25,13 @@ export function readDuration(text: string, longestMs = LONGEST_MS): Read<number>
   return { value: ms }
 }
 
+/** `85%` as a share, 0.85; more than 0 and at most 100 %. */
+export function readShare(text: string): Read<number> {
+  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim())?.[1] ?? Number.NaN)
+  if (percent > 0 && percent <= 100) return { value: percent / 100 }
+  return { problem: `"${text}" is no share: write a percentage of more than 0 and at most 100, such as 85%` }
+}
+
 /** `25MB`, `512kB`, `1000`, as whole bytes. */
 export function readSize(text: string): Read<number> {
   const match = /^(\d+(?:\.\d+)?)\s*(|B|kB|KB|MB|GB)$/.exec(text.trim())

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { parseCidr } from '../keys/address'
 import type { Mode } from '../policy/mode'
 import { readOverrideKey } from './maps'
-import { type Read, readDuration, readSize } from './units'
+import { type Read, readDuration, readShare, readSize } from './units'
 
 const LONGEST_MEMORY_MS = 100 * 86_400_000
 
@@ -21,6 +21,7 @@ export const durationMs = unit((text) => readDuration(text))
 /** Correspondents are remembered for longer than anything is counted. */
 export const memoryMs = unit((text) => readDuration(text, LONGEST_MEMORY_MS))
 export const sizeBytes = unit(readSize)
+export const share = unit(readShare)
 
 export const cidr = z.string().transform((text, context) => {
   const range = parseCidr(text)

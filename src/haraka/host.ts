@@ -66,6 +66,8 @@ export class Host {
       openStore: () => this.open(policy),
     })
     this.metrics.watch({
+      loadLevel: () => this.runtime.load.level,
+      loadPressures: () => new Map(Object.entries(this.runtime.load.pressures)),
       tarpitWaiting: () => this.runtime.tarpit.waiting,
       bansInForce: () => this.runtime.jail?.bans.size ?? 0,
       sessionsOpen: () => this.runtime.openSessions,

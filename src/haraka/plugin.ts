@@ -3,6 +3,8 @@ import { type Host, host } from './host'
 import type { Runtime } from './runtime'
 import type { HarakaPlugin, HarakaServer, Hook } from './types'
 
+export type Begin = (plugin: HarakaPlugin, server: HarakaServer, runtime: Runtime) => void
+
 /** What a plugin of the suite exports to Haraka besides its own hooks. */
 export interface SluicePlugin {
   readonly register: (this: HarakaPlugin) => void
@@ -17,9 +19,9 @@ export interface SluicePlugin {
 
 /**
  * The frame of every plugin. `name` is the short name, fixed whatever path Haraka found the plugin under: gates, results
- * and log lines use it.
+ * and log lines use it. `begin` runs once in each process that serves clients, when it listens.
  */
-export function sluicePlugin(name: string): SluicePlugin {
+export function sluicePlugin(name: string, begin: Begin = () => undefined): SluicePlugin {
   return {
     register() {
       // The guard keeps a deadline of its own and lets the mail go on; Haraka's would refuse it, and costs a timer a hook.
@@ -29,8 +31,15 @@ export function sluicePlugin(name: string): SluicePlugin {
     shutdown() {
       void host(this).stop()
     },
-    hook_init_master: initHook((of, server) => of.startPrimary(server.cluster !== undefined)),
-    hook_init_child: initHook((of) => of.startWorker()),
+    hook_init_master: initHook((of, server, by) => {
+      const hasWorkers = server.cluster !== undefined
+      of.startPrimary(hasWorkers)
+      if (!hasWorkers) begin(by, server, of.runtime)
+    }),
+    hook_init_child: initHook((of, server, by) => {
+      of.startWorker()
+      begin(by, server, of.runtime)
+    }),
     runtime: runtimeOf,
     hook: (hookName, body) => guard(name, hookName, runtimeOf, body),
   }
@@ -41,9 +50,9 @@ function runtimeOf(plugin: HarakaPlugin): Runtime {
 }
 
 /** Start-up never waits for us: what must be loud is told by the host itself. */
-function initHook(start: (of: Host, server: HarakaServer) => void): Hook<HarakaServer> {
+function initHook(start: (of: Host, server: HarakaServer, by: HarakaPlugin) => void): Hook<HarakaServer> {
   return function init(this: HarakaPlugin, proceed, server) {
-    start(host(this), server)
+    start(host(this), server, this)
     proceed()
   }
 }

@@ -24,7 +24,7 @@ export function smtpReply(code: number, text: string): DsnReply {
 /**
  * The SMTP reply for a decision: `450 4.7.1 Too many messages from this sender, try again in 5 minutes (sluice sender
  * 7KQ2MXA)`. Enhanced codes: 4.7.1/5.7.1 for policy (RFC 3463 §3.8), 4.5.3 for too many recipients (RFC 5321 §4.5.3.1.10),
- * 4.3.2 when we cannot tell, 4.7.0 when the session ends.
+ * 4.3.2 when we cannot tell or are too busy, 4.7.0 when the session ends.
  */
 export function replyFor(decision: Decision): Reply {
   const { rule, action, stage } = decision
@@ -44,7 +44,7 @@ export function replyFor(decision: Decision): Reply {
 }
 
 function enhancedCode(decision: Decision, stage: Stage, ends: boolean): string {
-  if (decision.reason === 'store_unreachable') return '4.3.2'
+  if (decision.reason === 'store_unreachable' || decision.reason === 'overload') return '4.3.2'
   if (decision.rule.name === 'session_recipients') return '4.5.3'
   return ends || stage === 'connect' ? '4.7.0' : '4.7.1'
 }

@@ -2,6 +2,7 @@ import path from 'node:path'
 import type { Policy } from '../config/compile'
 import type { CidrMap } from '../keys/address'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
+import { OVERLOAD_PLUGIN } from '../gates/overload/overload-gate'
 import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
 import type { Decision, Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -13,11 +14,12 @@ import type { Answer, GuardFailure } from './guard'
 import { AsnDatabase } from './asn'
 import { Conduct } from './conduct'
 import { Jail } from './jail'
+import { LoadWatch } from './load-watch'
 import { Lookups } from './lookups'
 import { replyFor } from './reply'
 import { Reputations } from './reputations'
 import { type Session, Sessions, type StageRun } from './session'
-import { isSubmission, subjectOf } from './subject'
+import { isSubmission, subjectAtDoor, subjectOf } from './subject'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
@@ -56,11 +58,13 @@ export class Runtime {
   readonly lookups: Lookups
   policy: Policy
   tarpit: Tarpit
+  readonly load = new LoadWatch()
   private asns: AsnDatabase | undefined
   private readonly openStore: () => OpenedStore
   private opened: OpenedStore | undefined
   private isReady = false
   private plan: GatePlan
+  private doorPlan: GatePlan
   private readonly plugins: string[] = []
   private readonly holders = new Set<Session>()
   private readonly heartbeat: NodeJS.Timeout
@@ -71,6 +75,7 @@ export class Runtime {
     this.stream = stream
     this.openStore = openStore
     this.plan = policy.plan(this.plugins)
+    this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.sessions = new Sessions(
       (address) => this.policy.trusted.find(address) === true,
@@ -140,6 +145,7 @@ export class Runtime {
   adopt(policy: Policy): void {
     this.policy = policy
     this.plan = policy.plan(this.plugins)
+    this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.lookups.adopt(policy)
   }
@@ -203,6 +209,27 @@ export class Runtime {
     return this.settle(plugin, outcome, connection, session, token, recipient)
   }
 
+  /**
+   * The line for a client that plugin overload turns away before Haraka makes a session of it; false to let it in. What
+   * is only found in shadow is left to the connect stage, and so is everybody whose address is a proxy's. Never throws.
+   */
+  refuseAtDoor(ip: string, port: number, isProxy: (ip: string) => boolean): string | false {
+    if (this.load.level < 2) return false
+    const started = performance.now()
+    try {
+      if (isProxy(ip)) return false
+      const subject = subjectAtDoor(this.sessions.clientAt(ip), port, this.load)
+      const outcome = judgeStage(this.doorPlan, subject, this.serve().store)
+      const decision = outcome instanceof Promise ? undefined : outcome.answers.get(OVERLOAD_PLUGIN)
+      if (outcome instanceof Promise || decision === undefined) return false
+      this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
+      return String(replyFor(decision).message)
+    } catch (error) {
+      this.reportFailure({ plugin: OVERLOAD_PLUGIN, hook: 'door', failure: 'error', message: String(error) })
+      return false
+    }
+  }
+
   /** The session is over: what it holds goes back. */
   end(connection: Connection): void {
     const session = this.sessions.find(connection)
@@ -217,6 +244,7 @@ export class Runtime {
 
   async close(): Promise<void> {
     clearInterval(this.heartbeat)
+    this.load.stop()
     this.lookups.close()
     for (const session of this.holders) this.giveBack(session)
     if (!this.opened) return
@@ -251,6 +279,7 @@ export class Runtime {
         recipient,
         jail: this.jail,
         limitFactor: this.reputations?.factorOf(session) ?? 1,
+        load: this.load,
       })
       return judgeStage(this.plan, subject, this.serve().store)
     }
@@ -337,7 +366,7 @@ export class Runtime {
     else this.holders.add(session)
   }
 
-  /** Gives back what a session holds. */
+  /** Gives back what a session holds; also when its address changes, before the new one is judged. */
   private giveBack(session: Session): void {
     this.holders.delete(session)
     if (session.leases.length === 0) return

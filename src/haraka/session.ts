@@ -104,7 +104,7 @@ export class Sessions {
       session = this.create(connection)
       carrier[SESSION] = session
     } else if (session.client.ip !== connection.remote.ip) {
-      session.client = this.clientOf(connection)
+      session.client = this.clientAt(connection.remote.ip)
     }
     return session
   }
@@ -131,7 +131,7 @@ export class Sessions {
       signals: [],
       pending: [],
       dns: undefined,
-      client: this.clientOf(connection),
+      client: this.clientAt(connection.remote.ip),
       judgedIp: undefined,
       bannedIp: undefined,
       leases: [],
@@ -148,10 +148,10 @@ export class Sessions {
     }
   }
 
-  private clientOf(connection: Connection): Client {
+  /** The client at an address; any text is one, but only an address can be trusted. */
+  clientAt(ip: string): Client {
     // Haraka unmaps ::ffff:192.0.2.1 itself; PROXY and XCLIENT may still bring one.
-    const address = parseIp(connection.remote.ip) ?? NOWHERE
-    const { ip } = connection.remote
+    const address = parseIp(ip) ?? NOWHERE
     return { ip, address, asn: this.findAsn(ip), trusted: this.isTrusted(address) }
   }
 }

@@ -1,6 +1,7 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
-import type { SpfResult, Stage, Subject } from '../policy/subject'
+import type { Client, SpfResult, Stage, Subject } from '../policy/subject'
 import type { Jail } from './jail'
+import type { LoadFacts } from './load-watch'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
 
@@ -12,6 +13,7 @@ export interface Circumstances {
   /** Undefined when nobody is ever banned. */
   readonly jail: Jail | undefined
   readonly limitFactor: number
+  readonly load: LoadFacts
 }
 
 /** Makes the subject of a stage from what Haraka knows at that moment. */
@@ -19,7 +21,7 @@ export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  { tenants, token, recipient, jail, limitFactor }: Circumstances,
+  { tenants, token, recipient, jail, limitFactor, load }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
@@ -54,6 +56,45 @@ export function subjectOf(
     limitFactor,
     ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
+    load: load.level,
+    familiar: stage === 'connect' && load.familiar(session.client, connection.local.port),
+  }
+}
+
+/** The subject of a client at the door, of whom nothing is known but the address. */
+export function subjectAtDoor(client: Client, port: number, load: LoadFacts): Subject {
+  const at = Date.now()
+  return {
+    stage: 'connect',
+    at,
+    client,
+    session: {
+      leaseId: '',
+      startedAt: at,
+      recipients: 0,
+      errors: 0,
+      junk: 0,
+      authFailures: 0,
+      unknownRecipients: 0,
+      early: false,
+    },
+    direction: 'inbound',
+    id: '-',
+    helo: undefined,
+    account: undefined,
+    tenant: undefined,
+    sender: undefined,
+    spfDomain: undefined,
+    spf: undefined,
+    recipient: undefined,
+    repeated: false,
+    sizeBytes: 0,
+    signals: [],
+    limitFactor: 1,
+    ban: undefined,
+    held: false,
+    load: load.level,
+    familiar: load.familiar(client, port),
   }
 }
 

@@ -3,6 +3,8 @@
  * knows their shape. Source: connection.js, transaction.js, plugins.js and server.js of haraka 3.3.4.
  */
 
+import type { Server } from 'node:net'
+
 /** Answer codes of hooks (haraka-constants). */
 export const CONT = 900
 export const DENY = 902
@@ -84,6 +86,8 @@ export interface Connection extends Logger {
 }
 
 export interface HarakaServer {
+  /** What this process listens with; those for TLS from the first byte say so. */
+  readonly listeners?: readonly (Server & { readonly has_tls?: boolean })[]
   readonly notes: Record<string, unknown>
   readonly cluster?: { readonly isMaster: boolean }
 }

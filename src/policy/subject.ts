@@ -77,4 +77,8 @@ export interface Subject {
   readonly ban: Ban | undefined
   /** It has been held already for what is judged now, so that nobody is held twice. */
   readonly held: boolean
+  /** Load level of this process, 0 to 4: whole steps, and the way to the next as the fraction. */
+  readonly load: number
+  /** Somebody there has delivered mail or logged in lately; known at `connect` only. */
+  readonly familiar: boolean
 }

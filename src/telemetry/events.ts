@@ -31,6 +31,17 @@ export interface ConfigEvent {
   readonly inForce: string
 }
 
+/** The load of this process has come to another whole step. */
+export interface LoadEvent {
+  readonly kind: 'load'
+  readonly at: number
+  /** 0 normal, 1 strangers wait, 2 some of them are deferred, 3 all of them and some known clients, 4 everybody. */
+  readonly level: number
+  readonly before: number
+  /** Each signal as a share of its threshold. */
+  readonly pressures: Readonly<Record<string, number>>
+}
+
 /** A hook of ours failed or ran out of time; the mail went on as if we were not there. */
 export interface GuardEvent {
   readonly kind: 'guard'
@@ -102,6 +113,7 @@ export type TelemetryEvent =
   | JudgedEvent
   | StoreEvent
   | ConfigEvent
+  | LoadEvent
   | GuardEvent
   | ProbeEvent
   | BanEvent

@@ -5,6 +5,7 @@ import type {
   ConfigEvent,
   GuardEvent,
   JudgedEvent,
+  LoadEvent,
   OffenceEvent,
   Reader,
   StoreEvent,
@@ -42,6 +43,8 @@ export function logLineReader(log: LineLog): Reader {
         return sayStore(event, log)
       case 'config':
         return sayConfig(event, log)
+      case 'load':
+        return log.notice(loadLine(event))
       case 'guard':
         return sayGuard(event)
       case 'probe':
@@ -138,6 +141,20 @@ function sayConfig({ accepted, file, problems, inForce }: ConfigEvent, log: Line
 
 function countOf(problems: number): string {
   return problems === 1 ? '1 problem' : `${problems} problems`
+}
+
+const LOAD_STEPS = [
+  'all are let in',
+  'strangers wait',
+  'a share of the strangers is deferred',
+  'strangers are deferred, and a share of the known clients',
+  'all are deferred',
+]
+
+function loadLine({ level, before, pressures }: LoadEvent): string {
+  const worst = Object.entries(pressures).sort(([, a], [, b]) => b - a)
+  const shares = worst.slice(0, 3).map(([signal, share]) => `${signal} ${Math.round(share * 100)} %`)
+  return `load level ${level}, was ${before}: ${LOAD_STEPS[level]}; of their thresholds: ${shares.join(', ')}`
 }
 
 /** A hook that fails on every command would bury the log: the same failure is told once in this time, with a count. */

@@ -8,6 +8,8 @@ import { DurationHistogram, LabelledReading, Reading, Series, type Sample } from
 export interface Readings {
   /** Clients that a `delay` holds at the moment. */
   tarpitWaiting(): number
+  /** Load level, 0 to 4. */
+  loadLevel(): number
   /** Sessions open at the moment. */
   sessionsOpen(): number
   /** Bans in force, as this process knows them. */
@@ -28,6 +30,8 @@ export interface LabelledReadings {
   dnsLookups(): ReadonlyMap<string, number>
   /** 1 for each DNS list that is well, 0 for one that is ill. */
   dnsZones(): ReadonlyMap<string, number>
+  /** Each signal of the load as a share of its threshold. */
+  loadPressures(): ReadonlyMap<string, number>
 }
 
 export interface Metrics {
@@ -94,6 +98,9 @@ function makeReader(registry: Registry): Reader {
         if (event.accepted) taken.value++
         else refused.value++
         return
+      case 'load':
+        // The level itself is read when somebody scrapes.
+        return
       case 'guard':
         guards.cell(event.plugin, event.hook, event.failure).value++
         return
@@ -141,6 +148,9 @@ function judgedReader(registry: Registry): (event: JudgedEvent) => void {
   exemptions.register(registry)
   const degraded = counter('degraded_total', 'Stages judged by the local share because the shared store was lost')
   const degradedCell = degraded.register(registry).cell()
+  const shed = counter('shed_total', 'New clients deferred because the server was overloaded', ['kind'])
+  shed.register(registry)
+  const [strangers, partners] = [shed.cell('stranger'), shed.cell('partner')]
   const head = { name: 'sluice_judge_seconds', help: 'Time to judge a stage, the wait for the store included' }
   const durations = new DurationHistogram(head, 'stage', STAGES, JUDGE_BOUNDS_S).register(registry)
 
@@ -149,7 +159,10 @@ function judgedReader(registry: Registry): (event: JudgedEvent) => void {
     cells[stage][resultOf(outcome)].value++
     durations.observe(stage, tookMs / 1000)
     if (outcome.degraded) degradedCell.value++
-    for (const { rule, action } of outcome.decisions) decisions.cell(stage, rule.name, rule.mode.kind, action).value++
+    for (const { rule, action, reason } of outcome.decisions) {
+      decisions.cell(stage, rule.name, rule.mode.kind, action).value++
+      if (reason === 'overload' && action === 'defer') (outcome.subject.familiar ? partners : strangers).value++
+    }
     for (const { rule } of outcome.exemptions) exemptions.cell(rule).value++
   }
 }
@@ -175,6 +188,21 @@ function registerReadings(registry: Registry, readings: Partial<Readings & Label
   new LabelledReading(lookups, 'result', () => readings.dnsLookups?.() ?? NOTHING).register(registry)
   const zones = head('dns_zone_up', '1 while a DNS list answers its probes right', 'gauge', 'min')
   new LabelledReading(zones, 'zone', () => readings.dnsZones?.() ?? NOTHING).register(registry)
+  // Of the workers of a host, the one that is worst off.
+  const level = head(
+    'load_level',
+    'Load level: from 1 strangers wait, from 2 some are deferred, from 3 all',
+    'gauge',
+    'max',
+  )
+  new Reading(level, () => readings.loadLevel?.() ?? 0).register(registry)
+  const pressures = head(
+    'load_pressure',
+    'What the load level comes of, each as a share of its threshold',
+    'gauge',
+    'max',
+  )
+  new LabelledReading(pressures, 'of', () => readings.loadPressures?.() ?? NOTHING).register(registry)
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map()

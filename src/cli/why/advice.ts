@@ -8,6 +8,7 @@ export function adviceFor(
   rule: LimitRule | undefined,
   dirOption: string,
 ): string[] {
+  if (decision.reason === 'overload') return overloadAdvice(record)
   const bound = /^session_(recipients|errors|junk|length)$/.exec(decision.rule)?.[1]
   if (bound !== undefined) return sessionAdvice(bound, record)
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
@@ -25,6 +26,14 @@ export function adviceFor(
     show,
     ...(more === undefined ? [] : [`to allow it more, ${where}:  ${entry}: ${more}`]),
     `to lift the limit for it, ${more === undefined ? where : 'there'}:  ${entry}: exempt`,
+  ]
+}
+
+function overloadAdvice({ ip }: DecisionRecord): string[] {
+  return [
+    'see what was short: the log line "load level …" of that time, or sluice_load_pressure in the metrics',
+    'who has delivered mail or logged in lately, from the same network, is let in longer than strangers',
+    `never to turn it away: add ${ip} to trusted in config/sluice.yaml`,
   ]
 }
 

@@ -64,9 +64,14 @@ function bracketed(address: string | undefined): string {
 function cameTo({ result, decisions }: DecisionRecord): string {
   switch (result) {
     case 'accept':
-      return decisions.length === 0 ? 'was accepted' : 'was accepted, though over a limit'
+      if (decisions.length === 0) return 'was accepted'
+      return decisions.every(({ reason }) => reason === 'overload')
+        ? 'was accepted, though the server was overloaded'
+        : 'was accepted, though over a limit'
     case 'delay':
-      return 'was held until a slot was free'
+      return decisions.some(({ reason }) => reason === 'overload')
+        ? 'was held for a moment'
+        : 'was held until a slot was free'
     case 'defer':
       return 'was deferred: the client may try again'
     case 'reject':
@@ -97,6 +102,7 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   const { count, limit, windowMs } = decision
   const share = record.degraded ? ', by the share of one process: the shared store was out of reach' : ''
   if (decision.reason === 'store_unreachable') return 'nothing: the shared store was out of reach (on_error: defer)'
+  if (decision.reason === 'overload') return overloadText(decision)
   if (decision.reason === 'ban') return `banned for ${sayDuration(windowMs)}`
   if (decision.reason === 'score') return `${figure(count)} points, the threshold is ${figure(limit)}`
   if (decision.reason === 'dnsbl') return `${figure(count)} points of DNS lists, the threshold is ${figure(limit)}`
@@ -110,6 +116,14 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   const amount = what === undefined ? figure(count) : `${figure(count)} ${count === 1 ? what.slice(0, -1) : what}`
   const span = windowMs > 0 ? `in ${sayDuration(windowMs)}` : what === 'sessions' ? 'at a time' : 'in this session'
   return `${amount} ${span}, the limit is ${figure(limit)}${reputationText(record, rule)}${share}`
+}
+
+/** The level, as `src/load/level.ts` has it, and what it means for such a client. */
+function overloadText({ count, key }: RecordedDecision): string {
+  const known = key.startsWith('overload|known|')
+  const share = Math.min(100, Math.round((count - (known ? 3 : 2)) * 100))
+  const fate = count < 2 ? 'waits before it is let in' : `is deferred, ${share} % of such clients at that time`
+  return `nothing: the server was at load level ${figure(count)} of 4, and ${known ? 'a known client' : 'a stranger'} ${fate}`
 }
 
 function reputationText({ factor }: DecisionRecord, rule: LimitRule | undefined): string {

@@ -158,7 +158,7 @@ describe('sluice doctor', () => {
       level: 'fail',
       check: 'karma',
       what: /karma would turn the refusals of Sluice into acceptance/,
-      mend: /\[deny_excludes\] in config\/karma.ini: sluice\/plugins\/jail, sluice\/plugins\/connections, /,
+      mend: /\[deny_excludes\] in config\/karma.ini: sluice\/plugins\/overload, sluice\/plugins\/jail, /,
     },
     {
       name: 'no connection.ini',

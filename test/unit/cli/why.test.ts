@@ -46,6 +46,27 @@ describe('sluice why', () => {
       ])
     })
 
+    it('tells an overload by its level, and no limit', () => {
+      const overload = { rule: rule({ name: 'overload', plugin: 'overload' }), reason: 'overload' as const }
+      const shed = decision({ ...overload, key: 'overload|known|192.0.2.1', count: 3.25, limit: 3, stage: 'connect' })
+      const lines = linesOf({ subject: subject({ stage: 'connect' }), decisions: [shed] })
+      assert.match(lines[0]!, /a connection from 192\.0\.2\.1 was deferred/)
+      assert.ok(
+        lines.includes(
+          '  counted    nothing: the server was at load level 3.25 of 4, and a known client is deferred, 25 % of such clients at that time',
+        ),
+        lines.join('\n'),
+      )
+      assert.match(lines.join('\n'), /add 192\.0\.2\.1 to trusted/)
+      const held = { ...shed, action: 'delay' as const, key: 'overload|stranger|192.0.2.1', count: 1.5 }
+      assert.match(
+        linesOf({ decisions: [held] }).join('\n'),
+        /was held for a moment\n.*\n.*\n.*a stranger waits before/,
+      )
+      const shadow = { ...shed, action: 'accept' as const }
+      assert.match(linesOf({ decisions: [shadow] })[0]!, /was accepted, though the server was overloaded$/)
+    })
+
     it('says what shadow would have done, and what is still to wait', () => {
       const later = { ...shadowed, retryAfterMs: 3_600_000 }
       const lines = linesOf({ decisions: [later] })

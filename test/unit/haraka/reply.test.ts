@@ -25,6 +25,14 @@ describe('reply', () => {
     assert.match(worded({ reason: 'store_unreachable', retryAfterMs: 0 })[1], /^450 4\.3\.2 Cannot check limits/)
   })
 
+  it('says when to come back to a busy server', () => {
+    const busy = { ...decision().rule, name: 'overload', text: 'Busy', ends: true }
+    assert.deepEqual(worded({ rule: busy, reason: 'overload', stage: 'connect', retryAfterMs: 41_200 }), [
+      DENYSOFTDISCONNECT,
+      '421 4.3.2 Busy, try again in 42 seconds (sluice overload 7KQ2XYZ)',
+    ])
+  })
+
   it('ends the session at connect, and where the rule says so', () => {
     assert.equal(worded({ stage: 'connect' })[0], DENYSOFTDISCONNECT)
     assert.match(worded({ stage: 'connect' })[1], /^421 4\.7\.0 /)

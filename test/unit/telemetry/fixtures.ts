@@ -38,6 +38,8 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     ban: undefined,
     limitFactor: 1,
     held: false,
+    load: 0,
+    familiar: false,
     ...changes,
   }
 }

@@ -105,6 +105,27 @@ describe('metrics', () => {
     assert.equal(samples.get('sluice_sessions_open'), 0)
   })
 
+  it('tells the load, and what it comes of', async () => {
+    const metrics = createMetrics({ version: '1', processMetrics: false })
+    metrics.watch({ loadLevel: () => 2.5, loadPressures: () => new Map(Object.entries({ loop: 1.1, disk: 0.2 })) })
+    const samples = await samplesOf(metrics)
+    assert.equal(samples.get('sluice_load_level'), 2.5)
+    assert.equal(samples.get('sluice_load_pressure{of="loop"}'), 1.1)
+    assert.equal(samples.get('sluice_load_pressure{of="disk"}'), 0.2)
+  })
+
+  it('counts who was shed, and nobody in shadow', async () => {
+    const metrics = createMetrics({ version: '1', processMetrics: false })
+    const found = decision({ reason: 'overload' })
+    metrics.reader(judged({ subject: subject({ familiar: true }), decisions: [found] }))
+    metrics.reader(judged({ decisions: [found] }))
+    metrics.reader(judged({ decisions: [{ ...found, action: 'accept' }] }))
+    metrics.reader(judged({ decisions: [{ ...found, action: 'delay' }] }))
+    const samples = await samplesOf(metrics)
+    assert.equal(samples.get('sluice_shed_total{kind="stranger"}'), 1)
+    assert.equal(samples.get('sluice_shed_total{kind="partner"}'), 1)
+  })
+
   it('carries the usual metrics of the process under their usual names', async () => {
     const samples = await samplesOf(createMetrics({ version: '1' }))
     assert.ok(samples.get('process_resident_memory_bytes')! > 0)
@@ -129,11 +150,14 @@ describe('metrics', () => {
       'exhausted_hits_total counter',
       'guard_failures_total counter',
       'judge_seconds histogram',
+      'load_level gauge',
+      'load_pressure gauge',
       'notices_total counter',
       'offences_total counter',
       'probes_total counter',
       'reader_failures_total counter',
       'sessions_open gauge',
+      'shed_total counter',
       'stages_total counter',
       'store_batches_total counter',
       'store_lost_total counter',

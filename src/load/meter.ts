@@ -1,0 +1,127 @@
+import { LoadLevel } from './level'
+
+/** What is measured; the worst of them makes the level. */
+export const SIGNALS = ['loop', 'delay', 'cpu', 'memory', 'disk', 'queue', 'sessions'] as const
+export type Signal = (typeof SIGNALS)[number]
+
+/** Each as a share of its threshold: at 1 the level rises. */
+export type Pressures = Readonly<Record<Signal, number>>
+
+/** From where on each signal counts as overload. */
+export interface Thresholds {
+  /** Share of the time for which the event loop is busy, 0 to 1. */
+  readonly loop: number
+  /** How late the event loop is, in milliseconds. */
+  readonly delayMs: number
+  /** Share of the processors that this process may use, 0 to 1. */
+  readonly cpu: number
+  /** Share of the memory that this process may use, 0 to 1. */
+  readonly memory: number
+  /** Bytes that must be free where mail is kept. */
+  readonly diskFreeBytes: number
+  /** Messages waiting to be delivered. */
+  readonly queue: number
+  /** Sessions open at a time. */
+  readonly sessions: number
+}
+
+/** Where figures come from; a test brings its own. Shares are 0 to 1. */
+export interface Samples {
+  /** Share of the time since the last call for which the event loop was busy. */
+  loop(): number
+  /** Share of the processors used since the last call. */
+  cpu(): number
+  memory(): number
+  /** Bytes free on the fullest of the file systems that matter; `Infinity` when unknown. */
+  diskFreeBytes(): Promise<number>
+  queue(): number
+  sessions(): Promise<number>
+}
+
+export interface LoadMeterOptions {
+  readonly thresholds: () => Thresholds
+  readonly samples: Samples
+  /** Told of each change by whole steps. */
+  readonly onStep: (level: number, before: number, pressures: Pressures) => void
+}
+
+/** The event loop is looked at so often: it is the one that fills up within a second. */
+const TICK_MS = 20
+/** The others, every so many ticks. */
+const SLOW_TICKS = 50
+const DISK_TICKS = 250
+/** A process that has just started is busy with itself. */
+const GRACE_TICKS = 50
+/**
+ * Weight of the newest tick in the share for which the loop was busy: a single pause is no overload, and four busy ticks
+ * are. Slower means would let in more strangers, and cost partners ten times the latency whenever a queue forms.
+ */
+const NEWEST = 0.4
+
+/** Samples a process and keeps its load level. Costs some microseconds a tick; its timer keeps no process alive. */
+export class LoadMeter {
+  pressures: Pressures = { loop: 0, delay: 0, cpu: 0, memory: 0, disk: 0, queue: 0, sessions: 0 }
+  private readonly level = new LoadLevel()
+  private readonly timer: NodeJS.Timeout
+  private ticks = 0
+  private dueAt: number
+  private step = 0
+  private loop = 0
+  private late = 0
+
+  constructor(private readonly options: LoadMeterOptions) {
+    options.samples.loop()
+    options.samples.cpu()
+    this.dueAt = performance.now() + TICK_MS
+    this.timer = setInterval(() => this.tick(performance.now()), TICK_MS).unref()
+  }
+
+  /** 0 to 4, see {@link LoadLevel}. */
+  get value(): number {
+    return this.level.value
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+  }
+
+  private tick(now: number): void {
+    const { samples, thresholds } = this.options
+    const limit = thresholds()
+    this.loop += (samples.loop() - this.loop) * NEWEST
+    this.late += (Math.max(0, now - this.dueAt) - this.late) * NEWEST
+    this.dueAt = now + TICK_MS
+    const pressures = { ...this.pressures, loop: this.loop / limit.loop, delay: this.late / limit.delayMs }
+    if (this.ticks % SLOW_TICKS === 0) {
+      pressures.cpu = samples.cpu() / limit.cpu
+      pressures.memory = samples.memory() / limit.memory
+      pressures.queue = samples.queue() / limit.queue
+      this.learn('sessions', samples.sessions(), (open) => open / limit.sessions)
+    }
+    if (this.ticks % DISK_TICKS === 0) {
+      this.learn('disk', samples.diskFreeBytes(), (free) => limit.diskFreeBytes / Math.max(1, free))
+    }
+    this.ticks++
+    this.pressures = pressures
+    if (this.ticks <= GRACE_TICKS) return
+    this.level.update(Math.max(...Object.values(pressures)), now)
+    this.tell()
+  }
+
+  /** What cannot be measured presses nobody. */
+  private learn(signal: Signal, figure: Promise<number>, pressureOf: (figure: number) => number): void {
+    const take = (pressure: number) => (this.pressures = { ...this.pressures, [signal]: pressure })
+    figure.then(
+      (known) => take(pressureOf(known)),
+      () => take(0),
+    )
+  }
+
+  private tell(): void {
+    const step = Math.floor(this.value)
+    if (step === this.step) return
+    const before = this.step
+    this.step = step
+    this.options.onStep(step, before, this.pressures)
+  }
+}
