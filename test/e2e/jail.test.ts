@@ -81,7 +81,7 @@ describe('the jail, end to end', function () {
       await client.vanish()
     }
     await server.waitForLog(
-      /action=ban target=2001:db8:6:1::\/64 origin=jail duration_s=\d+ before=0 why="too many failed logins"/,
+      /action=ban target=2001:db8:6:1::\/64 origin=jail duration_s=\d+ before=0 mode=enforce why="too many failed logins"/,
     )
     assert.match(await greeting(server, THIEF), BANNED)
     assert.match(await greeting(server, '2001:db8:6:1::8'), BANNED, 'the same customer')
@@ -229,7 +229,7 @@ describe('the jail, end to end', function () {
     assert.equal((await call('POST', '/api/bans', ban, 'wrong')).status, 401)
     assert.equal((await call('POST', '/api/bans', ban)).status, 201)
     assert.match(await greeting(server, THIEF), BANNED)
-    await server.waitForLog(/action=ban target=2001:db8:6:1::7 origin=fail2ban duration_s=600 before=0 why="ssh"/)
+    await server.waitForLog(/action=ban target=2001:db8:6:1::7 origin=fail2ban duration_s=600 before=0 mode=enforce why="ssh"/)
     const [listed] = (await call('GET', '/api/bans')).body as unknown as [{ target: string; origin: string }]
     assert.deepEqual([listed.target, listed.origin], ['2001:db8:6:1::7', 'fail2ban'])
     assert.match(
