@@ -4,6 +4,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
+import { benchInbound } from './inbound'
 import { benchStore } from './store'
 import { benchThroughput } from './throughput'
 
@@ -12,6 +13,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   store: benchStore,
   flood: benchFlood,
   growth: benchGrowth,
+  inbound: benchInbound,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {
