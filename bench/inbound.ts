@@ -13,10 +13,10 @@ import { type Figure, figuresOf, takeTurns } from './turns'
 const ROUNDS = Number(process.env.ROUNDS ?? 9)
 const PARALLEL = 10
 const CLIENTS = clients()
-/** Senders of each client: 5000 triplets in all. */
-const SENDERS = 20
+/** Senders of each client: 1000 triplets in all. */
+const SENDERS = 5
 const BURST: Record<number, number> = { 1: 1000, 100: 4000 }
-const WARM_UP: Record<number, number> = { 1: 3000, 100: 10_000 }
+const WARM_UP: Record<number, number> = { 1: 1000, 100: 5000 }
 
 export interface InboundFigure extends Figure {
   readonly perConnection: number

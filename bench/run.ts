@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { benchBans } from './bans'
 import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
 import { benchInbound } from './inbound'
@@ -12,6 +13,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   throughput: benchThroughput,
   store: benchStore,
   flood: benchFlood,
+  bans: benchBans,
   growth: benchGrowth,
   inbound: benchInbound,
 }
