@@ -8,6 +8,7 @@ import { benchGrowth } from './growth'
 import { benchInbound } from './inbound'
 import { benchStore } from './store'
 import { benchThroughput } from './throughput'
+import { benchTriplets } from './triplets'
 
 const BENCHES: Record<string, () => Promise<unknown>> = {
   throughput: benchThroughput,
@@ -16,6 +17,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   bans: benchBans,
   growth: benchGrowth,
   inbound: benchInbound,
+  triplets: benchTriplets,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {
