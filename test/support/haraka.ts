@@ -240,6 +240,7 @@ smtputf8=true
 [haproxy]
 enabled=true
 hosts[] = 127.0.0.50
+hosts[] = 127.2.0.0/16
 [headers]
 add_received=true
 clean_auth_results=true
