@@ -11,9 +11,9 @@ const BURST = 1500
 const WARM_UP = 3000
 const GOOD_MESSAGES = 300
 const PARALLEL = 20
-const POLICY = `${roomyPolicy('lmdb:data/sluice')}\njail: {mode: enforce}\n`
-const REST = ['no_rdns', 'rcpt_to.in_host_list', 'queue/discard']
-const OURS = ['sluice/plugins/jail', 'sluice/plugins/connections', 'sluice/plugins/messages', ...REST]
+export const POLICY = `${roomyPolicy('lmdb:data/sluice')}\njail: {mode: enforce}\n`
+export const REST = ['no_rdns', 'rcpt_to.in_host_list', 'queue/discard']
+export const OURS = ['sluice/plugins/jail', 'sluice/plugins/connections', 'sluice/plugins/messages', ...REST]
 
 export interface BansFigure {
   readonly turns: readonly Figure[]
