@@ -64,7 +64,7 @@ export async function benchTriplets(): Promise<TripletFigure[]> {
 }
 
 async function inItsOwnProcess(order: StoreOrder): Promise<TripletFigure[]> {
-  const child = fork(__filename, ['fill'], { execArgv: ['--import', 'tsx', '--expose-gc'] })
+  const child = fork(__filename, ['fill'], { execArgv: ['--import', 'tsx', '--expose-gc'], serialization: 'advanced' })
   child.send(order)
   const [figures] = (await once(child, 'message')) as [TripletFigure[]]
   child.kill()
