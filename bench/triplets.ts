@@ -124,7 +124,9 @@ async function fill({ name, spec, folder }: StoreOrder): Promise<TripletFigure[]
 async function add(store: Store, from: number, to: number): Promise<void> {
   for (let start = from; start < to; start += AT_A_TIME) {
     const end = Math.min(to, start + AT_A_TIME)
-    await Promise.all(Array.from({ length: end - start }, (_, index) => store.judge([ask(start + index)])))
+    const pending: unknown[] = []
+    for (let number = start; number < end; number++) pending.push(store.judge([ask(number)]))
+    await Promise.all(pending)
     // Lets a store that writes behind do so, as it would between messages.
     await new Promise((resolve) => setImmediate(resolve))
   }
