@@ -7,17 +7,30 @@ import net from 'node:net'
 export interface LoadOrder {
   readonly port: number
   readonly messages: number
+  /** 0: greet and leave, with QUIT as soon as the server has greeted. */
   readonly perConnection: number
   readonly parallel: number
-  /** Loopback addresses to come from, in turn. */
+  /** Addresses to come from, in turn: of the loopback, or any, which the server then hears of in the PROXY protocol. */
   readonly from: readonly string[]
+  /** Each client writes in the name of so many senders, each to one recipient. Without: any of 5000 to any of 1000. */
+  readonly senders?: number
+  /** Every sender of every client writes once, one message a connection; else they are chosen at random. */
+  readonly inTurn?: boolean
+}
+
+/**
+ * The test servers believe these addresses when they say for whom they speak (test/support/haraka.ts, haproxy). There are
+ * many, since a closed connection keeps its port for a minute and the search for a free one would be what is measured.
+ */
+function proxyFor(connection: number): string {
+  return `127.2.0.${(connection % 200) + 1}`
 }
 
 export interface LoadResult {
   readonly seconds: number
   readonly sent: number
   readonly refused: number
-  /** Milliseconds from the start of a connection (or of MAIL, when it is reused) to the final reply. */
+  /** Milliseconds from the start of a connection (or of MAIL, when it is reused) to the final reply, or to a 421 at once. */
   readonly p50: number
   readonly p99: number
 }
@@ -43,18 +56,39 @@ async function worker(order: LoadOrder, state: State): Promise<void> {
   while (state.left > 0) await session(order, state)
 }
 
+/** Envelope of a message of the client with this number, on its connection with this number. */
+function envelope({ senders, inTurn, from }: LoadOrder, client: number, connection: number): [string, string] {
+  if (senders === undefined) return [senderOf(anyOf(5000)), `user${anyOf(1000)}@local.test`]
+  const sender = client * senders + (inTurn ? Math.floor(connection / from.length) % senders : anyOf(senders))
+  return [senderOf(sender), `user${sender % 1000}@local.test`]
+}
+
+function senderOf(number: number): string {
+  return `sender${number}@domain${number % 500}.example`
+}
+
+function anyOf(count: number): number {
+  return Math.floor(Math.random() * count)
+}
+
 /** One connection: a reply leads to the next command, without promises, so that the generator stays cheap. */
-function session({ port, perConnection, from }: LoadOrder, state: State): Promise<void> {
+function session(order: LoadOrder, state: State): Promise<void> {
+  const { port, perConnection, from } = order
   return new Promise((resolve) => {
-    const localAddress = from[state.opened++ % from.length]!
-    const socket = net.connect({ port, host: '127.0.0.1', localAddress })
+    const connection = state.opened++
+    const client = connection % from.length
+    const address = from[client]!
+    const proxied = !address.startsWith('127.')
+    const socket = net.connect({ port, host: '127.0.0.1', localAddress: proxied ? proxyFor(connection) : address })
     socket.setNoDelay(true)
+    if (proxied) socket.write(`PROXY TCP4 ${address} ${address} 40000 25\r\n`)
+    let recipient = ''
     let step = 0
     let mine = 0
     let begun = performance.now()
     let pending = ''
     const nextMessage = (): boolean => {
-      if (mine === perConnection || state.left === 0) return false
+      if (mine === perConnection || state.left <= 0) return false
       mine++
       state.left--
       return true
@@ -67,25 +101,39 @@ function session({ port, perConnection, from }: LoadOrder, state: State): Promis
     }
     const refused = () => {
       state.refused++
-      // Turned away at the door: the message that it came for counts as tried.
-      if (mine === 0) state.left--
       end()
     }
+    const leave = () => {
+      state.sent++
+      state.left--
+      state.times.push(performance.now() - begun)
+      end()
+    }
+    /** The message that it came for counts as tried. The server closes by itself: nobody says QUIT to a 421. */
+    const turnedAway = () => {
+      state.refused++
+      state.left--
+      state.times.push(performance.now() - begun)
+      step = 9
+      socket.end()
+    }
     const mail = () => {
-      const n = Math.floor(Math.random() * 5000)
+      const [from, to] = envelope(order, client, connection)
+      recipient = to
       step = 2
-      say(`MAIL FROM:<sender${n}@domain${n % 500}.example>\r\n`)
+      say(`MAIL FROM:<${from}>\r\n`)
     }
     const take = (code: number) => {
       if (step === 9) return
       if (step === 0) {
         step = 1
-        return code === 220 ? say('EHLO bench.example\r\n') : refused()
+        if (code !== 220) return turnedAway()
+        return perConnection === 0 ? leave() : say('EHLO bench.example\r\n')
       }
       if (step === 1) return nextMessage() ? mail() : end()
       if (step === 2) {
         step = 3
-        return code === 250 ? say(`RCPT TO:<user${Math.floor(Math.random() * 1000)}@local.test>\r\n`) : refused()
+        return code === 250 ? say(`RCPT TO:<${recipient}>\r\n`) : refused()
       }
       if (step === 3) {
         step = 4

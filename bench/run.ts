@@ -2,18 +2,24 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { benchBans } from './bans'
 import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
 import { benchOverload } from './overload'
+import { benchInbound } from './inbound'
 import { benchStore } from './store'
 import { benchThroughput } from './throughput'
+import { benchTriplets } from './triplets'
 
 const BENCHES: Record<string, () => Promise<unknown>> = {
   throughput: benchThroughput,
   store: benchStore,
   flood: benchFlood,
   overload: benchOverload,
+  bans: benchBans,
   growth: benchGrowth,
+  inbound: benchInbound,
+  triplets: benchTriplets,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

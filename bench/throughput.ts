@@ -1,7 +1,8 @@
 /** Messages per second through a real Haraka: bare, with Sluice on two stores, with haraka-plugin-limit. */
 import { HarakaServer, type HarakaOptions } from '../test/support/haraka'
 import { RedisServer } from '../test/support/redis-server'
-import { LoadProcess, addresses, cpuSeconds, median, printTable } from './measure'
+import { LoadProcess, addresses } from './measure'
+import { type Figure, figuresOf, printFigures, takeTurns } from './turns'
 
 const PARALLEL = 10
 const ROUNDS = Number(process.env.ROUNDS ?? 15)
@@ -37,7 +38,7 @@ const SLUICE = ['sluice/plugins/connections', 'sluice/plugins/hardening', 'sluic
 /** Reverse lookups are answered at once in all variants: we measure no name server. */
 const REST = ['no_rdns', 'rcpt_to.in_host_list', 'queue/discard']
 
-const LIMIT_INI = (port: number) => `[redis]
+export const LIMIT_INI = (port: number) => `[redis]
 host=127.0.0.1
 port=${port}
 [concurrency]
@@ -69,18 +70,10 @@ enabled=true
 default=1000000
 `
 
-export interface Throughput {
-  readonly name: string
+export interface Throughput extends Figure {
   readonly perConnection: number
-  readonly messagesPerSecond: number
-  readonly ratio: number
-  readonly cpuMsPerMessage: number
 }
 
-/**
- * All servers run side by side, and take turns in short bursts: the speed of a shared machine drifts by a fifth within a
- * minute, the ratio of two bursts that follow each other does not.
- */
 export async function benchThroughput(): Promise<Throughput[]> {
   const redis = await RedisServer.start()
   const load = new LoadProcess()
@@ -90,7 +83,7 @@ export async function benchThroughput(): Promise<Throughput[]> {
       servers.set(name, await HarakaServer.start({ ...options, logLevel: 'error', quiet: true }))
     }
     const results: Throughput[] = []
-    for (const perConnection of [1, 100]) results.push(...report(await takeTurns(servers, load, perConnection)))
+    for (const perConnection of [1, 100]) results.push(...(await compare(servers, load, perConnection)))
     return results
   } finally {
     load.stop()
@@ -112,52 +105,25 @@ function variants(redis: RedisServer): Record<string, HarakaOptions> {
   }
 }
 
-interface Turns {
-  readonly name: string
-  readonly perConnection: number
-  readonly rates: number[]
-  readonly cpuMs: number[]
-}
-
-async function takeTurns(
+async function compare(
   servers: ReadonlyMap<string, HarakaServer>,
   load: LoadProcess,
   perConnection: number,
-): Promise<Turns[]> {
-  const turns: Turns[] = [...servers.keys()].map((name) => ({ name, perConnection, rates: [], cpuMs: [] }))
-  const burst = async (name: string, messages: number) => {
-    const server = servers.get(name)!
-    const result = await load.run({ port: server.port, messages, perConnection, parallel: PARALLEL, from: CLIENTS })
-    if (result.refused > 0) throw new Error(`${name}: ${result.refused} refused\n${server.log}`)
-    return result
+): Promise<Throughput[]> {
+  const order = (messages: number) => (name: string) => {
+    return { port: servers.get(name)!.port, messages, perConnection, parallel: PARALLEL, from: CLIENTS }
   }
-  for (const { name } of turns) await burst(name, WARM_UP[perConnection]!)
-  for (let round = 0; round < ROUNDS; round++) {
-    for (let turn = 0; turn < turns.length; turn++) {
-      const { name, rates, cpuMs } = turns[(turn + round) % turns.length]!
-      const { pid } = servers.get(name)!.child
-      const before = cpuSeconds(pid!)
-      const { sent, seconds } = await burst(name, BURST[perConnection]!)
-      rates.push(sent / seconds)
-      cpuMs.push(((cpuSeconds(pid!) - before) / sent) * 1000)
-    }
-  }
-  return turns
-}
-
-function report(turns: readonly Turns[]): Throughput[] {
-  const { rates: bare, perConnection } = turns[0]!
-  const results = turns.map(({ name, rates, cpuMs }) => ({
-    name,
-    perConnection,
-    messagesPerSecond: median(rates),
-    ratio: median(rates.map((rate, round) => rate / bare[round]!)),
-    cpuMsPerMessage: median(cpuMs),
-  }))
-  printTable(
-    `Throughput, ${perConnection} messages a connection, ${PARALLEL} connections, medians of ${ROUNDS} alternating bursts`,
-    ['server', 'messages/s', 'of bare', 'CPU ms/message'],
-    results.map((r) => [r.name, r.messagesPerSecond.toFixed(0), r.ratio.toFixed(2), r.cpuMsPerMessage.toFixed(3)]),
-  )
-  return results
+  const turns = await takeTurns(servers, load, {
+    rounds: ROUNDS,
+    warmUp: order(WARM_UP[perConnection]!),
+    burst: order(BURST[perConnection]!),
+    counted: (name, { sent, refused }) => {
+      if (refused > 0) throw new Error(`${name}: ${refused} refused\n${servers.get(name)!.log}`)
+      return sent
+    },
+  })
+  const figures = figuresOf(turns)
+  const title = `Throughput, ${perConnection} messages a connection, ${PARALLEL} connections, medians of ${ROUNDS} alternating bursts`
+  printFigures(title, 'message', figures)
+  return figures.map((figure) => ({ ...figure, perConnection }))
 }

@@ -28,12 +28,11 @@ export function judgeStage(plan: GatePlan, subject: Subject, store: Store): Outc
   const gates = plan.get(subject.stage)
   const run: Run = { subject, asks: [], exemptions: [], findings: [], notes: { score: undefined } }
   if (gates === undefined) return conclude(run, NO_VERDICT)
-  for (const gate of gates) {
-    gate.ask(subject, run.asks, run.exemptions)
-    gate.inspect?.(subject, run.findings, run.notes)
-  }
-  // Refused by the session's own counters: the attempt must not consume anybody's quota.
-  if (run.asks.length === 0 || run.findings.some((finding) => finding.enforced)) return conclude(run, NO_VERDICT)
+  for (const gate of gates) gate.inspect?.(subject, run.findings, run.notes)
+  // Refused for what is known already, such as a ban: the attempt must not consume anybody's quota, and nothing is asked.
+  if (run.findings.some(isEnforced)) return conclude(run, NO_VERDICT)
+  for (const gate of gates) gate.ask(subject, run.asks, run.exemptions)
+  if (run.asks.length === 0) return conclude(run, NO_VERDICT)
   try {
     const verdict = store.judge(run.asks.map(askOf))
     if (!(verdict instanceof Promise)) return weigh(run, verdict)
@@ -60,6 +59,10 @@ const NO_MERITS: readonly KnownMerit[] = []
 const NO_LESSONS: readonly Ask[] = []
 const NO_VERDICT: Verdict = { committed: false, answers: [], degraded: false }
 const UNKNOWN: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
+
+function isEnforced({ enforced }: Finding): boolean {
+  return enforced
+}
 
 function askOf(gateAsk: GateAsk): Ask {
   return gateAsk.ask

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type Cidr, CidrMap, parseCidr, parseIp, prefixText } from '../../../src/keys/address'
+import ipaddr from 'ipaddr.js'
+import { type Cidr, CidrMap, isPrivate, parseCidr, parseIp, prefixText } from '../../../src/keys/address'
 
 const ip = (text: string) => parseIp(text) ?? assert.fail(`${text} is no address`)
 const cidr = (text: string) => parseCidr(text) ?? assert.fail(`${text} is no network`)
@@ -17,6 +18,23 @@ describe('addresses', () => {
       assert.deepEqual(ip(text).bytes, [192, 0, 2, 1], text)
     }
     assert.equal(prefixText(ip('::ffff:192.0.2.1'), 24), '192.0.2.0/24')
+  })
+
+  it('are private where the registries say that nobody else has them', () => {
+    const ranges = ['private', 'loopback', 'linkLocal', 'uniqueLocal', 'carrierGradeNat', 'unspecified']
+    for (let first = 0; first < 256; first++) {
+      for (let second = 0; second < 256; second++) {
+        for (const last of [0, 1, 2]) {
+          const four = [first, second, 0, last]
+          const six = [first, second, ...Array<number>(13).fill(0), last]
+          const expected = [new ipaddr.IPv4(four), new ipaddr.IPv6(six)].map((address) =>
+            ranges.includes(address.range()),
+          )
+          const found = [isPrivate({ family: 4, bytes: four }), isPrivate({ family: 6, bytes: six })]
+          if (found.join() !== expected.join()) assert.fail(`${four.join('.')} or ${six.join('.')}`)
+        }
+      }
+    }
   })
 
   it('keep their meaning with a zone', () => {
