@@ -23,8 +23,8 @@ describe('sayDuration', () => {
 
 describe('references', () => {
   it('are seven letters that nobody misreads, and do not repeat', () => {
-    const references = new Set(Array.from({ length: 20_000 }, newReference))
-    assert.equal(references.size, 20_000)
+    const references = new Set(Array.from({ length: 2000 }, newReference))
+    assert.equal(references.size, 2000)
     for (const reference of references) assert.match(reference, /^[0-9A-HJKMNP-TV-Z]{7}$/)
   })
 })
