@@ -12,6 +12,8 @@ export interface LoadOrder {
   readonly parallel: number
   /** Addresses to come from, in turn: of the loopback, or any, which the server then hears of in the PROXY protocol. */
   readonly from: readonly string[]
+  /** They are all addresses of this host, as in a network of its own: no proxy. */
+  readonly direct?: boolean
   /** Each client writes in the name of so many senders, each to one recipient. Without: any of 5000 to any of 1000. */
   readonly senders?: number
   /** Every sender of every client writes once, one message a connection; else they are chosen at random. */
@@ -78,7 +80,7 @@ function session(order: LoadOrder, state: State): Promise<void> {
     const connection = state.opened++
     const client = connection % from.length
     const address = from[client]!
-    const proxied = !address.startsWith('127.')
+    const proxied = !(order.direct || address.startsWith('127.'))
     const socket = net.connect({ port, host: '127.0.0.1', localAddress: proxied ? proxyFor(connection) : address })
     socket.setNoDelay(true)
     if (proxied) socket.write(`PROXY TCP4 ${address} ${address} 40000 25\r\n`)

@@ -16,7 +16,7 @@ const PARTNER_ADDRESSES = addresses(50)
 /** In networks of their own, so many that none of them comes twice. */
 const STRANGER_ADDRESSES = Array.from(
   { length: 100_000 },
-  (_, index) => `127.${2 + (index >> 14)}.${(index >> 7) & 127}.${(index & 127) + 1}`,
+  (_, index) => `127.${3 + (index >> 14)}.${(index >> 7) & 127}.${(index & 127) + 1}`,
 )
 
 export interface OverloadFigure {

@@ -9,7 +9,13 @@ const path = require('node:path')
 const POLICY = '/usr/sbin/policy-rc.d'
 
 /** Packages, and a program of each. */
-const PROGRAMS = { 'redis-server': 'redis-server', fail2ban: 'fail2ban-server', nftables: 'nft', curl: 'curl' }
+const PROGRAMS = {
+  'redis-server': 'redis-server',
+  fail2ban: 'fail2ban-server',
+  nftables: 'nft',
+  curl: 'curl',
+  iproute2: 'ip',
+}
 
 /** Installs those that are missing, if it may. Throws an Error with one line that says what to install. */
 function ensureDebian(packages, say) {

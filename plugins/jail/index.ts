@@ -1,25 +1,18 @@
 /**
  * Shuts out who is banned, at the first hook that can, and bans who does too much wrong. See README.md beside this.
  */
-import {
-  type Connection,
-  type HarakaPlugin,
-  type Runtime,
-  proxiesOf,
-  sluicePlugin,
-  triedAccount,
-} from '../../src/haraka'
+import { type Connection, type HarakaPlugin, type Runtime, sluicePlugin, triedAccount } from '../../src/haraka'
 
 const NAME = 'jail'
-const plugin = sluicePlugin(NAME)
+const plugin = sluicePlugin(NAME, (_plugin, server, runtime) => runtime.door.keep(NAME, server))
 export const { shutdown, hook_init_master, hook_init_child } = plugin
 
 export function register(this: HarakaPlugin): void {
   plugin.register.call(this)
-  plugin.runtime(this).openJail(proxiesOf(this))
+  plugin.runtime(this).openJail()
 }
 
-/** The earliest hook whose answer counts: before Haraka spends a reverse lookup on the client. */
+/** Most of the banned do not come past the door; the earliest hook whose answer counts is for the others. */
 export const hook_lookup_rdns = plugin.hook('lookup_rdns', judgeClient)
 
 /** XCLIENT may show another client and go straight here. */

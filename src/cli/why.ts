@@ -127,6 +127,8 @@ function sayRest({ shown, accepted, reading, folder, query, limits }: Search, op
     say(
       `searched ${files === 1 ? '1 file' : `${files} files`} in ${folder}, ${sizeText(bytesRead)}; --since looks further back`,
     )
+    if (query.isReference === true)
+      say('of connections refused again and again one a minute is recorded: ask for the address')
   }
 }
 

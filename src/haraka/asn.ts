@@ -1,5 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
 import { type AsnResponse, Reader } from 'maxmind'
+import type { Policy } from '../config/compile'
 
 /** GeoLite2-ASN has some 10 MB; a file far beyond that is another one. */
 const MOST_BYTES = 256 * 1024 ** 2
@@ -30,3 +32,16 @@ export class AsnDatabase {
 
 /** Tells the autonomous system of an address; undefined where nobody is known. */
 export type FindAsn = (ip: string) => string | undefined
+
+/** Without a database, or with one that cannot be used, nobody is known; the latter is told. */
+export function asnFinder({ config }: Policy, home: string, onNotice: (message: string) => void): FindAsn {
+  const { asn_database: file } = config.reputation
+  if (file === false) return () => undefined
+  try {
+    const database = AsnDatabase.open(path.resolve(home, file))
+    return (ip) => database.find(ip)
+  } catch (error) {
+    onNotice(`reputation: no providers are told apart, ${error instanceof Error ? error.message : String(error)}`)
+    return () => undefined
+  }
+}

@@ -1,35 +1,94 @@
 import type { Server, Socket } from 'node:net'
-import { CidrMap, parseCidr, parseIp } from '../keys/address'
-import type { Runtime } from './runtime'
-import type { HarakaPlugin, HarakaServer } from './types'
+import type { Policy } from '../config/compile'
+import { type GatePlan, judgeStage } from '../policy/pipeline'
+import type { Client } from '../policy/subject'
+import type { Store } from '../store/store'
+import type { EventStream } from '../telemetry/events'
+import type { GuardFailure } from './guard'
+import type { Jail } from './jail'
+import type { LoadFacts } from './load-watch'
+import { replyFor } from './reply'
+import { subjectAtDoor } from './subject'
+import type { HarakaServer } from './types'
 
-/** Haraka's list of proxies is read again so often, and only while clients are turned away. */
-const PROXIES_MS = 10_000
-type Handler = (socket: Socket) => void
-
-/**
- * Turns clients away before Haraka makes a session of them, which costs several times as much as saying 421. Only what
- * plugin overload defers; whoever is let in is judged as ever. Sockets that speak TLS from the first byte cannot be told
- * 421, and behind a proxy everybody has its address: both go on to the hooks.
- */
-export function keepDoor(plugin: HarakaPlugin, server: HarakaServer, runtime: Runtime): void {
-  const isProxy = proxiesOf(plugin)
-  for (const listener of server.listeners ?? []) {
-    if (listener.has_tls === false) watch(listener, (ip, port) => runtime.refuseAtDoor(ip, port, isProxy))
-  }
+export interface DoorOptions {
+  readonly policy: () => Policy
+  /** Undefined when nobody is ever banned. */
+  readonly jail: () => Jail | undefined
+  readonly load: LoadFacts
+  readonly isProxy: (address: Client['address']) => boolean
+  readonly clientAt: (ip: string) => Client
+  /** Not asked at the door; what the gates there go by is in this process. */
+  readonly store: () => Store
+  readonly stream: EventStream
+  readonly onFailure: (failure: GuardFailure) => void
 }
 
-/** Says who is turned away, and with which line. */
-type Refuse = (ip: string, port: number) => string | false
+/** From this load level on strangers are deferred; below they only wait, which is for the hooks. */
+const DEFERRING = 2
 
-function watch(listener: Server, refuse: Refuse): void {
-  const handlers = listener.listeners('connection') as Handler[]
-  listener.removeAllListeners('connection')
-  listener.on('connection', (socket: Socket) => {
-    const line = refuse(unmapped(socket.remoteAddress ?? ''), socket.localPort ?? 0)
-    if (line === false) for (const handle of handlers) handle.call(listener, socket)
-    else turnAway(socket, line)
-  })
+/**
+ * Turns clients away at the listening socket, before Haraka makes a session of them, which costs several times as much as
+ * saying 421: those who are banned, and those whom plugin overload defers. Whoever is let in is judged as ever. Sockets
+ * that speak TLS from the first byte cannot be told 421, behind a proxy everybody has its address, and what is only found
+ * in shadow is told with a session: all these go on to the hooks.
+ */
+export class Door {
+  private readonly keepers: string[] = []
+  private plan: GatePlan
+
+  constructor(private readonly options: DoorOptions) {
+    this.plan = options.policy().plan(this.keepers)
+  }
+
+  /** The gates of a plugin are asked at the door as well from now on. */
+  keep(plugin: string, { listeners = [] }: HarakaServer): void {
+    if (this.keepers.length === 0) {
+      for (const listener of listeners) if (listener.has_tls === false) this.watch(listener)
+    }
+    this.keepers.push(plugin)
+    this.adopt()
+  }
+
+  /** Another policy is in force. */
+  adopt(): void {
+    this.plan = this.options.policy().plan(this.keepers)
+  }
+
+  /** The line for a client that is turned away; false to let it in. Never throws. */
+  refuse(ip: string, port: number): string | false {
+    const { load, jail, clientAt, isProxy, store, stream, onFailure } = this.options
+    const keptOut = jail()?.bans.size ?? 0
+    if (keptOut === 0 && load.level < DEFERRING) return false
+    const started = performance.now()
+    try {
+      const client = clientAt(ip)
+      if (client.trusted || isProxy(client.address)) return false
+      const ban = jail()?.banOf(client, undefined, undefined)
+      if (!ban && load.level < DEFERRING) return false
+      const outcome = judgeStage(this.plan, subjectAtDoor(client, port, ban, load), store())
+      if (outcome instanceof Promise) return false
+      const [gravest] = outcome.decisions
+      if (gravest?.action !== 'defer' && gravest?.action !== 'reject') return false
+      stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
+      return String(replyFor(gravest).message)
+    } catch (error) {
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      onFailure({ plugin: 'door', hook: 'connection', failure: 'error', message })
+      return false
+    }
+  }
+
+  /** Puts our question before Haraka's own handlers. */
+  private watch(listener: Server): void {
+    const handlers = listener.listeners('connection') as ((socket: Socket) => void)[]
+    listener.removeAllListeners('connection')
+    listener.on('connection', (socket: Socket) => {
+      const line = this.refuse(unmapped(socket.remoteAddress ?? ''), socket.localPort ?? 0)
+      if (line === false) for (const handle of handlers) handle.call(listener, socket)
+      else turnAway(socket, line)
+    })
+  }
 }
 
 /** A socket for both families shows `::ffff:192.0.2.1`; everywhere else the client is 192.0.2.1. */
@@ -42,27 +101,4 @@ function turnAway(socket: Socket, line: string): void {
   socket.on('error', () => undefined)
   socket.end(`${line}\r\n`)
   socket.destroySoon()
-}
-
-function proxiesOf(plugin: HarakaPlugin): (ip: string) => boolean {
-  let [known, readAt] = [new CidrMap<true>(), -Infinity]
-  return (ip) => {
-    if (performance.now() - readAt > PROXIES_MS) [known, readAt] = [readProxies(plugin), performance.now()]
-    if (known.empty) return false
-    const address = parseIp(ip)
-    return address !== undefined && known.find(address) === true
-  }
-}
-
-interface ConnectionIni {
-  readonly haproxy?: { readonly hosts?: string | readonly string[] }
-}
-
-/** As haraka-net-utils reads them: an IPv6 address without bits is a /64. */
-function readProxies(plugin: HarakaPlugin): CidrMap<true> {
-  const { haproxy } = plugin.config.get('connection.ini', 'ini') as ConnectionIni
-  const ranges = [haproxy?.hosts ?? []]
-    .flat()
-    .map((host) => parseCidr(host.includes(':') && !host.includes('/') ? `${host}/64` : host))
-  return new CidrMap(ranges.filter((range) => range !== undefined).map((range) => [range, true]))
 }

@@ -28,6 +28,7 @@ import { logLineReader } from '../telemetry/log-line'
 import { type Metrics, createMetrics } from '../telemetry/metrics'
 import { type AtDesk, banApi } from './ban-api'
 import { harakasLog } from './harakas-log'
+import { Proxies } from './proxies'
 import { type OpenedStore, Runtime } from './runtime'
 import type { HarakaPlugin } from './types'
 import { version } from './version'
@@ -63,6 +64,7 @@ export class Host {
       home: this.home,
       policy,
       stream: this.stream,
+      proxies: new Proxies(plugin.config),
       openStore: () => this.open(policy),
     })
     this.metrics.watch({
@@ -77,6 +79,7 @@ export class Host {
       dnsLookups: () => this.runtime.lookups.counts,
       dnsZones: () => this.runtime.lookups.zones,
       decisionsUnrecorded: () => this.decisions?.dropped ?? 0,
+      refusalsPassedOver: () => this.decisions?.passedOver ?? 0,
     })
     if ('problems' in loaded) this.tellRefused(loaded)
     // Haraka ends by process.exit, without a word to plugins, unless graceful_shutdown is set.

@@ -4,7 +4,6 @@ import { clientText } from '../gates/jail/evidence'
 import { SlowList } from '../gates/jail/slow-list'
 import { Warden } from '../gates/jail/warden'
 import type { Policy } from '../config/compile'
-import type { CidrMap } from '../keys/address'
 import type { Mailbox } from '../keys/mailbox'
 import { type Ban, isAutomatic } from '../policy/ban'
 import { type Mode, isEnforced } from '../policy/mode'
@@ -23,7 +22,7 @@ export interface JailOptions {
   readonly store: () => Store
   readonly stream: EventStream
   /** Addresses that speak for others by the PROXY protocol or XCLIENT. */
-  readonly proxies: CidrMap<true>
+  readonly isProxy: (address: Client['address']) => boolean
   /** Whether clients' conduct is remembered. */
   readonly remembers: () => boolean
   /** Whether a client has proven itself, as far as this process has heard. */
@@ -73,7 +72,7 @@ export class Jail {
   /** Why an address is never banned; undefined when it may be. */
   readonly protection = (address: Client['address']): string | undefined => {
     const { trusted, jail } = this.options.policy()
-    return protectionOf(trusted, jail.never, this.options.proxies)(address)
+    return protectionOf(trusted, jail.never, this.options.isProxy)(address)
   }
 
   /** The ban that holds for a client; a protected one has none, whatever the list says. */

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { LoadMeter } from '../load/meter'
 import { processSamples } from '../load/samples'
-import { keepDoor } from './door'
+import { OVERLOAD_PLUGIN } from '../gates/overload/overload-gate'
 import type { Runtime } from './runtime'
 import type { HarakaPlugin, HarakaServer } from './types'
 
@@ -30,7 +30,7 @@ export function watchLoad(plugin: HarakaPlugin, server: HarakaServer, runtime: R
       runtime.stream.emit({ kind: 'load', at: Date.now(), level, before, pressures }),
   })
   runtime.load.begin(meter)
-  keepDoor(plugin, server, runtime)
+  runtime.door.keep(OVERLOAD_PLUGIN, server)
 }
 
 async function openSockets(server: HarakaServer): Promise<number> {

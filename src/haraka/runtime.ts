@@ -1,31 +1,27 @@
-import path from 'node:path'
 import type { Policy } from '../config/compile'
-import type { CidrMap } from '../keys/address'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
-import { OVERLOAD_PLUGIN } from '../gates/overload/overload-gate'
-import { LEASE_TTL_MS } from '../gates/limits/limits-gate'
-import type { Decision, Outcome } from '../policy/decision'
+import type { Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
-import type { Score } from '../policy/signal'
 import type { Stage } from '../policy/subject'
-import type { Ask, LeaseRef, Store } from '../store/store'
+import type { Ask, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { Answer, GuardFailure } from './guard'
-import { AsnDatabase } from './asn'
+import { type FindAsn, asnFinder } from './asn'
 import { Conduct } from './conduct'
+import { Door } from './door'
 import { Jail } from './jail'
+import { type Attempt, Leases } from './leases'
 import { LoadWatch } from './load-watch'
 import { Lookups } from './lookups'
+import type { Proxies } from './proxies'
 import { replyFor } from './reply'
 import { Reputations } from './reputations'
+import { noteResults } from './results'
 import { type Session, Sessions, type StageRun } from './session'
-import { isSubmission, subjectAtDoor, subjectOf } from './subject'
+import { isSubmission, subjectOf } from './subject'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
-/** Leases are prolonged three times within their life. */
-const HEARTBEAT_MS = LEASE_TTL_MS / 3
-const LEASES_PER_RENEWAL = 200
 /** Time for a decision itself; a store has its own, much shorter deadline. */
 const JUDGE_DEADLINE_MS = 5000
 
@@ -34,6 +30,7 @@ export interface RuntimeOptions {
   readonly home: string
   readonly policy: Policy
   readonly stream: EventStream
+  readonly proxies: Proxies
   /** Called once, when this process first needs a store: the master of a cluster never does. */
   readonly openStore: () => OpenedStore
 }
@@ -59,31 +56,41 @@ export class Runtime {
   policy: Policy
   tarpit: Tarpit
   readonly load = new LoadWatch()
-  private asns: AsnDatabase | undefined
+  readonly door: Door
+  private readonly proxies: Proxies
+  private findAsn: FindAsn = () => undefined
   private readonly openStore: () => OpenedStore
   private opened: OpenedStore | undefined
   private isReady = false
   private plan: GatePlan
-  private doorPlan: GatePlan
   private readonly plugins: string[] = []
-  private readonly holders = new Set<Session>()
-  private readonly heartbeat: NodeJS.Timeout
+  private readonly leases: Leases
 
-  constructor({ home, policy, stream, openStore }: RuntimeOptions) {
+  constructor({ home, policy, stream, proxies, openStore }: RuntimeOptions) {
     this.home = home
     this.policy = policy
     this.stream = stream
+    this.proxies = proxies
     this.openStore = openStore
     this.plan = policy.plan(this.plugins)
-    this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.sessions = new Sessions(
       (address) => this.policy.trusted.find(address) === true,
-      (ip) => this.asns?.find(ip),
+      (ip) => this.findAsn(ip),
     )
     this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
     this.lookups = new Lookups(policy, (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }))
-    this.heartbeat = setInterval(() => this.renewLeases(), HEARTBEAT_MS).unref()
+    this.leases = new Leases(this.attempt)
+    this.door = new Door({
+      policy: () => this.policy,
+      jail: () => this.jail,
+      load: this.load,
+      isProxy: (address) => proxies.has(address),
+      clientAt: (ip) => this.sessions.clientAt(ip),
+      store: () => this.serve().store,
+      stream,
+      onFailure: (failure) => this.reportFailure(failure),
+    })
   }
 
   /** Counts a plugin among those whose gates are asked, in the order in which Haraka loads them. */
@@ -94,13 +101,13 @@ export class Runtime {
   }
 
   /** Who does too much wrong is shut out from now on. Called while plugins are loaded. */
-  openJail(proxies: CidrMap<true>): void {
+  openJail(): void {
     if (this.jail) return
     const jail = new Jail({
       policy: () => this.policy,
       store: () => this.serve().store,
       stream: this.stream,
-      proxies,
+      isProxy: (address) => this.proxies.has(address),
       remembers: () => this.reputations !== undefined,
       isProven: (client) => this.reputations?.isProven(client) ?? false,
       onFailure: (hook, error) =>
@@ -119,19 +126,9 @@ export class Runtime {
     )
     this.reputations = reputations
     this.conduct.onOffence((_connection, session, offence) => reputations.noteOffence(session, offence))
-    this.asns = this.openAsns()
-  }
-
-  private openAsns(): AsnDatabase | undefined {
-    const { asn_database: file } = this.policy.config.reputation
-    if (file === false) return undefined
-    try {
-      return AsnDatabase.open(path.resolve(this.home, file))
-    } catch (error) {
-      const message = `reputation: no providers are told apart, ${error instanceof Error ? error.message : String(error)}`
-      this.stream.emit({ kind: 'notice', at: Date.now(), message })
-      return undefined
-    }
+    this.findAsn = asnFinder(this.policy, this.home, (message) =>
+      this.stream.emit({ kind: 'notice', at: Date.now(), message }),
+    )
   }
 
   /** Has the store remember something. Nobody waits for it, and nothing depends on it. */
@@ -145,7 +142,7 @@ export class Runtime {
   adopt(policy: Policy): void {
     this.policy = policy
     this.plan = policy.plan(this.plugins)
-    this.doorPlan = policy.plan([OVERLOAD_PLUGIN])
+    this.door.adopt()
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.lookups.adopt(policy)
   }
@@ -176,7 +173,7 @@ export class Runtime {
   }
 
   get openSessions(): number {
-    return this.holders.size
+    return this.leases.sessions
   }
 
   reportFailure(failure: GuardFailure): void {
@@ -209,27 +206,6 @@ export class Runtime {
     return this.settle(plugin, outcome, connection, session, token, recipient)
   }
 
-  /**
-   * The line for a client that plugin overload turns away before Haraka makes a session of it; false to let it in. What
-   * is only found in shadow is left to the connect stage, and so is everybody whose address is a proxy's. Never throws.
-   */
-  refuseAtDoor(ip: string, port: number, isProxy: (ip: string) => boolean): string | false {
-    if (this.load.level < 2) return false
-    const started = performance.now()
-    try {
-      if (isProxy(ip)) return false
-      const subject = subjectAtDoor(this.sessions.clientAt(ip), port, this.load)
-      const outcome = judgeStage(this.doorPlan, subject, this.serve().store)
-      const decision = outcome instanceof Promise ? undefined : outcome.answers.get(OVERLOAD_PLUGIN)
-      if (outcome instanceof Promise || decision === undefined) return false
-      this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
-      return String(replyFor(decision).message)
-    } catch (error) {
-      this.reportFailure({ plugin: OVERLOAD_PLUGIN, hook: 'door', failure: 'error', message: String(error) })
-      return false
-    }
-  }
-
   /** The session is over: what it holds goes back. */
   end(connection: Connection): void {
     const session = this.sessions.find(connection)
@@ -239,14 +215,14 @@ export class Runtime {
     this.reputations?.end(connection, session)
     session.closed = true
     session.onClose?.()
-    this.giveBack(session)
+    this.leases.giveBack(session)
   }
 
   async close(): Promise<void> {
-    clearInterval(this.heartbeat)
+    this.leases.stop()
     this.load.stop()
     this.lookups.close()
-    for (const session of this.holders) this.giveBack(session)
+    this.leases.giveAllBack()
     if (!this.opened) return
     await this.opened.ready
     await this.opened.store.close()
@@ -254,7 +230,7 @@ export class Runtime {
 
   /** For a process that is about to exit: what can be written at once. */
   closeNow(): void {
-    for (const session of this.holders) this.giveBack(session)
+    this.leases.giveAllBack()
     this.opened?.store.closeNow()
   }
 
@@ -267,7 +243,7 @@ export class Runtime {
   ): StageRun {
     // Its address has changed: what it holds belongs to the old one.
     if (stage === 'connect') {
-      this.giveBack(session)
+      this.leases.giveBack(session)
       if (this.reputations) session.reputation = this.reputations.knownOf(session.client)
     }
     const started = performance.now()
@@ -312,15 +288,14 @@ export class Runtime {
   }
 
   private conclude(outcome: Outcome, connection: Connection, session: Session, started: number): Outcome {
-    if (outcome.leases.length > 0) this.hold(session, outcome.leases)
+    if (outcome.leases.length > 0) this.leases.hold(session, outcome.leases)
     if (outcome.merits.length > 0) this.reputations?.note(session, outcome.merits)
     if (outcome.lessons.length > 0) this.learn(outcome.lessons)
     if (outcome.subject.stage !== 'command' || outcome.decisions.length > 0) {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
-    for (const decision of outcome.decisions) noteResult(connection, decision)
+    noteResults(connection, outcome)
     if (outcome.answers.has(DNSBL_PLUGIN)) this.banListed(session)
-    if (outcome.score) noteScore(connection, outcome.score)
     if (outcome.failure) {
       const { message } = outcome.failure
       this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
@@ -359,32 +334,8 @@ export class Runtime {
     return this.tarpit.hold(session, retryAfterMs).then((present) => (present ? judgeAgain() : undefined))
   }
 
-  private hold(session: Session, leases: readonly LeaseRef[]): void {
-    session.leases.push(...leases)
-    // The client may have gone while the store was asked: its disconnect has found nothing to give back.
-    if (session.closed) this.giveBack(session)
-    else this.holders.add(session)
-  }
-
-  /** Gives back what a session holds; also when its address changes, before the new one is judged. */
-  private giveBack(session: Session): void {
-    this.holders.delete(session)
-    if (session.leases.length === 0) return
-    const leases = session.leases
-    session.leases = []
-    this.attempt('release', (store) => store.release(leases))
-  }
-
-  private renewLeases(): void {
-    const leases = [...this.holders].flatMap((session) => session.leases)
-    for (let start = 0; start < leases.length; start += LEASES_PER_RENEWAL) {
-      const some = leases.slice(start, start + LEASES_PER_RENEWAL)
-      this.attempt('renew', (store) => store.renew(some, LEASE_TTL_MS))
-    }
-  }
-
   /** Nobody waits for these: a failure is told, and the lease's own expiry mends it. */
-  private attempt(what: string, action: (store: Store) => void | Promise<void>): void {
+  private readonly attempt: Attempt = (what, action) => {
     const failed = (error: unknown) =>
       this.reportFailure({ plugin: 'store', hook: what, failure: 'error', message: String(error) })
     try {
@@ -398,16 +349,4 @@ export class Runtime {
 /** Waiting helps only when nothing but delays stands against the client. */
 function mayWait(outcome: Outcome): boolean {
   return outcome.decisions.every(({ enforced, action }) => !enforced || action === 'delay')
-}
-
-/** The sum and its parts, for other Haraka plugins: `connection.results.get('sluice').score`. */
-function noteScore(connection: Connection, { total, parts }: Score): void {
-  const said = parts.map(({ source, name, weight }) => `${source}:${name}:${weight}`)
-  connection.results.add({ name: 'sluice' }, { score: total, parts: said })
-}
-
-/** Lets other Haraka plugins (karma among them) see what we found. */
-function noteResult(connection: Connection, { action, rule }: Decision): void {
-  if (action === 'accept') connection.results.add({ name: 'sluice' }, { msg: `shadow ${rule.name}` })
-  else connection.results.add({ name: 'sluice' }, { fail: rule.name })
 }

@@ -1,4 +1,5 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
+import type { Ban } from '../policy/ban'
 import type { Client, SpfResult, Stage, Subject } from '../policy/subject'
 import type { Jail } from './jail'
 import type { LoadFacts } from './load-watch'
@@ -61,8 +62,8 @@ export function subjectOf(
   }
 }
 
-/** The subject of a client at the door, of whom nothing is known but the address. */
-export function subjectAtDoor(client: Client, port: number, load: LoadFacts): Subject {
+/** The subject of a client at the door, of whom nothing is known but the address, and whether it is banned. */
+export function subjectAtDoor(client: Client, port: number, ban: Ban | undefined, load: LoadFacts): Subject {
   const at = Date.now()
   return {
     stage: 'connect',
@@ -91,7 +92,7 @@ export function subjectAtDoor(client: Client, port: number, load: LoadFacts): Su
     sizeBytes: 0,
     signals: [],
     limitFactor: 1,
-    ban: undefined,
+    ban,
     held: false,
     load: load.level,
     familiar: load.familiar(client, port),

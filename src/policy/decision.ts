@@ -39,6 +39,8 @@ export interface Finding {
   /** Until the same attempt can succeed; `Infinity` when it never can, 0 when unknown. */
   readonly retryAfterMs: number
   readonly reason: Reason
+  /** Where the same thing is found each time; else every finding gets a reference of its own. */
+  readonly ref?: string
 }
 
 /** One finding as it came out, for readers: log, metrics, decision log. */

@@ -151,7 +151,7 @@ function decide(subject: Subject, finding: Finding, retryAfterMs: number): Decis
     ...finding,
     retryAfterMs: finding.enforced ? retryAfterMs : finding.retryAfterMs,
     action: finding.enforced ? finding.rule.remedy : 'accept',
-    ref: newReference(),
+    ref: finding.ref ?? newReference(),
     stage: subject.stage,
     at: subject.at,
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 
 /** Crockford's base 32: no letter that a person misreads on the telephone. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -14,7 +14,17 @@ export function newReference(): string {
     pool = randomBytes(POOL_BYTES)
     used = 0
   }
+  used += LENGTH
+  return spell(pool, used - LENGTH)
+}
+
+/** The reference of something that is found again and again, such as a ban: the same each time, in every process. */
+export function referenceOf(text: string): string {
+  return spell(createHash('sha256').update(text).digest(), 0)
+}
+
+function spell(bytes: Buffer, start: number): string {
   let text = ''
-  for (let index = 0; index < LENGTH; index++) text += ALPHABET[pool[used++]! & 31]
+  for (let index = start; index < start + LENGTH; index++) text += ALPHABET[bytes[index]! & 31]
   return text
 }

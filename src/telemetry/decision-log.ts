@@ -4,6 +4,7 @@ import type { Reader } from './events'
 import { decisionPath, freeNumber, sweepDecisions, utcDay } from './decision-files'
 import { decisionLine } from './decision-record'
 import { LineBuffer } from './line-buffer'
+import { RefusalQuota } from './refusal-quota'
 
 export { DecisionReading, type DecisionFilter, readDecisions } from './decision-reader'
 export type { DecisionRecord, RecordedDecision } from './decision-record'
@@ -68,6 +69,9 @@ export class DecisionLog {
   private sweepFailing = false
   private droppedBefore = 0
   private droppedNow = 0
+  private readonly refusals = new RefusalQuota()
+  /** Refused connections that were left out, see {@link RefusalQuota}. */
+  passedOver = 0
   private closed = false
 
   constructor(options: DecisionLogOptions) {
@@ -80,6 +84,10 @@ export class DecisionLog {
       if (event.kind !== 'judged' || this.closed) return
       const { outcome } = event
       if (deniedOnly && outcome.decisions.length === 0) return
+      if (!this.refusals.allows(outcome)) {
+        this.passedOver++
+        return
+      }
       if (this.waiting.bytes + this.writing >= MOST_WAITING) {
         this.droppedNow++
         return

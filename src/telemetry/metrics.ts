@@ -22,6 +22,8 @@ export interface Readings {
   readerFailures(): number
   /** Judged stages that the decision log could not keep, since the start. */
   decisionsUnrecorded(): number
+  /** Refused connections that the decision log has left out, since the start. */
+  refusalsPassedOver(): number
 }
 
 /** The same with one label, by its value. */
@@ -184,6 +186,7 @@ function registerReadings(registry: Registry, readings: Partial<Readings & Label
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
   add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+  add('counter', 'refusals_passed_over_total', 'Refused connections left out of the decision log', 'refusalsPassedOver')
   const lookups = head('dns_lookups_total', 'Questions to DNS by what came of them', 'counter', 'sum')
   new LabelledReading(lookups, 'result', () => readings.dnsLookups?.() ?? NOTHING).register(registry)
   const zones = head('dns_zone_up', '1 while a DNS list answers its probes right', 'gauge', 'min')

@@ -6,6 +6,8 @@ import type { DecisionRecord, RecordedDecision } from '../../telemetry/decision-
 export interface Query {
   /** As the answer calls it. */
   readonly text: string
+  /** It reads like a reference, and may also be a name. */
+  readonly isReference?: boolean
   readonly containsAny?: readonly string[]
   readonly matches: (record: DecisionRecord) => boolean
   /** The decisions of a record that are meant; all of them where this is absent. */
@@ -81,6 +83,7 @@ function referenceQuery(input: string): Query | undefined {
   const isNamed = (record: DecisionRecord) => record.decisions.some(picks)
   return {
     text,
+    isReference: true,
     containsAny: [text, ...name.containsAny],
     matches: (record) => isNamed(record) || name.matches(record),
     picks,

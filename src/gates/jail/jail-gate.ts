@@ -1,6 +1,7 @@
 import type { Finding, Rule } from '../../policy/decision'
 import type { Gate } from '../../policy/gate'
 import { type Mode, isEnforced } from '../../policy/mode'
+import { referenceOf } from '../../policy/reference'
 import type { Subject } from '../../policy/subject'
 import { type Ban, isAutomatic } from '../../policy/ban'
 import type { JailPolicy } from './jail-policy'
@@ -49,5 +50,7 @@ function findingOf(ban: Ban, rule: Rule, { at, client }: Subject): Finding {
     windowMs: ban.until - ban.since,
     retryAfterMs: Math.max(1, ban.until - at),
     reason: 'ban',
+    // One for all refusals: of a client that comes again and again only some are recorded.
+    ref: referenceOf(`${ban.target.text} ${ban.since}`),
   }
 }

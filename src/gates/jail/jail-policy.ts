@@ -1,4 +1,4 @@
-import { CidrMap, type IpAddress, isPrivate } from '../../keys/address'
+import { type CidrMap, type IpAddress, isPrivate } from '../../keys/address'
 import type { Mode } from '../../policy/mode'
 import type { Window } from '../../store/store'
 import type { Sentencing } from './sentence'
@@ -33,12 +33,13 @@ export type Protection = (address: IpAddress) => string | undefined
 export function protectionOf(
   trusted: CidrMap<true>,
   never: CidrMap<true>,
-  proxies: CidrMap<true> = new CidrMap(),
+  /** Known in a Haraka process only. */
+  isProxy: (address: IpAddress) => boolean = () => false,
 ): Protection {
   return (address) => {
     if (trusted.find(address)) return 'a trusted network'
     if (never.find(address)) return 'listed in jail.never'
-    if (proxies.find(address)) return 'a proxy of this server'
+    if (isProxy(address)) return 'a proxy of this server'
     return isPrivate(address) ? 'a private address' : undefined
   }
 }

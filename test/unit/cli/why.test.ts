@@ -341,6 +341,11 @@ describe('sluice why', () => {
       assert.equal(code, 1)
       assert.equal(out, '')
       assert.match(err, /^nothing about 192\.0\.2\.1 since .* UTC \(1 h\)\nsearched 1 file in .*data\/decisions, /)
+      assert.doesNotMatch(err, /one a minute/)
+      assert.match(
+        (await run('7KQ2XYY', '--dir', dir)).err,
+        /again and again one a minute is recorded: ask for the address/,
+      )
       rmSync(path.join(dir, 'data'), { recursive: true })
       assert.match(
         (await run('192.0.2.1', '--dir', dir)).err,

@@ -11,7 +11,7 @@ import type { Connection } from '../../../src/haraka/types'
 import { foldSender } from '../../../src/keys/mailbox'
 import { MemoryStore } from '../../../src/store/memory/memory-store'
 import { EventStream, type TelemetryEvent } from '../../../src/telemetry/events'
-import { banOn, clientAt, networks } from '../gates/jail/fixtures'
+import { banOn, clientAt, isIn } from '../gates/jail/fixtures'
 
 describe('jail', () => {
   let store: MemoryStore
@@ -38,7 +38,7 @@ describe('jail', () => {
       policy: () => policy,
       store: () => store,
       stream,
-      proxies: networks('192.0.2.99'),
+      isProxy: isIn('192.0.2.99'),
       remembers: () => false,
       isProven: () => false,
       onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),

@@ -13,7 +13,7 @@ import {
   readDecisions,
 } from '../../../src/telemetry/decision-log'
 import { parseDecisionLine } from '../../../src/telemetry/decision-record'
-import { AT, judged, shadowed, subject } from './fixtures'
+import { AT, decision, judged, shadowed, subject } from './fixtures'
 
 const DAY_MS = 86_400_000
 
@@ -58,6 +58,17 @@ describe('decision log', () => {
   }
 
   describe('writing', () => {
+    it('keeps what happened before a flood of refused connections', async () => {
+      const log = openLog({ mostBytes: 4 * 1024 ** 2 })
+      tell(log, 'before')
+      const flood = subject({ id: '-', stage: 'connect' })
+      for (let count = 0; count < 100_000; count++) log.reader(judged({ subject: flood, decisions: [decision()] }))
+      await log.flush()
+      const records = await read()
+      assert.deepEqual(records.map(({ id }) => id).sort(), ['-', 'before'])
+      assert.deepEqual([log.passedOver, log.dropped], [99_999, 0])
+    })
+
     it('writes lines to a file of its own, closed to strangers', async () => {
       const log = openLog()
       tell(log, 'a')

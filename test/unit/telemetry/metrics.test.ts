@@ -156,6 +156,7 @@ describe('metrics', () => {
       'offences_total counter',
       'probes_total counter',
       'reader_failures_total counter',
+      'refusals_passed_over_total counter',
       'sessions_open gauge',
       'shed_total counter',
       'stages_total counter',

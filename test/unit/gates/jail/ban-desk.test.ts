@@ -4,7 +4,7 @@ import { entryOf } from '../../../../src/gates/jail/ban-entry'
 import { protectionOf } from '../../../../src/gates/jail/jail-policy'
 import type { Ban } from '../../../../src/policy/ban'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
-import { AT, HOUR, MINUTE, banOn, networks } from './fixtures'
+import { AT, HOUR, MINUTE, banOn, isIn, networks } from './fixtures'
 
 describe('ban desk', () => {
   let now: number
@@ -14,7 +14,7 @@ describe('ban desk', () => {
     now = AT
     store = new MemoryStore({ clock: () => now })
     await store.open()
-    const protection = protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), networks('192.0.2.99'))
+    const protection = protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), isIn('192.0.2.99'))
     desk = new BanDesk(store, protection, () => now)
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { entryOf } from '../../../../src/gates/jail/ban-entry'
 import type { JailPolicy } from '../../../../src/gates/jail/jail-policy'
-import { CidrMap, parseCidr, parseIp } from '../../../../src/keys/address'
+import { CidrMap, type IpAddress, parseCidr, parseIp } from '../../../../src/keys/address'
 import { type Ban, type BanTarget, readTarget } from '../../../../src/policy/ban'
 import type { Client } from '../../../../src/policy/subject'
 import type { BoardEntry } from '../../../../src/store/store'
@@ -30,6 +30,12 @@ export function clientAt(ip: string): Client {
 
 export function networks(...texts: readonly string[]): CidrMap<true> {
   return new CidrMap(texts.map((text) => [parseCidr(text)!, true]))
+}
+
+/** Whether an address is in one of these networks. */
+export function isIn(...texts: readonly string[]) {
+  const ranges = networks(...texts)
+  return (address: IpAddress) => ranges.find(address) === true
 }
 
 export function jailPolicy(changes: Partial<JailPolicy> = {}): JailPolicy {

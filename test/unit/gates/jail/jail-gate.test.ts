@@ -5,7 +5,7 @@ import type { Finding } from '../../../../src/policy/decision'
 import type { Ban } from '../../../../src/policy/ban'
 import type { Mode } from '../../../../src/policy/mode'
 import { subject } from '../../telemetry/fixtures'
-import { AT, HOUR, addressOf, banOn, networks } from './fixtures'
+import { AT, HOUR, addressOf, banOn, isIn, networks } from './fixtures'
 
 describe('jail gate', () => {
   const ENFORCE: Mode = { kind: 'enforce' }
@@ -31,6 +31,14 @@ describe('jail gate', () => {
       ['ban|192.0.2.1', HOUR, HOUR, 'ban'],
     )
     assert.equal(findings(banOn('192.0.2.1', { until: AT - 5 }))[0]!.retryAfterMs, 1)
+  })
+
+  it('gives all refusals of one ban one reference, and each ban its own', () => {
+    const refOf = (ban: Ban) => findings(ban)[0]!.ref
+    assert.match(refOf(banOn('192.0.2.1'))!, /^[0-9A-HJKMNP-TV-Z]{7}$/)
+    assert.equal(refOf(banOn('192.0.2.1')), refOf(banOn('192.0.2.1', { until: AT + 5 })))
+    assert.notEqual(refOf(banOn('192.0.2.1')), refOf(banOn('192.0.2.2')))
+    assert.notEqual(refOf(banOn('192.0.2.1')), refOf(banOn('192.0.2.1', { since: AT + 5 })))
   })
 
   it('ends the session for an address only', () => {
@@ -64,7 +72,7 @@ describe('jail gate', () => {
 
 describe('protection', () => {
   it('says why an address is never banned', () => {
-    const because = protectionOf(networks('203.0.113.0/24'), networks('2001:db8:7::/48'), networks('192.0.2.99'))
+    const because = protectionOf(networks('203.0.113.0/24'), networks('2001:db8:7::/48'), isIn('192.0.2.99'))
     const said = ['203.0.113.9', '2001:db8:7::1', '192.0.2.99', '100.64.0.1', '192.0.2.98', '2001:db8:8::1'].map((ip) =>
       because(addressOf(ip)),
     )

@@ -8,7 +8,7 @@ import { meritAsk } from '../../../../src/gates/reputation/merits'
 import type { Ban } from '../../../../src/policy/ban'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import type { Ask, Verdict } from '../../../../src/store/store'
-import { AT, DAY, HOUR, MINUTE, clientAt, boardEntry, jailPolicy, networks } from './fixtures'
+import { AT, DAY, HOUR, MINUTE, clientAt, boardEntry, jailPolicy, isIn, networks } from './fixtures'
 
 /** A store that can be made to fail as a shared one does. */
 class FickleStore extends MemoryStore {
@@ -54,7 +54,7 @@ describe('warden', () => {
       policy: () => policy,
       store: () => store,
       bans,
-      protection: protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), networks('192.0.2.99')),
+      protection: protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), isIn('192.0.2.99')),
       onBan: (ban, before) => told.push([ban, before]),
       onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
       clock: () => now,

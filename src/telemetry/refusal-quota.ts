@@ -1,0 +1,44 @@
+import type { Outcome } from '../policy/decision'
+import { resultOf } from './result'
+
+/** The same client, refused by the same rule, is worth one record in this time. */
+const AGAIN_MS = 60_000
+/** Different clients: so many at once, then so many a second. */
+const BURST = 500
+const PER_SECOND = 10
+const MOST_CLIENTS = 20_000
+
+/**
+ * Which connections that were refused are worth a record. A flood of them says the same thousands of times a second, and
+ * would push everything else out of a log that is bounded; the first of each client is kept as long as there are not too
+ * many clients. Sessions and messages are always worth one.
+ */
+export class RefusalQuota {
+  private readonly recorded = new Map<string, number>()
+  private left = BURST
+  private filledAt: number | undefined
+
+  allows(outcome: Outcome): boolean {
+    const { subject, decisions } = outcome
+    if (subject.stage !== 'connect' || decisions.length === 0) return true
+    const result = resultOf(outcome)
+    if (result !== 'defer' && result !== 'reject') return true
+    const key = `${decisions[0]!.rule.name}|${subject.client.ip}`
+    const before = this.recorded.get(key)
+    if (before !== undefined && Math.abs(subject.at - before) < AGAIN_MS) return false
+    if (!this.take(subject.at)) return false
+    // Whoever is forgotten is recorded once more, which the rate bounds.
+    if (this.recorded.size >= MOST_CLIENTS) this.recorded.clear()
+    this.recorded.set(key, subject.at)
+    return true
+  }
+
+  private take(at: number): boolean {
+    const elapsedMs = Math.max(0, at - (this.filledAt ?? at))
+    this.filledAt = at
+    this.left = Math.min(BURST, this.left + (elapsedMs * PER_SECOND) / 1000)
+    if (this.left < 1) return false
+    this.left--
+    return true
+  }
+}
