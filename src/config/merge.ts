@@ -3,22 +3,21 @@
 type Section = Readonly<Record<string, unknown>>
 
 /**
- * Sections merge key by key, everything else is replaced whole. In `limits`, a rule merges key by key over the shipped
- * rule of its name, so that `sender: {limit: 9/min}` changes a figure and nothing else. A section or rule without a
- * value (all its lines commented out) says nothing.
+ * Sections merge key by key, and so do the maps in them (`score.weights`, a rule of `limits`), so that `sender: {limit:
+ * 9/min}` changes a figure and nothing else. Everything below, and everything that is no map, is replaced whole: half a
+ * limit makes none. A section or map without a value (all its lines commented out) says nothing.
  */
 export function mergeConfig(defaults: Section, file: Section): Record<string, unknown> {
-  return mergeSection(defaults, file, (key, shipped, own) =>
-    isSection(shipped) && isSection(own) ? mergeSection(shipped, own, key === 'limits' ? mergeRule : replace) : own,
-  )
+  return mergeSection(defaults, file, mergeMapsIn(mergeMapsIn(replace)))
 }
 
 type Merge = (key: string, shipped: unknown, own: unknown) => unknown
 
 const replace: Merge = (_key, _shipped, own) => own
 
-const mergeRule: Merge = (_name, shipped, own) =>
-  isSection(shipped) && isSection(own) ? mergeSection(shipped, own, replace) : own
+function mergeMapsIn(merge: Merge): Merge {
+  return (_key, shipped, own) => (isSection(shipped) && isSection(own) ? mergeSection(shipped, own, merge) : own)
+}
 
 function mergeSection(shipped: Section, own: Section, merge: Merge): Record<string, unknown> {
   const merged: Record<string, unknown> = { ...shipped }

@@ -76,6 +76,13 @@ describe('loadPolicy', () => {
     assert.equal(policy.trusted.find(parseIp('192.0.2.1')!), true)
   })
 
+  it('merges the maps in a section key by key, whoever leaves some out', () => {
+    const { policy } = load('score: {weights: {early: 9}}\njail:\n  offences: {probe: 0}\nrdns: {weights: }\n')
+    assert.deepEqual(policy.config.score.weights, { ...DEFAULTS.score.weights, early: 9 })
+    assert.deepEqual(policy.jail.points, { ...DEFAULTS.jail.offences, probe: 0 })
+    assert.deepEqual(policy.config.rdns.weights, DEFAULTS.rdns.weights)
+  })
+
   it('merges a rule over the shipped one of its name key by key', () => {
     const loaded = load('limits:\n  client: {limit: 7/min}\n  parallel_sessions: {limit: {concurrency: 3}}\n')
     const client = rule(loaded, 'client')
