@@ -1,15 +1,20 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const LEAST_LENGTH = 16
+/** A group may be meant to: that of the program which bans. */
+const OTHERS_MAY_READ = 0o004
 
 /**
  * The token that changes over HTTP need, from a file that its owner alone may read; made when it is not there.
- * Throws an Error that says what is wrong with the file and how to mend it.
+ * Throws an Error that says what is wrong with the file and how to mend it; one that everybody may read is told.
  */
-export function readToken(file: string): string {
+export function readToken(file: string, onNotice: (message: string) => void): string {
   const known = readOrMake(file)
+  if ((statSync(file).mode & OTHERS_MAY_READ) !== 0) {
+    onNotice(`http: everybody on this host can read ${file} and ban whom he likes; chmod o-r ${file}`)
+  }
   const token = known.split('\n', 1)[0]!.trim()
   if (token.length >= LEAST_LENGTH && /^[\x21-\x7e]+$/.test(token)) return token
   throw new Error(`${file} holds no token: one line of at least ${LEAST_LENGTH} letters and digits; or remove it`)

@@ -111,7 +111,7 @@ export class Host {
   /** Without a token that can be read there is no API; that is said, and the rest is served. */
   private openApi(hasWorkers: boolean): ApiDoor | undefined {
     try {
-      const token = readToken(path.resolve(this.home, this.started.http.token_file))
+      const token = readToken(path.resolve(this.home, this.started.http.token_file), (message) => this.notice(message))
       const atDesk = hasWorkers ? this.atBorrowedDesk() : this.atOwnDesk
       const mode = () => this.runtime.policy.jail.mode
       return new ApiDoor(token, banApi({ atDesk, stream: this.stream, mode }))
