@@ -1,6 +1,4 @@
 /** The servers of the inbound bench: what each of them is told. */
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { DnsList } from '../test/support/dns-list'
 import { DnsServer, NXDOMAIN, recordOf } from '../test/support/dns-server'
 import type { HarakaOptions } from '../test/support/haraka'
@@ -42,7 +40,7 @@ function ofLetters(word: string): number {
   return Number([...word.slice(1)].map((letter) => 'abcdefghij'.indexOf(letter)).join(''))
 }
 
-/** What is listed of the suite: everything inbound. Those that this version does not have are left out. */
+/** What is listed of the suite: everything inbound. */
 export const INBOUND = [
   'overload',
   'jail',
@@ -53,9 +51,7 @@ export const INBOUND = [
   'reputation',
   'messages',
   'score',
-]
-  .filter((name) => existsSync(path.join(__dirname, '../plugins', name)))
-  .map((name) => `sluice/plugins/${name}`)
+].map((name) => `sluice/plugins/${name}`)
 const INBOUND_LAST = ['sluice/plugins/greylist', 'sluice/plugins/mailbomb']
 /** Reverse lookups of Haraka itself are answered at once in all variants. */
 const REST = ['no_rdns', 'rcpt_to.in_host_list', 'queue/discard']

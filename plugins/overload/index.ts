@@ -13,8 +13,13 @@ export const hook_lookup_rdns = plugin.hook('lookup_rdns', (runtime, connection)
 /** AUTH has no hook that tells its result. */
 export const hook_mail = plugin.hook('mail', (runtime, connection) => {
   if (connection.notes.auth_user !== undefined) runtime.load.meet(runtime.sessions.of(connection).client, true)
-  return undefined
+  return runtime.answer(NAME, 'mail', connection, connection.transaction ?? connection)
 })
+
+/** The last step before the message itself, which is what costs most. */
+export const hook_data = plugin.hook('data', (runtime, connection) =>
+  runtime.answer(NAME, 'data', connection, connection.transaction ?? connection),
+)
 
 export const hook_queue_ok = plugin.hook('queue_ok', (runtime, connection) => {
   runtime.load.meet(runtime.sessions.of(connection).client, false)

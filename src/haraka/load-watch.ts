@@ -13,6 +13,9 @@ export interface LoadFacts {
 /** RFC 8314: who comes here has an account, or will be turned away for want of one. */
 const SUBMISSION_PORTS: readonly number[] = [465, 587]
 
+/** From this reputation on a client counts as known, though this process has not dealt with it lately. */
+export const FAMILIAR_SCORE = 0.3
+
 /** The load of this process, and whom it knows: nobody is measured or remembered before plugin overload asks for it. */
 export class LoadWatch implements LoadFacts {
   private meter: LoadMeter | undefined

@@ -11,7 +11,7 @@ import { Conduct } from './conduct'
 import { Door } from './door'
 import { Jail } from './jail'
 import { type Attempt, Leases } from './leases'
-import { LoadWatch } from './load-watch'
+import { FAMILIAR_SCORE, LoadWatch } from './load-watch'
 import { Lookups } from './lookups'
 import type { Proxies } from './proxies'
 import { replyFor } from './reply'
@@ -126,6 +126,7 @@ export class Runtime {
     )
     this.reputations = reputations
     this.conduct.onOffence((_connection, session, offence) => reputations.noteOffence(session, offence))
+    this.load.alsoFamiliar = (client) => reputations.knownOf(client).score >= FAMILIAR_SCORE
     this.findAsn = asnFinder(this.policy, this.home, (message) =>
       this.stream.emit({ kind: 'notice', at: Date.now(), message }),
     )

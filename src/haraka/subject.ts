@@ -58,9 +58,13 @@ export function subjectOf(
     ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
     load: load.level,
-    familiar: stage === 'connect' && load.familiar(session.client, connection.local.port),
+    familiar:
+      LOAD_STAGES.has(stage) && (isSubmission(connection) || load.familiar(session.client, connection.local.port)),
   }
 }
+
+/** Where clients are shed under overload. */
+const LOAD_STAGES: ReadonlySet<Stage> = new Set(['connect', 'mail', 'data'])
 
 /** The subject of a client at the door, of whom nothing is known but the address, and whether it is banned. */
 export function subjectAtDoor(client: Client, port: number, ban: Ban | undefined, load: LoadFacts): Subject {

@@ -53,10 +53,12 @@ const DISK_TICKS = 250
 /** A process that has just started is busy with itself. */
 const GRACE_TICKS = 50
 /**
- * Weight of the newest tick in the share for which the loop was busy: a single pause is no overload, and four busy ticks
- * are. Slower means would let in more strangers, and cost partners ten times the latency whenever a queue forms.
+ * Weight of the newest tick in the share for which the loop was busy; of a longer time as many ticks as it holds. Slower
+ * means would let in more strangers, and cost partners ten times the latency whenever a queue forms.
  */
 const NEWEST = 0.4
+/** Over less time a share says nothing. */
+const LEAST_MS = 5
 
 /** Samples a process and keeps its load level. Costs some microseconds a tick; its timer keeps no process alive. */
 export class LoadMeter {
@@ -65,6 +67,7 @@ export class LoadMeter {
   private readonly timer: NodeJS.Timeout
   private ticks = 0
   private dueAt: number
+  private lookedAt = performance.now()
   private step = 0
   private loop = 0
   private late = 0
@@ -76,8 +79,13 @@ export class LoadMeter {
     this.timer = setInterval(() => this.tick(performance.now()), TICK_MS).unref()
   }
 
-  /** 0 to 4, see {@link LoadLevel}. */
+  /**
+   * 0 to 4, see {@link LoadLevel}. Who asks gets it as it is now: a busy loop has long turns, in which timers wait and many
+   * clients are judged.
+   */
   get value(): number {
+    const now = performance.now()
+    if (now - this.lookedAt >= TICK_MS) this.look(now)
     return this.level.value
   }
 
@@ -88,10 +96,9 @@ export class LoadMeter {
   private tick(now: number): void {
     const { samples, thresholds } = this.options
     const limit = thresholds()
-    this.loop += (samples.loop() - this.loop) * NEWEST
     this.late += (Math.max(0, now - this.dueAt) - this.late) * NEWEST
     this.dueAt = now + TICK_MS
-    const pressures = { ...this.pressures, loop: this.loop / limit.loop, delay: this.late / limit.delayMs }
+    const pressures = { ...this.pressures, delay: this.late / limit.delayMs }
     if (this.ticks % SLOW_TICKS === 0) {
       pressures.cpu = samples.cpu() / limit.cpu
       pressures.memory = samples.memory() / limit.memory
@@ -103,8 +110,19 @@ export class LoadMeter {
     }
     this.ticks++
     this.pressures = pressures
+    this.look(now)
+  }
+
+  /** Takes in how busy the loop has been since the last look. */
+  private look(now: number): void {
+    const elapsedMs = now - this.lookedAt
+    if (elapsedMs >= LEAST_MS) {
+      this.lookedAt = now
+      this.loop += (this.options.samples.loop() - this.loop) * (1 - (1 - NEWEST) ** (elapsedMs / TICK_MS))
+      this.pressures = { ...this.pressures, loop: this.loop / this.options.thresholds().loop }
+    }
     if (this.ticks <= GRACE_TICKS) return
-    this.level.update(Math.max(...Object.values(pressures)), now)
+    this.level.update(Math.max(...Object.values(this.pressures)), now)
     this.tell()
   }
 
@@ -118,7 +136,7 @@ export class LoadMeter {
   }
 
   private tell(): void {
-    const step = Math.floor(this.value)
+    const step = Math.floor(this.level.value)
     if (step === this.step) return
     const before = this.step
     this.step = step

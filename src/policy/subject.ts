@@ -7,7 +7,7 @@ import type { Signal } from './signal'
  * The moments at which something is judged. `rcpt` sees every attempt, unknown recipients too; `rcpt_ok` sees a
  * recipient that somebody is ready to take; `data_post` knows the size.
  */
-export const STAGES = ['connect', 'command', 'mail', 'rcpt', 'rcpt_ok', 'data_post'] as const
+export const STAGES = ['connect', 'command', 'mail', 'rcpt', 'rcpt_ok', 'data', 'data_post'] as const
 export type Stage = (typeof STAGES)[number]
 
 /** `submission`: the client has authenticated or may relay. `inbound`: everybody else. */
@@ -79,6 +79,6 @@ export interface Subject {
   readonly held: boolean
   /** Load level of this process, 0 to 4: whole steps, and the way to the next as the fraction. */
   readonly load: number
-  /** Somebody there has delivered mail or logged in lately; known at `connect` only. */
+  /** Somebody there has delivered mail or logged in lately; known where clients are shed only: `connect`, `mail`, `data`. */
   readonly familiar: boolean
 }

@@ -6,7 +6,7 @@
  * | --- | --- |
  * | `v` | 1 |
  * | `t` | when, in milliseconds since 1970 |
- * | `stage` | connect, command, mail, rcpt, rcpt_ok or data_post |
+ * | `stage` | connect, command, mail, rcpt, rcpt_ok, data or data_post |
  * | `id` | Haraka's id of the transaction: that of the session, a dot, a number; before MAIL that of the session |
  * | `ip`, `trusted` | the client's address; whether it is in a trusted network |
  * | `direction` | submission; else the client is a stranger: inbound |

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DnsList } from '../support/dns-list'
 import { DnsServer } from '../support/dns-server'
@@ -10,9 +8,7 @@ import { SmtpClient } from '../support/smtp-client'
 
 const INBOUND = ['overload', 'jail', 'connections', 'hardening', 'dnsbl', 'rdns', 'reputation', 'messages', 'score']
 const PLUGINS = [
-  ...INBOUND.filter((name) => existsSync(path.join(__dirname, '../../plugins', name))).map(
-    (name) => `sluice/plugins/${name}`,
-  ),
+  ...INBOUND.map((name) => `sluice/plugins/${name}`),
   'no_rdns',
   'rcpt_to.in_host_list',
   'sluice/plugins/greylist',

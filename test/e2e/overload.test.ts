@@ -154,6 +154,29 @@ describe('overload, end to end', function () {
     assert.equal(await shed('partner'), 0)
   })
 
+  it('ends sessions of strangers at MAIL and DATA, takes what is on its way in, and lets known clients go on', async () => {
+    await start(ENFORCE)
+    assert.match(await send('127.1.0.1'), /^250 /)
+    const open = async (ip: string, ...commands: string[]) => {
+      const client = await SmtpClient.greet(server.port, ip)
+      for (const command of commands) await client.say(command)
+      return client
+    }
+    const envelope = ['MAIL FROM:<a@example.com>', 'RCPT TO:<u@local.test>']
+    const atMail = await open('127.3.0.1')
+    const atData = await open('127.3.1.1', ...envelope)
+    const inData = await open('127.3.2.1', ...envelope, 'DATA')
+    const partner = await open('127.1.0.2')
+    await strain()
+    assert.match((await atMail.say(envelope[0]!)).text, SHED)
+    assert.match((await atData.say('DATA')).text, SHED)
+    assert.match((await inData.say('Subject: test\r\n\r\ntext\r\n.')).text, /^250 /)
+    assert.match((await partner.send('b@example.com', 'u@local.test')).text, /^250 /)
+    await server.waitForLog(/action=defer rule=overload mode=enforce stage=data .*ip=127\.3\.1\.1 /)
+    assert.equal(await shed('stranger'), 2)
+    await Promise.all([inData.quit(), partner.quit()])
+  })
+
   it('turns nobody away in shadow, but says whom it would have', async () => {
     await start('loop: 85%')
     await strain()

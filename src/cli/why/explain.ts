@@ -52,6 +52,8 @@ function whatOf({ stage, ip, sender, recipient, size }: DecisionRecord): string 
     case 'rcpt':
     case 'rcpt_ok':
       return `RCPT TO:${bracketed(recipient)} from ${ip}${from}`
+    case 'data':
+      return `DATA from ${ip}${from}`
     case 'data_post':
       return `a message of ${sizeText(size)} from ${ip}${from}`
   }

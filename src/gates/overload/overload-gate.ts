@@ -22,6 +22,9 @@ const LEAST_HOLD_MS = 500
 /**
  * Sheds new clients in steps as the load level rises: strangers wait, then a growing share of them is deferred, then all
  * of them and a growing share of the known ones; see `src/load/level.ts`. Trusted networks are never turned away.
+ *
+ * Strangers who were let in before the level rose are a queue by themselves: they are asked again before each step that
+ * costs more, at MAIL and at DATA. A message on its way in is taken, and a known client's session is let be.
  */
 export function overloadGate(overload: Overload): Gate {
   const { mode, holdMs } = overload
@@ -39,13 +42,16 @@ export function overloadGate(overload: Overload): Gate {
   const leastHoldMs = Math.min(LEAST_HOLD_MS, holdMs)
   return {
     plugin: OVERLOAD_PLUGIN,
-    stages: ['connect'],
-    ask: ({ load, client }, _asks, exemptions) => {
-      if (load >= 1 && client.trusted) exemptions.push({ rule: OVERLOAD_RULE, because: 'trusted network' })
+    stages: ['connect', 'mail', 'data'],
+    ask: ({ load, client, stage }, _asks, exemptions) => {
+      if (load < 1 || stage !== 'connect' || !client.trusted) return
+      exemptions.push({ rule: OVERLOAD_RULE, because: 'trusted network' })
     },
     inspect: (subject, findings) => {
-      const { load, client, familiar, session, at } = subject
+      const { stage, load, client, familiar, session, at } = subject
       if (load < 1 || client.trusted) return
+      // What shadow lets pass it has told at connect.
+      if (stage !== 'connect' && (familiar || load < 2 || !isEnforced(mode, client.ip))) return
       if (load < 2) {
         const waitMs = Math.max(leastHoldMs, Math.ceil((load - 1) * holdMs))
         if (!familiar && at - session.startedAt < leastHoldMs) findings.push(found(subject, delay, waitMs))

@@ -67,6 +67,34 @@ describe('load meter', () => {
     clearInterval(busy)
   })
 
+  it('tells how it is now within a turn of the loop that lets no timer run', async () => {
+    let [looks, busy] = [0, false]
+    await new Promise<void>((resolve) => {
+      meter = new LoadMeter({
+        thresholds: () => THRESHOLDS,
+        samples: {
+          loop: () => {
+            if (++looks === 70) resolve()
+            return busy ? 1 : 0
+          },
+          ...{ cpu: () => 0, memory: () => 0, queue: () => 0 },
+          ...{ diskFreeBytes: async () => Infinity, sessions: async () => 0 },
+        },
+        onStep: () => undefined,
+      })
+    })
+    assert.equal(meter!.value, 0)
+    busy = true
+    const spend = (ms: number) => {
+      const end = performance.now() + ms
+      while (performance.now() < end);
+    }
+    spend(30)
+    assert.equal(meter!.value, 0, 'a pause is no overload')
+    spend(90)
+    assert.ok(meter!.value >= 1, `${meter!.value}`)
+  })
+
   it('takes what cannot be measured for no pressure', async () => {
     const failing = async () => Promise.reject(new Error('no such thing'))
     const { worst } = await firstStep({ sessions: failing, diskFreeBytes: failing, queue: () => 110 })

@@ -51,6 +51,19 @@ describe('overload gate', () => {
     }
   })
 
+  it('asks strangers again at MAIL and DATA, and lets known clients finish', () => {
+    for (const stage of ['mail', 'data'] as const) {
+      const share = deferredShare({ stage, load: 2.5 })
+      assert.ok(Math.abs(share - 0.5) < 0.03, `at ${stage}: ${share}`)
+      assert.equal(deferredShare({ stage, load: 3 }), 1)
+      assert.equal(judge({ stage, load: 1.9 }), undefined, 'nobody is held in the middle of a session')
+      assert.equal(judge({ stage, load: 4, familiar: true }), undefined)
+      assert.equal(judge({ stage, load: 4, client: clientAt('192.0.2.1', true) }), undefined)
+      assert.equal(judge({ stage, load: 4 }, { mode: { kind: 'shadow' } }), undefined, 'told at connect')
+      assert.equal(judge({ stage: 'connect', load: 4 }, { mode: { kind: 'shadow' } })?.enforced, false)
+    }
+  })
+
   it('lets all known clients in until all strangers are deferred, then a shrinking share', () => {
     for (const [load, share] of [
       [2.99, 0],
@@ -94,9 +107,10 @@ describe('overload gate', () => {
     assert.equal(judge({ load: 4, ...trusted }), undefined)
     const exemptions: Exemption[] = []
     const gate = overloadGate({ mode: { kind: 'enforce' }, holdMs: 5000, againMs: AGAIN_MS })
-    gate.ask(subject({ load: 0, ...trusted }), [], exemptions)
-    assert.deepEqual(exemptions, [])
-    gate.ask(subject({ load: 4, ...trusted }), [], exemptions)
+    gate.ask(subject({ stage: 'connect', load: 0, ...trusted }), [], exemptions)
+    gate.ask(subject({ stage: 'mail', load: 4, ...trusted }), [], exemptions)
+    assert.deepEqual(exemptions, [], 'once a session')
+    gate.ask(subject({ stage: 'connect', load: 4, ...trusted }), [], exemptions)
     assert.deepEqual(exemptions, [{ rule: 'overload', because: 'trusted network' }])
   })
 
