@@ -18,9 +18,7 @@ export const { register, shutdown, hook_init_master, hook_init_child } = plugin
 export const hook_lookup_rdns = plugin.hook('lookup_rdns', judgeClient)
 
 /** XCLIENT may show another client and go straight here. */
-export const hook_connect = plugin.hook('connect', (runtime, connection) =>
-  runtime.sessions.of(connection).judgedIp === connection.remote.ip ? undefined : judgeClient(runtime, connection),
-)
+export const hook_connect = plugin.hook('connect', judgeClient)
 
 export const hook_helo = plugin.hook('helo', countHelo)
 export const hook_ehlo = plugin.hook('ehlo', countHelo)
@@ -43,10 +41,8 @@ export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) =
 })
 
 function judgeClient(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
-  const session = runtime.sessions.of(connection)
   runtime.conduct.holdToBounds(NAME, connection)
-  session.judgedIp = connection.remote.ip
-  return runtime.answer(NAME, 'connect', connection, session.client)
+  return runtime.answerClient(NAME, connection)
 }
 
 function countHelo(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {

@@ -16,9 +16,7 @@ export function register(this: HarakaPlugin): void {
 export const hook_lookup_rdns = plugin.hook('lookup_rdns', judgeClient)
 
 /** XCLIENT may show another client and go straight here. */
-export const hook_connect = plugin.hook('connect', (runtime, connection) =>
-  runtime.sessions.of(connection).bannedIp === connection.remote.ip ? undefined : judgeClient(runtime, connection),
-)
+export const hook_connect = plugin.hook('connect', judgeClient)
 
 export const hook_helo = plugin.hook('helo', noteGreeting)
 export const hook_ehlo = plugin.hook('ehlo', noteGreeting)
@@ -41,9 +39,8 @@ export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) =
 })
 
 function judgeClient(runtime: Runtime, connection: Connection) {
-  const session = runtime.conduct.watch(connection)
-  session.bannedIp = connection.remote.ip
-  return runtime.answer(NAME, 'connect', connection, session.client)
+  runtime.conduct.watch(connection)
+  return runtime.answerClient(NAME, connection)
 }
 
 function noteGreeting(runtime: Runtime, connection: Connection): undefined {

@@ -7,8 +7,11 @@ export const { register, shutdown, hook_init_master, hook_init_child } = plugin
 
 /** For whom the door lets in: those who are held, who come by a proxy or in TLS, and shadow. */
 export const hook_lookup_rdns = plugin.hook('lookup_rdns', (runtime, connection) =>
-  runtime.answer(NAME, 'connect', connection, runtime.sessions.of(connection).client),
+  runtime.answerClient(NAME, connection),
 )
+
+/** XCLIENT may show another client and go straight here. */
+export const hook_connect = plugin.hook('connect', (runtime, connection) => runtime.answerClient(NAME, connection))
 
 /** AUTH has no hook that tells its result. */
 export const hook_mail = plugin.hook('mail', (runtime, connection) => {

@@ -11,8 +11,8 @@ export function register(this: HarakaPlugin): void {
 }
 
 export const hook_lookup_rdns = plugin.hook('lookup_rdns', (runtime, connection) => {
-  const session = runtime.conduct.watch(connection)
-  return runtime.answer(NAME, 'connect', connection, session.client)
+  runtime.conduct.watch(connection)
+  return runtime.answerClient(NAME, connection)
 })
 
 /** The domain that SPF has proved is known by now. */

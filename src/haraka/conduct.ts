@@ -27,6 +27,7 @@ export class Conduct {
   constructor(
     private readonly sessions: Sessions,
     private readonly judge: (plugin: string, connection: Connection) => Answer,
+    private readonly onFailure: (error: unknown) => void,
   ) {}
 
   onOffence(listener: OffenceListener): void {
@@ -38,11 +39,19 @@ export class Conduct {
     const session = this.sessions.of(connection)
     if (session.watched) return session
     session.watched = true
-    watchReplies(connection).onReply = (code, text) => {
+    watchReplies(connection).onReply = (code, text) => this.hearReply(connection, session, code, text)
+    return session
+  }
+
+  /** Haraka is in the middle of answering: whatever happens here, its reply must be said. */
+  private hearReply(connection: Connection, session: Session, code: number, text: string): Answer {
+    try {
       if (!this.count(connection, session, code, text) || session.boundBy === undefined) return undefined
       return this.judge(session.boundBy, connection)
+    } catch (error) {
+      this.onFailure(error)
+      return undefined
     }
-    return session
   }
 
   /** The session is held to its bounds at every reply; `plugin` answers for the refusal that ends it. */

@@ -65,6 +65,8 @@ export class Door {
       const client = clientAt(ip)
       if (client.trusted || isProxy(client.address)) return false
       const ban = jail()?.banOf(client, undefined, undefined)
+      // Whether it holds is told by the store, which is asked once there is a session.
+      if (ban && jail()!.isInDoubt(client, ban)) return false
       if (!ban && load.level < DEFERRING) return false
       const outcome = judgeStage(this.plan, subjectAtDoor(client, port, ban, load), store())
       if (outcome instanceof Promise) return false

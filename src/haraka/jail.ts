@@ -25,8 +25,8 @@ export interface JailOptions {
   readonly isProxy: (address: Client['address']) => boolean
   /** Whether clients' conduct is remembered. */
   readonly remembers: () => boolean
-  /** Whether a client has proven itself, as far as this process has heard. */
-  readonly isProven: (client: Client) => boolean
+  /** Whether a client has proven itself; undefined when this process has not heard of it. */
+  readonly isProven: (client: Client) => boolean | undefined
   readonly onFailure: (what: string, error: unknown) => void
 }
 
@@ -87,9 +87,12 @@ export class Jail {
   private holds(ban: Ban, client: Client): boolean {
     if (ban.target.kind !== 'network') return true
     if (this.protection(client.address) !== undefined) return false
-    // Whoever rents a few of its neighbours must not have a partner shut out.
-    const isOfMany = ban.target.text !== clientText(client)
-    return !(isOfMany && isAutomatic(ban) && this.options.isProven(client))
+    return !(isForNeighbours(ban, client) && this.options.isProven(client) === true)
+  }
+
+  /** A ban stands against a client that does not hold if it has proven itself, and nobody here knows whether it has. */
+  isInDoubt(client: Client, ban = this.banOf(client, undefined, undefined)): boolean {
+    return ban !== undefined && isForNeighbours(ban, client) && this.options.isProven(client) === undefined
   }
 
   /** Counts an offence. What it leads to happens later, on its own. */
@@ -130,6 +133,11 @@ export class Jail {
     const answer: Answer = { code: DENYSOFTDISCONNECT, message: smtpReply(421, '4.7.0 Your address is banned') }
     endSession(connection, answer)
   }
+}
+
+/** Whoever rents a few of its neighbours must not have a partner shut out. */
+function isForNeighbours(ban: Ban, client: Client): boolean {
+  return ban.target.kind === 'network' && ban.target.text !== clientText(client) && isAutomatic(ban)
 }
 
 const ENFORCE: Mode = { kind: 'enforce' }

@@ -38,6 +38,7 @@ export class Lookups {
   constructor(
     policy: Policy,
     private readonly onHealth: (change: HealthChange) => void,
+    private readonly onFailure: (error: unknown) => void,
   ) {
     const { servers, timeout } = policy.config.dns
     this.resolver = new DnsResolver({ servers, deadlineMs: timeout })
@@ -91,7 +92,7 @@ export class Lookups {
         facts.answers.set(part, answer)
         setSignals(session, DNSBL_PLUGIN, this.listSignals(facts))
       }
-      session.pending.push(this.lists.lookup({ [part]: value }).then(hear))
+      this.await(session, this.lists.lookup({ [part]: value }).then(hear))
     }
     setSignals(session, DNSBL_PLUGIN, this.listSignals(facts))
   }
@@ -126,7 +127,12 @@ export class Lookups {
     const hear = (reverse: ReverseFacts) => {
       if (session.dns === facts) setSignals(session, RDNS_PLUGIN, this.nameSignals(connection, session, reverse, helo))
     }
-    session.pending.push(facts.reverse.then(hear))
+    this.await(session, facts.reverse.then(hear))
+  }
+
+  /** A rejection that nobody takes would end the process. */
+  private await(session: Session, heard: Promise<void>): void {
+    session.pending.push(heard.catch((error: unknown) => this.onFailure(error)))
   }
 
   private makeLists({ config }: Policy): BlockLists {

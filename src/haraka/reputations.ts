@@ -1,12 +1,12 @@
 import type { Policy } from '../config/compile'
 import { bearersOf, meritAsk } from '../gates/reputation/merits'
-import { NEUTRAL, PROVEN_MEAN, type Reputation, reputationOf, reputationSignal } from '../gates/reputation/reputation'
+import { NEUTRAL, type Reputation, isProven, reputationOf, reputationSignal } from '../gates/reputation/reputation'
 import type { Offence } from '../gates/jail/jail-policy'
 import { CLIENT_TIER, tierText } from '../gates/limits/rule'
 import type { KnownMerit } from '../policy/decision'
 import { isEnforced } from '../policy/mode'
 import type { Client } from '../policy/subject'
-import type { Ask } from '../store/store'
+import type { Ask, Store } from '../store/store'
 import type { Session } from './session'
 import { spfDomainOf } from './subject'
 import type { Connection, Transaction } from './types'
@@ -30,6 +30,8 @@ const BADNESS: Readonly<Record<Offence, number>> = {
 export interface SessionConduct {
   good: number
   bad: number
+  /** Refused messages that Haraka counts for the session, but another client sent. */
+  readonly rejectedBefore: number
   /** Messages of domains that SPF has proved: taken less refused. */
   readonly domains: Map<string, number>
 }
@@ -48,18 +50,34 @@ export class Reputations {
     private readonly policy: () => Policy,
     /** Sends what was learned, without anybody waiting. */
     private readonly learn: (asks: readonly Ask[]) => void,
+    private readonly store: () => Store,
   ) {}
 
   /** What is known of a client before the store is asked in its session. */
   knownOf(client: Client): Reputation {
-    const name = tierText(client.address, CLIENT_TIER)
-    const known = this.young.get(name) ?? this.old.get(name)
-    return known && known.until > Date.now() ? known.reputation : NEUTRAL
+    return this.find(client) ?? NEUTRAL
   }
 
-  /** Whether a client itself has been good for long enough that its neighbours are not held against it. */
-  isProven(client: Client): boolean {
-    return this.knownOf(client).score >= PROVEN_MEAN / 2
+  /** Whether a client has proven itself; undefined when this process has not heard of it lately. */
+  isProven(client: Client): boolean | undefined {
+    const known = this.find(client)
+    return known && isProven(known)
+  }
+
+  /** Has this process hear of a client, of whom it may know nothing. Rejects with `StoreError`. */
+  async hear(client: Client): Promise<void> {
+    const ask = meritAsk('client', tierText(client.address, CLIENT_TIER), this.policy().reputation)
+    const { answers, degraded } = await this.store().judge([ask])
+    const { count: samples, mean } = answers[0]!
+    // What this process counts by itself says nothing of the past.
+    if (degraded || mean === undefined) return
+    this.remember(client, reputationOf([{ name: 'client', samples, mean }]))
+  }
+
+  private find(client: Client): Reputation | undefined {
+    const name = tierText(client.address, CLIENT_TIER)
+    const known = this.young.get(name) ?? this.old.get(name)
+    return known && known.until > Date.now() ? known.reputation : undefined
   }
 
   /** Takes over what the store has told in this session. */
@@ -95,11 +113,11 @@ export class Reputations {
     session.conduct.bad += BADNESS[offence]
   }
 
-  /** The session is over: one sample of it for each who answers for it. */
+  /** The session is over, or goes on as another client's: one sample of it for each who answers for it. */
   end(connection: Connection, session: Session): void {
     const { client, conduct } = session
     if (client.trusted || connection.relaying) return
-    const bad = conduct.bad + connection.msg_count.reject
+    const bad = conduct.bad + connection.msg_count.reject - conduct.rejectedBefore
     if (conduct.good + bad === 0) return
     const { reputation } = this.policy()
     if (reputation.mode.kind === 'off') return

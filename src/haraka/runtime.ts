@@ -77,9 +77,18 @@ export class Runtime {
     this.sessions = new Sessions(
       (address) => this.policy.trusted.find(address) === true,
       (ip) => this.findAsn(ip),
+      (connection, session) => this.reputations?.end(connection, session),
     )
-    this.conduct = new Conduct(this.sessions, (plugin, connection) => this.judgeReply(plugin, connection))
-    this.lookups = new Lookups(policy, (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }))
+    this.conduct = new Conduct(
+      this.sessions,
+      (plugin, connection) => this.judgeReply(plugin, connection),
+      (error) => this.reportError('conduct', 'reply', error),
+    )
+    this.lookups = new Lookups(
+      policy,
+      (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }),
+      (error) => this.reportError('lookups', 'answer', error),
+    )
     this.leases = new Leases(this.attempt)
     this.door = new Door({
       policy: () => this.policy,
@@ -109,7 +118,7 @@ export class Runtime {
       stream: this.stream,
       isProxy: (address) => this.proxies.has(address),
       remembers: () => this.reputations !== undefined,
-      isProven: (client) => this.reputations?.isProven(client) ?? false,
+      isProven: (client) => (this.reputations ? this.reputations.isProven(client) : false),
       onFailure: (hook, error) =>
         this.reportFailure({ plugin: 'jail', hook, failure: 'error', message: String(error) }),
     })
@@ -123,6 +132,7 @@ export class Runtime {
     const reputations = new Reputations(
       () => this.policy,
       (asks) => this.learn(asks),
+      () => this.serve().store,
     )
     this.reputations = reputations
     this.conduct.onOffence((_connection, session, offence) => reputations.noteOffence(session, offence))
@@ -181,6 +191,11 @@ export class Runtime {
     this.stream.emit({ kind: 'guard', at: Date.now(), ...failure })
   }
 
+  private reportError(plugin: string, hook: string, error: unknown): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.reportFailure({ plugin, hook, failure: 'error', message })
+  }
+
   /**
    * A plugin's answer for one stage. The first plugin that asks has the whole stage judged, for all plugins, in one
    * batch; the others find it done. `token` is the thing judged: the same stage of another thing is judged afresh.
@@ -205,6 +220,17 @@ export class Runtime {
       return outcome.then((settled) => this.settle(plugin, settled, connection, session, token, recipient))
     }
     return this.settle(plugin, outcome, connection, session, token, recipient)
+  }
+
+  /**
+   * A plugin's answer for the client itself: at the earliest hook whose answer counts, and later only for another client
+   * that XCLIENT has shown since.
+   */
+  answerClient(plugin: string, connection: Connection): Answer | Promise<Answer> {
+    const session = this.sessions.of(connection)
+    if (session.judgedBy.includes(plugin)) return undefined
+    session.judgedBy.push(plugin)
+    return this.answer(plugin, 'connect', connection, session.client)
   }
 
   /** The session is over: what it holds goes back. */
@@ -274,12 +300,19 @@ export class Runtime {
   private waitBefore(stage: Stage, connection: Connection, session: Session): Promise<unknown> | undefined {
     // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
     if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, connection, session))
-    if (session.pending.length === 0 || stage === 'connect' || stage === 'command') return undefined
+    if (stage === 'connect') return this.hearOfPartner(session)
+    if (session.pending.length === 0 || stage === 'command') return undefined
     // What is asked about strangers keeps nobody else waiting.
     if (isSubmission(connection)) return undefined
     return Promise.all(session.pending).then(() => {
       session.pending = []
     })
+  }
+
+  /** A client whose neighbours are banned may be a partner, of whom this process has not heard. */
+  private hearOfPartner({ client }: Session): Promise<unknown> | undefined {
+    if (!this.reputations || this.jail?.isInDoubt(client) !== true) return undefined
+    return this.reputations.hear(client).catch((error: unknown) => this.reportError('jail', 'connect', error))
   }
 
   /** The bounds of a session are judged at a reply, which cannot wait. */
@@ -326,9 +359,14 @@ export class Runtime {
     if (!mayWait(outcome)) return holdsOnce ? undefined : replyFor(decision)
     const judgeAgain = async () => {
       if (holdsOnce) session.heldFor = token
+      // Those above have answered to what was judged before, and are not asked again.
+      const answered = session.run?.answered ?? new Set()
       const run = this.judge(stage, connection, session, token, recipient)
       run.answered.add(plugin)
-      const again = (await run.outcome).answers.get(plugin)
+      const { decisions } = await run.outcome
+      const again = decisions.find(
+        ({ action, rule: { plugin: by } }) => action !== 'accept' && (by === plugin || answered.has(by)),
+      )
       return again === undefined ? undefined : replyFor(again)
     }
     if (!this.tarpit.accepts(retryAfterMs)) return holdsOnce ? judgeAgain() : replyFor(decision)

@@ -40,17 +40,15 @@ export interface Session {
   /** It spoke before it was greeted, and that has been counted. */
   early: boolean
   reputation: Reputation
-  readonly conduct: SessionConduct
+  conduct: SessionConduct
   /** What is known of the client, such as that a DNS list names it. */
   signals: Signal[]
   /** Questions under way whose answers become signals; each ends in bounded time and none rejects. */
   pending: Promise<void>[]
   dns: DnsFacts | undefined
   client: Client
-  /** Address that the connect stage judged; XCLIENT may change the session's address later. */
-  judgedIp: string | undefined
-  /** Address that the jail has looked at; the same. */
-  bannedIp: string | undefined
+  /** Plugins that have answered for this client at the connection. */
+  judgedBy: string[]
   leases: LeaseRef[]
   run: StageRun | undefined
   /** What a client was last held for. */
@@ -85,6 +83,11 @@ function newLeaseId(): string {
 
 const NOWHERE: IpAddress = { family: 4, bytes: [0, 0, 0, 0], texts: new Map() }
 
+/** @param rejected what Haraka has counted of the session's clients before */
+function newConduct(rejected: number): SessionConduct {
+  return { good: 0, bad: 0, rejectedBefore: rejected, domains: new Map() }
+}
+
 /** Where a session hangs on its connection. A WeakMap would do the same and cost the collector of garbage dearly. */
 const SESSION = Symbol('sluice session')
 
@@ -95,6 +98,8 @@ export class Sessions {
   constructor(
     private readonly isTrusted: (address: IpAddress) => boolean,
     private readonly findAsn: FindAsn = () => undefined,
+    /** Told before a session is another client's. */
+    private readonly onChange?: (connection: Connection, session: Session) => void,
   ) {}
 
   of(connection: Connection): Session {
@@ -104,9 +109,28 @@ export class Sessions {
       session = this.create(connection)
       carrier[SESSION] = session
     } else if (session.client.ip !== connection.remote.ip) {
-      session.client = this.clientAt(connection.remote.ip)
+      this.change(connection, session)
     }
     return session
+  }
+
+  /** XCLIENT has shown another client in the same session: what the one before it did is not his. */
+  private change(connection: Connection, session: Session): void {
+    this.onChange?.(connection, session)
+    session.client = this.clientAt(connection.remote.ip)
+    session.judgedBy = []
+    session.signals = []
+    session.reputation = NEUTRAL
+    session.conduct = newConduct(connection.msg_count.reject)
+    session.recipients = 0
+    session.errors = 0
+    session.junk = 0
+    session.idle = 0
+    session.helos = 0
+    session.unknownRecipients = 0
+    session.triedAccount = undefined
+    session.slow = false
+    session.heldFor = undefined
   }
 
   find(connection: Connection): Session | undefined {
@@ -127,13 +151,12 @@ export class Sessions {
       unknownRecipients: 0,
       early: false,
       reputation: NEUTRAL,
-      conduct: { good: 0, bad: 0, domains: new Map() },
+      conduct: newConduct(0),
       signals: [],
       pending: [],
       dns: undefined,
       client: this.clientAt(connection.remote.ip),
-      judgedIp: undefined,
-      bannedIp: undefined,
+      judgedBy: [],
       leases: [],
       run: undefined,
       heldFor: undefined,

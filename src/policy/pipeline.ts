@@ -110,7 +110,9 @@ function meritsOf({ asks }: Run, answers: readonly Answer[]): readonly KnownMeri
   for (let index = 0; index < answers.length; index++) {
     const { merit } = asks[index]!
     if (merit === undefined) continue
-    const { count, mean = 0 } = answers[index]!
+    const { count, mean } = answers[index]!
+    // Nobody has asked for it: that is no reason to forget what is known.
+    if (mean === undefined) continue
     merits ??= []
     merits.push({ name: merit, samples: count, mean })
   }

@@ -172,7 +172,8 @@ export class ExhaustedCache implements Store {
 }
 
 const NOT_ASKED: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }
-const NO_MERIT: Answer = { ...NOT_ASKED, ok: false, mean: 0 }
+/** Without a mean: not asked, which is another thing than unknown. */
+const NO_MERIT: Answer = { ...NOT_ASKED, ok: false }
 
 function isFreedByTimeAlone({ op, unless }: Ask): boolean {
   return op !== 'merit' && op !== 'distinct' && unless === undefined

@@ -139,7 +139,10 @@ export interface Answer {
    * for merits.
    */
   readonly retryAfterMs: number
-  /** For merits that were judged: the mean before this ask, from −1 to 1; 0 when no sample is held. */
+  /**
+   * For merits that were judged: the mean before this ask, from −1 to 1; 0 when no sample is held. Absent where a batch was
+   * refused without the store being asked.
+   */
   readonly mean?: number
   /** For an ask that was excused: the index of the merit that did it. */
   readonly excused?: number

@@ -22,11 +22,11 @@ describe('attackers who know what stands in their way, end to end', function () 
   let server: HarakaServer
   afterEach(() => server.remove())
 
-  async function start(text: string, limits = ''): Promise<void> {
+  async function start(text: string, limits = '', dir?: string): Promise<void> {
     const all = [...NONE, 'sender_domain', 'new_sender', 'recipient', 'recipient_share']
     const removed = all.filter((name) => !limits.includes(`  ${name}:`)).map((name) => `  ${name}: false`)
     const head = ['mode: enforce', 'trusted: []', text, 'limits:', ...removed, limits, '']
-    server = await HarakaServer.start({ sluice: head.join('\n'), plugins: PLUGINS })
+    server = await HarakaServer.start({ sluice: head.join('\n'), plugins: PLUGINS, ...(dir !== undefined && { dir }) })
   }
 
   async function send(from: string, ip: string, to = 'u@local.test'): Promise<string> {
@@ -85,6 +85,12 @@ describe('attackers who know what stands in their way, end to end', function () 
     // Neighbours do their worst, until their network is banned.
     for (let neighbour = 2; neighbour <= 4; neighbour++) await guess(`2001:db8:9:${neighbour}::1`, 15)
     await server.waitForLog(/action=ban target=2001:db8:9::\/48/)
+    assert.match(await send('c@example.com', '2001:db8:9:77::1'), /^421 4\.7\.0 Your address is banned/)
+    assert.match(await send('c@example.com', partner), TAKEN)
+    // A server that has just started remembers nobody by itself.
+    const { dir } = server
+    await server.stop()
+    await start('jail: {mode: enforce, client: 5/h, offenders: 2, first: 1h}', '', dir)
     assert.match(await send('c@example.com', '2001:db8:9:77::1'), /^421 4\.7\.0 Your address is banned/)
     assert.match(await send('c@example.com', partner), TAKEN)
   })

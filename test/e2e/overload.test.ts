@@ -51,10 +51,14 @@ describe('overload, end to end', function () {
   let control: SmtpClient
   afterEach(() => server.remove())
 
-  async function start(overload: string, files: Record<string, string> = {}): Promise<void> {
+  async function start(
+    overload: string,
+    files: Record<string, string> = {},
+    more: readonly string[] = [],
+  ): Promise<void> {
     server = await HarakaServer.start({
       sluice: policy(overload),
-      plugins: PLUGINS,
+      plugins: [...more, ...PLUGINS],
       files: { '../plugins/busy.js': BUSY, ...files },
     })
     control = await SmtpClient.greet(server.port, '127.0.9.1')
@@ -152,6 +156,16 @@ describe('overload, end to end', function () {
     await delay(500)
     for (let host = 1; host <= 20; host++) assert.match(await send(`127.0.${20 + host}.1`), SHED)
     assert.equal(await shed('partner'), 0)
+  })
+
+  it('turns away whom XCLIENT shows, though Haraka has the name and goes straight to connect', async () => {
+    await start(ENFORCE, { 'xclient.hosts': '127.0.0.60\n' }, ['xclient'])
+    // Only known clients come past the connection itself.
+    assert.match(await send('127.0.0.60'), /^250 /)
+    const client = await SmtpClient.greet(server.port, '127.0.0.60')
+    await strain()
+    const shown = await client.say('XCLIENT ADDR=203.0.113.77 NAME=mail.example.com')
+    assert.match(shown.text, SHED)
   })
 
   it('ends sessions of strangers at MAIL and DATA, takes what is on its way in, and lets known clients go on', async () => {

@@ -54,6 +54,19 @@ describe('the score, end to end', function () {
     await server.waitForLog(/action=defer rule=score mode=enforce .* reason=score score=2 /)
   })
 
+  it('holds a suspect and then holds it to the limits of the plugins above, as everybody else', async () => {
+    const limits = 'limits:\n  client_recipients: {limit: 1/h}\n'
+    await start(`score: {mode: enforce, delay: 2, hold: 300ms, defer: false}\n${limits}`, [
+      'sluice/plugins/messages',
+      ...PLUGINS,
+    ])
+    const client = await SmtpClient.greet(server.port, '127.0.5.1')
+    await client.say('MAIL FROM:<a@forged.example>')
+    assert.equal((await client.say('RCPT TO:<u@local.test>')).code, 250)
+    assert.match((await client.say('RCPT TO:<v@local.test>')).text, /^450 4\.7\.1 .* \(sluice client_recipients \w+\)$/)
+    await client.quit()
+  })
+
   it('in shadow refuses and holds nobody, says what it would have done, and tells other plugins', async () => {
     await start('score: {delay: 1, hold: 5s, defer: 2, reject: 3}')
     const client = await SmtpClient.greet(server.port, '127.0.5.1')

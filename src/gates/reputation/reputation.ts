@@ -68,6 +68,11 @@ function factorOf(score: number): number {
 /** A good one is taken at its word where a stranger is not: greylisting, the jail, the limit of new senders. */
 export const PROVEN_MEAN = 0.6
 
+/** Whether the client itself has proven itself; its neighbours speak neither for nor against it. */
+export function isProven({ merits }: Reputation): boolean {
+  return merits.some(({ name, samples, mean }) => name === 'client' && samples >= LEAST_SAMPLES && mean >= PROVEN_MEAN)
+}
+
 /** What a reputation says in the score; undefined when it says nothing. */
 export function reputationSignal({ score }: Reputation, points: number): Signal | undefined {
   const weight = Math.round(-score * points * 100) / 100

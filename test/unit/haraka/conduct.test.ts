@@ -8,11 +8,17 @@ describe('conduct', () => {
   let conduct: Conduct
   let sessions: Sessions
   let said: unknown[]
+  let failures: string[]
   beforeEach(() => {
     told = []
     said = []
     sessions = new Sessions(() => false)
-    conduct = new Conduct(sessions, () => undefined)
+    failures = []
+    conduct = new Conduct(
+      sessions,
+      () => undefined,
+      (error) => failures.push(String(error)),
+    )
     conduct.onOffence((_connection, _session, offence) => told.push(offence))
   })
 
@@ -52,6 +58,15 @@ describe('conduct', () => {
     connection.respond(500, 'Unrecognized command')
     assert.deepEqual(said, [[500, 'Unrecognized command', undefined]])
     assert.deepEqual(told, ['protocol'])
+  })
+
+  it('has the reply said whatever fails, and tells of it', () => {
+    conduct.onOffence(() => {
+      throw new Error('broken')
+    })
+    connect().respond(500, 'Unrecognized command')
+    assert.deepEqual(said, [[500, 'Unrecognized command', undefined]])
+    assert.deepEqual(failures, ['Error: broken'])
   })
 
   it('tells recipients that nobody takes from attempts to relay', () => {

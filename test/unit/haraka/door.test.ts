@@ -18,12 +18,14 @@ describe('door', () => {
   let events: TelemetryEvent[]
   let failures: string[]
   let level: number
+  let isProven: boolean | undefined
   let isProxy: ReturnType<typeof isIn>
 
   beforeEach(() => {
     events = []
     failures = []
     level = 0
+    isProven = false
     isProxy = isIn('192.0.2.99')
   })
 
@@ -51,7 +53,7 @@ describe('door', () => {
       stream,
       isProxy,
       remembers: () => false,
-      isProven: () => false,
+      isProven: () => isProven,
       onFailure: (what, error) => failures.push(`${what}: ${String(error)}`),
     })
     await jail.follow(store)
@@ -159,6 +161,19 @@ describe('door', () => {
     assert.equal(connect(listener, '192.0.2.7'), undefined)
     level = 3
     assert.match(connect(listener, '192.0.2.7') ?? '', /^421 4\.3\.2 /)
+  })
+
+  it('leaves a client that may be a partner in a banned network to the hooks, where the store is asked', async () => {
+    const byItself = { origin: 'jail' }
+    const { plain, served } = await keep({}, ['192.0.2.0/24', byItself], ['192.0.2.9', byItself], ['198.51.100.0/24'])
+    assert.match(connect(plain, '192.0.2.7') ?? '', /^421 4\.7\.0 /)
+    isProven = undefined
+    assert.equal(connect(plain, '192.0.2.7'), undefined)
+    assert.equal(served.length, 1)
+    for (const ip of ['192.0.2.9', '198.51.100.7']) assert.match(connect(plain, ip) ?? '', /^421 4\.7\.0 /, ip)
+    isProven = true
+    assert.equal(connect(plain, '192.0.2.7'), undefined)
+    assert.match(connect(plain, '192.0.2.9') ?? '', /^421 4\.7\.0 /, 'banned for what it did itself')
   })
 
   it('lets clients in when it fails, and says so', async () => {

@@ -29,13 +29,17 @@ describe('lookups', () => {
 
   function open(of = policy()): void {
     changes = []
-    lookups = new Lookups(of, (change) => void changes.push(change))
+    lookups = new Lookups(
+      of,
+      (change) => void changes.push(change),
+      (error) => assert.fail(String(error)),
+    )
   }
 
   function connect(ip: string, more: Partial<Connection> = {}): { connection: Connection; session: Session } {
     const connection = {
       ...{ remote: { ip }, local: { host: 'mx.local.test' }, hello: { host: null }, relaying: false },
-      ...{ results: { get: () => undefined }, ...more },
+      ...{ results: { get: () => undefined }, msg_count: { accept: 0, tempfail: 0, reject: 0 }, ...more },
     } as unknown as Connection
     return { connection, session: sessions.of(connection) }
   }
