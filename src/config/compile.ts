@@ -75,7 +75,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
-  const score = compileScore(config.score)
+  const score = compileScore(config.score, config.tarpit.longest)
   const reputation = compileReputation(config.reputation)
   const parts: Parts = {
     rules,

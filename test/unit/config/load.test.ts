@@ -8,6 +8,8 @@ import { type LoadedPolicy, type RefusedPolicy, formatProblem, loadPolicy } from
 import { configSchema } from '../../../src/config/schema'
 import type { LimitRule } from '../../../src/gates/limits/rule'
 import { parseIp } from '../../../src/keys/address'
+import type { Finding } from '../../../src/policy/decision'
+import { subject } from '../telemetry/fixtures'
 import { TestDirectory } from './fixtures'
 
 describe('loadPolicy', () => {
@@ -74,6 +76,15 @@ describe('loadPolicy', () => {
     })
     assert.equal(policy.trusted.find(parseIp('127.0.0.1')!), undefined)
     assert.equal(policy.trusted.find(parseIp('192.0.2.1')!), true)
+  })
+
+  it('holds nobody for longer than the tarpit holds anybody: a longer hold would be none', () => {
+    const { policy } = load('score: {mode: enforce, delay: 1, hold: 20s}\ntarpit: {longest: 7s}\n')
+    const score = policy.plan(['score']).get('rcpt')![0]!
+    const findings: Finding[] = []
+    const signals = [{ source: 'dnsbl', name: 'x', weight: 2 }]
+    score.inspect!(subject({ stage: 'rcpt', signals }), findings, { score: undefined })
+    assert.equal(findings[0]!.retryAfterMs, 7000)
   })
 
   it('merges the maps in a section key by key, whoever leaves some out', () => {
