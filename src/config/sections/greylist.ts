@@ -22,7 +22,7 @@ export const greylistSchema = z
       .describe('Only strangers with at least so many points (see score) are greylisted; false: all'),
     vouched: z
       .number()
-      .max(0)
+      .refine((points) => points < 0, 'must be below 0: at 0 every client that no list names would be taken at once')
       .describe(
         'A client whose points from DNS lists are this or less is taken at once: allow lists have points below 0',
       ),
