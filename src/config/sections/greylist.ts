@@ -1,7 +1,5 @@
 import { z } from 'zod'
 import type { Greylist } from '../../gates/greylist/greylist-gate'
-import type { ReputationPolicy } from '../../gates/reputation/reputation'
-import type { ScoreWeights } from '../../gates/score/score-gate'
 import { buildOverrides } from '../maps'
 import { correspondent, durationMs, memoryMs, mode } from '../values'
 
@@ -34,8 +32,7 @@ export const greylistSchema = z
 
 export function compileGreylist(
   section: z.output<typeof greylistSchema>,
-  weights: ScoreWeights,
-  reputation: ReputationPolicy,
+  shared: Pick<Greylist, 'weights' | 'reputation' | 'correspondentsMs'>,
 ): Greylist {
   return {
     mode: section.mode,
@@ -44,8 +41,7 @@ export function compileGreylist(
     passMs: section.pass,
     fromScore: section.score === false ? undefined : section.score,
     vouched: section.vouched,
-    weights,
-    reputation,
+    ...shared,
     allow: buildOverrides(section.allow.map((key) => ({ key, value: 'exempt' as const }))),
   }
 }
