@@ -75,16 +75,18 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     lengthMs: config.session.length,
     mode: config.session.mode ?? config.mode,
   }
-  const score = compileScore(config.score)
+  const score = compileScore(config.score, config.tarpit.longest)
   const reputation = compileReputation(config.reputation)
+  // Both gates share one memory of whom our users have written to: neither may cut it short for the other.
+  const correspondentsMs = Math.max(config.greylist.pass, config.mailbomb.memory)
   const parts: Parts = {
     rules,
     session,
-    greylist: compileGreylist(config.greylist, score.weights, reputation),
+    greylist: compileGreylist(config.greylist, { weights: score.weights, reputation, correspondentsMs }),
     score,
     jail: compileJail(config.jail),
     reputation,
-    mailbomb: compileMailbomb(config.mailbomb),
+    mailbomb: compileMailbomb(config.mailbomb, correspondentsMs),
     dnsbl: compileDnsbl(config.dnsbl),
     rdns: compileRdns(config.rdns),
     overload: compileOverload(config.overload, config.tarpit.longest),

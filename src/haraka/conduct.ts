@@ -8,8 +8,22 @@ import type { Connection, EnvelopeAddress } from './types'
 const OWN_REPLY = /\(sluice \S+ \S+\)$/
 /** Haraka's own, where no plugin takes the recipient, and what others say. */
 const RELAY_REPLY = /^(?:I cannot deliver mail for|.{0,200}\brelay)/i
-/** A full mailbox, a rule of policy: the enhanced code (RFC 3463 §3) is none of class 1, addressing. */
-const NO_MATTER_OF_ADDRESS = /^5\.(?!1\.)\d{1,3}\.\d{1,3}\b/
+/** The enhanced code of a refusal (RFC 3463 §3): its class, and what in it. */
+const ENHANCED = /^5\.(\d{1,3})\.(\d{1,3})\b/
+/** The class of addressing; in it 7 and 8 are about the sender. */
+const ADDRESSING = '1'
+const OF_SENDER: readonly string[] = ['7', '8']
+/** Without a code only the text can say that somebody is not there … */
+const NOT_THERE = [
+  /\b(?:no such|unknown|invalid|non-?existent|unrouteable|no|not a valid) (?:local |email )?(?:user|mailbox|recipient|address|account)\b/i,
+  /\b(?:user|mailbox|recipient|address|account)\b[^:]{0,40}\b(?:unknown|unavailable|not found|not known|does ?n[o']t exist)\b/i,
+]
+/** … and that it is about something else: honest senders run into these. */
+const ANOTHER_REASON = /\b(?:full|quota|policy|spam|block(?:ed|list\w*)|\w*listed)\b/i
+/** More is no reply of a server in its senses (RFC 5321 §4.5.3.1.5: 512 octets). */
+const MOST_TEXT = 600
+/** RFC 5321 §4.2.3: storage exceeded, whatever the words. */
+const STORAGE_EXCEEDED = 552
 /** So many commands that move no mail are one offence: a few are normal. */
 const JUNK_PER_OFFENCE = 20
 
@@ -137,10 +151,18 @@ function offenceOf(connection: Connection, code: number, text: string): Offence 
   const command = (connection.current_line ?? '').slice(0, 4).toUpperCase()
   if (command === 'RCPT' && !connection.relaying) {
     if (RELAY_REPLY.test(text)) return 'relay'
-    return NO_MATTER_OF_ADDRESS.test(text) ? undefined : 'unknown_recipient'
+    return code !== STORAGE_EXCEEDED && isNotThere(text) ? 'unknown_recipient' : undefined
   }
   if (command === 'VRFY' || command === 'EXPN') return 'probe'
   // Content and policy are refused with 55x, a login with 535; what is wrong with the dialogue itself with 50x (RFC 5321
   // §4.2.1).
   return code < 510 ? 'protocol' : undefined
+}
+
+/** Whether a refusal says that there is no such recipient. What it quotes is the client's own, and says nothing. */
+function isNotThere(text: string): boolean {
+  const [, about, detail] = ENHANCED.exec(text) ?? []
+  if (about !== undefined) return about === ADDRESSING && !OF_SENDER.includes(detail!)
+  const said = text.slice(0, MOST_TEXT).replace(/<[^<>]*>/g, ' ')
+  return NOT_THERE.some((words) => words.test(said)) && !ANOTHER_REASON.test(said)
 }

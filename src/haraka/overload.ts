@@ -9,7 +9,6 @@ import type { HarakaPlugin, HarakaServer } from './types'
 interface OutboundQueue {
   readonly queue_dir: string
   readonly delivery_queue: { length(): number }
-  readonly temp_fail_queue: { length(): number }
 }
 
 /** Begins to measure the load of this process, and to keep its door. */
@@ -17,7 +16,8 @@ export function watchLoad(plugin: HarakaPlugin, server: HarakaServer, runtime: R
   const outbound = plugin.haraka_require('outbound/queue') as OutboundQueue
   const samples = processSamples({
     folders: [path.resolve(runtime.home, 'data'), runtime.home, outbound.queue_dir],
-    queue: () => outbound.delivery_queue.length() + outbound.temp_fail_queue.length(),
+    // Those that wait for a retry cost nothing: one dead destination has thousands of them.
+    queue: () => outbound.delivery_queue.length(),
     sessions: () => openSockets(server),
   })
   const meter = new LoadMeter({

@@ -48,7 +48,7 @@ export function subjectOf(
     account,
     tenant: account === undefined ? undefined : tenantOf(account, tenants),
     sender,
-    spfDomain: AFTER_SPF.has(stage) && transaction ? spfDomainOf(transaction) : undefined,
+    spfDomain: AFTER_SPF.has(stage) && transaction ? provedDomainOf(connection, transaction) : undefined,
     spf: AFTER_SPF.has(stage) && transaction ? spfResultOf(transaction) : undefined,
     recipient: mailbox,
     repeated: stage === 'rcpt_ok' && mailbox !== undefined && isRepeated(transaction, session, mailbox),
@@ -117,14 +117,33 @@ function senderOf(transaction: Transaction, session: Session): Mailbox | undefin
   return session.sender.mailbox
 }
 
-/** What haraka-plugin-spf notes at MAIL. Of the HELO name alone it proves nothing about the sender. */
-function spfOf(transaction: Transaction): { result?: unknown; domain?: unknown } | undefined {
-  const noted = transaction.results.get('spf') as { scope?: unknown; result?: unknown; domain?: unknown } | undefined
+/** What haraka-plugin-spf notes: of the HELO in the session's results, of the sender in the message's. */
+interface SpfNote {
+  readonly scope?: unknown
+  readonly result?: unknown
+  readonly domain?: unknown
+}
+
+/** Of the HELO name alone it proves nothing about the sender. */
+function spfOf(transaction: Transaction): SpfNote | undefined {
+  const noted = transaction.results.get('spf') as SpfNote | undefined
   return noted?.scope === 'mfrom' ? noted : undefined
 }
 
+/** Organisational domain of the sender when SPF has passed for it. */
 export function spfDomainOf(transaction: Transaction): string | undefined {
-  const noted = spfOf(transaction)
+  return passedDomainOf(spfOf(transaction))
+}
+
+/** The same; a bounce has no sender, and the HELO stands for it (RFC 7208 §2.4). */
+function provedDomainOf(connection: Connection, transaction: Transaction): string | undefined {
+  const from = transaction.mail_from as EnvelopeAddress | null | undefined
+  if (!from || from.user || hostOf(from)) return spfDomainOf(transaction)
+  const noted = connection.results.get('spf') as SpfNote | undefined
+  return noted?.scope === 'helo' ? passedDomainOf(noted) : undefined
+}
+
+function passedDomainOf(noted: SpfNote | undefined): string | undefined {
   if (noted?.result !== 'Pass' || typeof noted.domain !== 'string') return undefined
   return organisationalDomain(noted.domain.toLowerCase())
 }

@@ -7,6 +7,8 @@
 export const MOST_LEVEL = 4
 /** Where the known clients begin to be turned away. */
 export const KNOWN_LEVEL = 3
+/** As far as a pressure goes that turning clients away hardly relieves: most strangers, and no known client. */
+export const BOUNDED_LEVEL = 2.9
 
 /** At or above it the level rises. */
 const BUSY = 1
@@ -36,31 +38,48 @@ export class LoadLevel {
   private at: number | undefined
   private calmSince: number | undefined
 
-  /** Takes the worst pressure, 1 being its threshold, at a time in milliseconds, and returns the level. */
-  update(pressure: number, at: number): number {
+  /**
+   * Takes the worst pressure, 1 being its threshold, at a time in milliseconds, and returns the level.
+   *
+   * @param bounded the worst of those that raise the level to {@link BOUNDED_LEVEL} at most: they may last for hours
+   */
+  update(pressure: number, at: number, bounded = 0): number {
     const elapsedS = Math.min(Math.max(0, at - (this.at ?? at)), LONGEST_STEP_MS) / 1000
     this.at = at
-    if (pressure >= CALM) this.calmSince = undefined
-    if (pressure >= BUSY) this.rise(pressure, elapsedS)
-    else if (this.value > KNOWN_LEVEL) this.value = Math.max(KNOWN_LEVEL, this.value - FALL * elapsedS)
-    else if (pressure < CALM && this.value > 0) this.fall(pressure, elapsedS, at)
+    const worst = Math.max(pressure, bounded)
+    if (worst >= CALM) this.calmSince = undefined
+    if (pressure >= BUSY) this.rise(this.value < BOUNDED_LEVEL ? worst : pressure, elapsedS)
+    else if (this.value > KNOWN_LEVEL) this.sink(KNOWN_LEVEL, elapsedS)
+    else if (worst < CALM) this.fall(worst, elapsedS, at)
+    else if (this.value > BOUNDED_LEVEL && pressure < CALM) this.sink(BOUNDED_LEVEL, elapsedS)
+    else if (bounded >= BUSY && this.value < BOUNDED_LEVEL) this.riseTo(BOUNDED_LEVEL, bounded, elapsedS)
     return this.value
   }
 
   private rise(pressure: number, elapsedS: number): void {
-    const force = Math.min(1, (pressure - BUSY) / FULL_EXCESS) ** 2
-    if (this.value >= KNOWN_LEVEL) {
-      this.value = Math.min(MOST_LEVEL, this.value + RISE_KNOWN * force * elapsedS)
-    } else {
-      const rise = this.value < 2 ? RISE_WAITING : RISE
-      this.value = Math.min(KNOWN_LEVEL, Math.max(1, this.value + rise * force * elapsedS))
-    }
+    if (this.value < KNOWN_LEVEL) return this.riseTo(KNOWN_LEVEL, pressure, elapsedS)
+    this.value = Math.min(MOST_LEVEL, this.value + RISE_KNOWN * forceOf(pressure) * elapsedS)
+  }
+
+  private riseTo(most: number, pressure: number, elapsedS: number): void {
+    const rise = this.value < 2 ? RISE_WAITING : RISE
+    this.value = Math.min(most, Math.max(1, this.value + rise * forceOf(pressure) * elapsedS))
+  }
+
+  private sink(least: number, elapsedS: number): void {
+    this.value = Math.max(least, this.value - FALL * elapsedS)
   }
 
   private fall(pressure: number, elapsedS: number, at: number): void {
+    if (this.value === 0) return
     this.calmSince ??= at
     if (at - this.calmSince < HOLD_MS) return
     this.value -= FALL * ((CALM - pressure) / CALM) ** 2 * elapsedS
     if (this.value < 1) this.value = 0
   }
+}
+
+/** From 0 at the threshold to 1. */
+function forceOf(pressure: number): number {
+  return Math.min(1, (pressure - BUSY) / FULL_EXCESS) ** 2
 }

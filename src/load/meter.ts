@@ -4,6 +4,12 @@ import { LoadLevel } from './level'
 export const SIGNALS = ['loop', 'delay', 'cpu', 'memory', 'disk', 'queue', 'sessions'] as const
 export type Signal = (typeof SIGNALS)[number]
 
+/**
+ * Turning strangers away shortens no queue of deliveries, and a few thousand idle sockets are easily had: neither may shut
+ * known clients out.
+ */
+const BOUNDED: ReadonlySet<Signal> = new Set(['queue', 'sessions'] as const)
+
 /** Each as a share of its threshold: at 1 the level rises. */
 export type Pressures = Readonly<Record<Signal, number>>
 
@@ -19,7 +25,7 @@ export interface Thresholds {
   readonly memory: number
   /** Bytes that must be free where mail is kept. */
   readonly diskFreeBytes: number
-  /** Messages waiting to be delivered. */
+  /** Messages waiting for a delivery to be free. */
   readonly queue: number
   /** Sessions open at a time. */
   readonly sessions: number
@@ -122,7 +128,8 @@ export class LoadMeter {
       this.pressures = { ...this.pressures, loop: this.loop / this.options.thresholds().loop }
     }
     if (this.ticks <= GRACE_TICKS) return
-    this.level.update(Math.max(...Object.values(this.pressures)), now)
+    const [pressure, bounded] = worstOf(this.pressures)
+    this.level.update(pressure, now, bounded)
     this.tell()
   }
 
@@ -142,4 +149,14 @@ export class LoadMeter {
     this.step = step
     this.options.onStep(step, before, this.pressures)
   }
+}
+
+/** The worst of those that may raise the level to the end, and the worst of the others. */
+function worstOf(pressures: Pressures): [number, number] {
+  let [pressure, bounded] = [0, 0]
+  for (const signal of SIGNALS) {
+    if (BOUNDED.has(signal)) bounded = Math.max(bounded, pressures[signal])
+    else pressure = Math.max(pressure, pressures[signal])
+  }
+  return [pressure, bounded]
 }

@@ -7,7 +7,7 @@ import type { Samples } from './meter'
 export interface ProcessSamplesOptions {
   /** Folders whose file systems must not fill up; those that do not exist are left out. */
   readonly folders: readonly string[]
-  /** Messages waiting to be delivered. */
+  /** Messages waiting for a delivery to be free. */
   readonly queue: () => number
   readonly sessions: () => Promise<number>
 }

@@ -60,7 +60,7 @@ export interface Subject {
   readonly account: string | undefined
   readonly tenant: string | undefined
   readonly sender: Mailbox | undefined
-  /** Organisational domain of the sender when SPF has passed for it (RFC 7208 §8.3). */
+  /** Organisational domain of the sender when SPF has passed for it (RFC 7208 §8.3); of the HELO when there is none (§2.4). */
   readonly spfDomain: string | undefined
   /** Undefined while nobody has asked. */
   readonly spf: SpfResult | undefined

@@ -1,7 +1,5 @@
 import { z } from 'zod'
 import type { Greylist } from '../../gates/greylist/greylist-gate'
-import type { ReputationPolicy } from '../../gates/reputation/reputation'
-import type { ScoreWeights } from '../../gates/score/score-gate'
 import { buildOverrides } from '../maps'
 import { correspondent, durationMs, memoryMs, mode } from '../values'
 
@@ -22,7 +20,7 @@ export const greylistSchema = z
       .describe('Only strangers with at least so many points (see score) are greylisted; false: all'),
     vouched: z
       .number()
-      .max(0)
+      .refine((points) => points < 0, 'must be below 0: at 0 every client that no list names would be taken at once')
       .describe(
         'A client whose points from DNS lists are this or less is taken at once: allow lists have points below 0',
       ),
@@ -34,8 +32,7 @@ export const greylistSchema = z
 
 export function compileGreylist(
   section: z.output<typeof greylistSchema>,
-  weights: ScoreWeights,
-  reputation: ReputationPolicy,
+  shared: Pick<Greylist, 'weights' | 'reputation' | 'correspondentsMs'>,
 ): Greylist {
   return {
     mode: section.mode,
@@ -44,8 +41,7 @@ export function compileGreylist(
     passMs: section.pass,
     fromScore: section.score === false ? undefined : section.score,
     vouched: section.vouched,
-    weights,
-    reputation,
+    ...shared,
     allow: buildOverrides(section.allow.map((key) => ({ key, value: 'exempt' as const }))),
   }
 }

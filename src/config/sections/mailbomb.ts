@@ -15,7 +15,7 @@ export const mailbombSchema = z.strictObject({
   memory: memoryMs.describe('Who has written to a mailbox, or was written to from it, is no stranger for so long'),
 })
 
-export function compileMailbomb(section: z.output<typeof mailbombSchema>): MailbombPolicy {
+export function compileMailbomb(section: z.output<typeof mailbombSchema>, correspondentsMs: number): MailbombPolicy {
   const { strangers, window, memory } = section
-  return { mode: section.mode, strangers, windowMs: window, memoryMs: memory }
+  return { mode: section.mode, strangers, windowMs: window, memoryMs: memory, correspondentsMs }
 }

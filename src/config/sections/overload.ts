@@ -9,7 +9,7 @@ export const overloadSchema = z.strictObject({
   cpu: share.describe('Share of the processors that this process may use'),
   memory: share.describe('Share of the memory that this process may use'),
   disk_free: sizeBytes.describe('Least space free where the queue and the data are'),
-  queue: z.number().int().min(1).max(10_000_000).describe('Messages waiting to be delivered, in one process'),
+  queue: z.number().int().min(1).max(10_000_000).describe('Messages waiting for a delivery to be free, in one process'),
   sessions: z.number().int().min(1).max(1_000_000).describe('Sessions open at a time, in one process'),
   hold: durationMs
     .refine((ms) => ms <= 20_000, 'at most 20s: Haraka gives a hook 30s, and clients lose patience')

@@ -27,7 +27,8 @@ export const scoreSchema = z
     message: 'delay, defer and reject must rise: what is graver needs more points',
   })
 
-export function compileScore(section: z.output<typeof scoreSchema>): ScorePolicy {
+/** Nobody is held for longer than the tarpit holds anybody: it would not take him at all. */
+export function compileScore(section: z.output<typeof scoreSchema>, longestMs: number): ScorePolicy {
   const { delay, defer, reject, hold, weights } = section
-  return { mode: section.mode, thresholds: { delay, defer, reject }, holdMs: hold, weights }
+  return { mode: section.mode, thresholds: { delay, defer, reject }, holdMs: Math.min(hold, longestMs), weights }
 }

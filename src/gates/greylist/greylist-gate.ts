@@ -18,8 +18,10 @@ export interface Greylist {
   readonly delayMs: number
   /** How long after the first try a client may come back. */
   readonly retryMs: number
-  /** How long a triplet is known after its last message, and a client or correspondent after its last. */
+  /** How long a triplet is known after its last message, and a client after its last. */
   readonly passMs: number
+  /** How long it is known whom one of our users has written to. */
+  readonly correspondentsMs: number
   /** Who is taken at once: senders, recipients and networks. */
   readonly allow: Overrides
   /** Only strangers with at least so many points are greylisted; undefined: all. */
@@ -42,7 +44,7 @@ const PASSES_APART_MS = 3_600_000
  * whichever of their addresses is free; else its network, /24 or /64. Tags are folded away, as everywhere.
  */
 export function greylistGate(greylist: Greylist): Gate {
-  const { mode, delayMs, retryMs, passMs, allow } = greylist
+  const { mode, delayMs, retryMs, passMs, correspondentsMs, allow } = greylist
   if (mode.kind === 'off') return { plugin: GREYLIST_PLUGIN, stages: [], ask: () => undefined }
   const allowsSome = !isEmpty(allow)
   const rule: Rule = {
@@ -57,7 +59,7 @@ export function greylistGate(greylist: Greylist): Gate {
     plugin: GREYLIST_PLUGIN,
     stages: ['rcpt_ok'],
     ask: (subject, asks, exemptions) => {
-      const writes = writesAsk(subject, passMs)
+      const writes = writesAsk(subject, correspondentsMs)
       if (writes) meritIndex(asks, writes)
       const because = exemptBecause(subject, greylist) ?? (allowsSome ? allowedBy(allow, subject) : undefined)
       if (because !== undefined) {
@@ -87,9 +89,14 @@ function allowedBy(allow: Overrides, subject: Subject): string | undefined {
 }
 
 /** What the store may know that makes a stranger none. */
-function excuses(subject: Subject, { passMs, reputation }: Greylist, origin: string, rule: Rule): GateAsk[] {
+function excuses(
+  subject: Subject,
+  { passMs, correspondentsMs, reputation }: Greylist,
+  origin: string,
+  rule: Rule,
+): GateAsk[] {
   const passed: GateAsk = { rule, ask: passesAsk(origin, passMs), because: 'its new messages have always come back' }
-  const wrote = wroteAsk(subject, passMs)
+  const wrote = wroteAsk(subject, correspondentsMs)
   return [passed, ...(wrote ? [wrote] : []), ...provenAsks(subject, reputation)]
 }
 

@@ -11,7 +11,10 @@ export interface MailbombPolicy {
   readonly mode: Mode
   readonly strangers: number
   readonly windowMs: number
+  /** How long it is known who has written to a mailbox. */
   readonly memoryMs: number
+  /** How long it is known whom one of our users has written to. */
+  readonly correspondentsMs: number
 }
 
 export const MAILBOMB_PLUGIN = 'mailbomb'
@@ -21,7 +24,7 @@ export const MAILBOMB_PLUGIN = 'mailbomb'
  * nobody here: such bombs are made of confirmations that honest newsletters send.
  */
 export function mailbombGate(policy: MailbombPolicy): Gate {
-  const { mode, strangers, windowMs, memoryMs } = policy
+  const { mode, strangers, windowMs, memoryMs, correspondentsMs } = policy
   if (mode.kind === 'off') return { plugin: MAILBOMB_PLUGIN, stages: [], ask: () => undefined }
   const rule: Rule = {
     name: 'mailbomb',
@@ -37,11 +40,11 @@ export function mailbombGate(policy: MailbombPolicy): Gate {
     ask: (subject, asks) => {
       const { client, direction, recipient } = subject
       if (!recipient || subject.repeated) return
-      const writes = writesAsk(subject, memoryMs)
+      const writes = writesAsk(subject, correspondentsMs)
       if (writes) meritIndex(asks, writes)
       if (client.trusted || direction === 'submission') return
       const key = keyText('mailbomb', [recipient.address])
-      const unless = indicesOf(asks, [knownSenderAsk(subject, memoryMs), wroteAsk(subject, memoryMs)])
+      const unless = indicesOf(asks, [knownSenderAsk(subject, memoryMs), wroteAsk(subject, correspondentsMs)])
       asks.push({
         rule,
         ask: {

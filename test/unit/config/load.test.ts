@@ -8,6 +8,10 @@ import { type LoadedPolicy, type RefusedPolicy, formatProblem, loadPolicy } from
 import { configSchema } from '../../../src/config/schema'
 import type { LimitRule } from '../../../src/gates/limits/rule'
 import { parseIp } from '../../../src/keys/address'
+import { foldRecipient } from '../../../src/keys/mailbox'
+import type { Finding } from '../../../src/policy/decision'
+import type { GateAsk } from '../../../src/policy/gate'
+import { subject } from '../telemetry/fixtures'
 import { TestDirectory } from './fixtures'
 
 describe('loadPolicy', () => {
@@ -74,6 +78,28 @@ describe('loadPolicy', () => {
     })
     assert.equal(policy.trusted.find(parseIp('127.0.0.1')!), undefined)
     assert.equal(policy.trusted.find(parseIp('192.0.2.1')!), true)
+  })
+
+  it('holds nobody for longer than the tarpit holds anybody: a longer hold would be none', () => {
+    const { policy } = load('score: {mode: enforce, delay: 1, hold: 20s}\ntarpit: {longest: 7s}\n')
+    const score = policy.plan(['score']).get('rcpt')![0]!
+    const findings: Finding[] = []
+    const signals = [{ source: 'dnsbl', name: 'x', weight: 2 }]
+    score.inspect!(subject({ stage: 'rcpt', signals }), findings, { score: undefined })
+    assert.equal(findings[0]!.retryAfterMs, 7000)
+  })
+
+  it('remembers whom somebody has written to for the longer of what greylisting and mail bombs want', () => {
+    const keptMs = (yaml: string, plugins: string[]) => {
+      const asks: GateAsk[] = []
+      const writes = subject({ stage: 'rcpt_ok', direction: 'submission', recipient: foldRecipient('you', 'b.test') })
+      for (const gate of load(yaml).policy.plan(plugins).get('rcpt_ok')!) gate.ask(writes, asks, [])
+      return asks.map(({ ask }) => ask.op === 'merit' && ask.keepMs / 86_400_000)
+    }
+    for (const plugins of [['greylist', 'mailbomb'], ['mailbomb', 'greylist'], ['greylist'], ['mailbomb']]) {
+      assert.deepEqual(keptMs('{}', plugins), [90], plugins.join())
+      assert.deepEqual(keptMs('mailbomb: {memory: 10d}\n', plugins), [35], plugins.join())
+    }
   })
 
   it('merges the maps in a section key by key, whoever leaves some out', () => {

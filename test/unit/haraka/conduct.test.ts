@@ -79,9 +79,43 @@ describe('conduct', () => {
   })
 
   it('takes no refusal for another reason as a recipient that is unknown', () => {
-    for (const text of ['5.2.2 mailbox full', '5.7.1 SPF fails', '5.3.4 too large']) {
+    const coded = ['5.2.2 mailbox full', '5.7.1 SPF fails', '5.3.4 too large', "5.1.8 Bad sender's system address"]
+    const plain = [
+      ...['Mailbox full', 'blocked by local policy', 'recipient <x@a.test> denied', 'Too many recipients'],
+      ...['Message for <no such user@a.test> rejected', 'User unknown to the blocklist: listed by zen.example'],
+      ...['The user you wrote to is over quota and not found worthy', 'x@a.test does not accept bounces', ''],
+    ]
+    for (const text of [...coded, ...plain]) {
       assert.deepEqual(offences('RCPT TO:<x@a.test>', 550, text, from('a')), [], text)
     }
+    assert.deepEqual(offences('RCPT TO:<x@a.test>', 552, 'no such user', from('a')), [])
+  })
+
+  it('knows a recipient that is not there by what servers say of it, with or without a code', () => {
+    const said = [
+      ...['5.1.1 <x@a.test>: gone', '5.1.10 null MX', '5.1.0 Address rejected'],
+      ...['No such user here', 'sorry, no mailbox here by that name', 'User unknown', 'Unknown user: x@a.test'],
+      ...['<x@a.test>: Recipient address rejected: User unknown in virtual mailbox table', 'unknown recipient'],
+      ...[
+        'Requested action not taken: mailbox unavailable',
+        'Recipient not found',
+        'Invalid recipient',
+        'Unrouteable address',
+      ],
+      ...["The email account that you tried to reach doesn't exist", 'x@a.test: address does not exist'],
+      ...['not a valid mailbox', '<full@policy.test>: no such address'],
+    ]
+    for (const text of said) {
+      assert.deepEqual(offences('RCPT TO:<x@a.test>', 550, text, from('a')), ['unknown_recipient'], text)
+    }
+  })
+
+  it('reads a reply that never ends in linear time', () => {
+    const began = performance.now()
+    for (const part of ['user ', '<', 'no such ', 'mailbox not ']) {
+      offences('RCPT TO:<x@a.test>', 550, part.repeat(20_000), from('a'))
+    }
+    assert.ok(performance.now() - began < 500, `${performance.now() - began} ms`)
   })
 
   it('does not count bounces to addresses of ours that somebody has forged', () => {

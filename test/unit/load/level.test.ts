@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
-import { KNOWN_LEVEL, LoadLevel, MOST_LEVEL } from '../../../src/load/level'
+import { BOUNDED_LEVEL, KNOWN_LEVEL, LoadLevel, MOST_LEVEL } from '../../../src/load/level'
 
 const TICK_MS = 50
 
 describe('load level', () => {
   /** Feeds a pressure for some time; returns the level after each tick. */
-  function feed(level: LoadLevel, clock: { at: number }, pressure: number, ms: number): number[] {
+  function feed(level: LoadLevel, clock: { at: number }, pressure: number, ms: number, bounded = 0): number[] {
     const seen: number[] = []
     for (let spent = 0; spent < ms; spent += TICK_MS) {
       clock.at += TICK_MS
-      seen.push(level.update(pressure, clock.at))
+      seen.push(level.update(pressure, clock.at, bounded))
     }
     return seen
   }
@@ -73,6 +73,34 @@ describe('load level', () => {
       feed(level, clock, 0.9, 50)
     }
     assert.equal(level.value, high)
+  })
+
+  it('rises by what turning clients away does not relieve, and never so far that a known client is turned away', () => {
+    const { level, clock } = make()
+    const seen = feed(level, clock, 0.1, 3_600_000, 1.2)
+    assert.ok(seen[0]! >= 1)
+    assert.equal(level.value, BOUNDED_LEVEL)
+    assert.ok(BOUNDED_LEVEL < KNOWN_LEVEL)
+    feed(level, clock, 0.1, 5000, 0.1)
+    assert.equal(level.value, 0)
+  })
+
+  it('rises as fast by it when something else is just too much as well', () => {
+    const { level, clock } = make()
+    feed(level, clock, 1, 500, 1.5)
+    assert.ok(level.value >= BOUNDED_LEVEL && level.value < KNOWN_LEVEL + 0.1, `${level.value}`)
+  })
+
+  it('comes down to that bound when what drove it higher is over', () => {
+    const { level, clock } = make()
+    feed(level, clock, 2, 8000, 2)
+    assert.ok(level.value > KNOWN_LEVEL + 0.5)
+    feed(level, clock, 0.9, 2000, 2)
+    assert.equal(level.value, KNOWN_LEVEL, 'between the thresholds it stays')
+    feed(level, clock, 0.5, 1000, 2)
+    assert.equal(level.value, BOUNDED_LEVEL)
+    feed(level, clock, 0.5, 10_000, 0.9)
+    assert.equal(level.value, BOUNDED_LEVEL, 'between the thresholds it stays')
   })
 
   it('takes a long sleep or a clock that went back for one step', () => {

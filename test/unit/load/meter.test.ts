@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { BOUNDED_LEVEL } from '../../../src/load/level'
 import { LoadMeter, type Samples, type Thresholds } from '../../../src/load/meter'
 import { processSamples } from '../../../src/load/samples'
 
@@ -37,14 +39,24 @@ describe('load meter', () => {
     cpu: { cpu: () => 0.95 },
     memory: { memory: () => 0.95 },
     disk: { diskFreeBytes: async () => 900 },
-    queue: { queue: () => 110 },
-    sessions: { sessions: async () => 55 },
+    queue: { queue: () => 200 },
+    sessions: { sessions: async () => 100 },
   }
   for (const [signal, samples] of Object.entries(cases)) {
     it(`rises by ${signal} alone`, async () => {
       const { level, worst } = await firstStep(samples)
       assert.ok(level >= 1)
       assert.equal(worst, signal)
+    })
+  }
+
+  for (const signal of ['queue', 'sessions'] as const) {
+    it(`never turns a known client away by ${signal} alone`, async () => {
+      await firstStep(cases[signal]!)
+      const end = Date.now() + 700
+      while (meter!.value < BOUNDED_LEVEL && Date.now() < end) await delay(10)
+      await delay(100)
+      assert.equal(meter!.value, BOUNDED_LEVEL)
     })
   }
 

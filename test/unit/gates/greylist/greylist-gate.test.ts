@@ -30,6 +30,7 @@ describe('greylist gate', () => {
     const exemptions: { rule: string; because: string }[] = []
     const gate = greylistGate({
       ...{ mode: { kind: 'enforce' }, delayMs: 300_000, retryMs: 172_800_000, passMs: 3_024_000_000 },
+      correspondentsMs: 90 * 24 * HOUR_MS,
       allow: buildOverrides([]),
       ...{ fromScore: undefined, vouched: -3, weights: WEIGHTS, reputation: MEMORY },
       ...greylist,
@@ -113,6 +114,7 @@ describe('greylist gate', () => {
     let store: MemoryStore
     const enforced: Greylist = {
       ...{ mode: { kind: 'enforce' }, delayMs: 300_000, retryMs: 48 * HOUR_MS, passMs: 35 * 24 * HOUR_MS },
+      correspondentsMs: 90 * 24 * HOUR_MS,
       ...{ allow: buildOverrides([]), fromScore: undefined, vouched: -3, weights: WEIGHTS, reputation: MEMORY },
     }
     beforeEach(() => {

@@ -12,6 +12,7 @@ const POLICY: MailbombPolicy = {
   strangers: 10,
   windowMs: 600_000,
   memoryMs: 90 * 86_400_000,
+  correspondentsMs: 90 * 86_400_000,
 }
 const VICTIM = foldRecipient('victim', 'local.test')
 
