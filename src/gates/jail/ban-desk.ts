@@ -1,4 +1,4 @@
-import { type Ban, type BanTarget, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
+import { type Ban, type BanTarget, OPERATOR, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
 import { type Clock, MAX_BOARD_ENTRIES, type Store } from '../../store/store'
 import { BAN_PREFIX, banKey, banOf, entryOf } from './ban-entry'
 import type { Protection } from './jail-policy'
@@ -56,7 +56,7 @@ export class BanDesk {
     return { target: read.target, origin: known, reason: cleanReason(reason), since, until: since + Math.round(forMs) }
   }
 
-  /** Bans for every server that shares the store, in place of an earlier ban of the same target. */
+  /** Bans for every server that shares the store, in place of an earlier ban of the same target, also of a longer one. */
   async ban(request: BanRequest): Promise<Ban | Problem> {
     const ban = this.examine(request)
     if (!('problem' in ban)) await this.store.post([entryOf(ban)])
@@ -64,15 +64,14 @@ export class BanDesk {
   }
 
   /**
-   * The same for a program, which knows only what it has banned itself, and will lift it: what a person or another
-   * program has banned stays, and so does an automatic ban that ends later, if it `holds`, which in shadow it does not.
-   * Then that one is returned.
+   * The same for a program, which knows only what it has banned itself, and will lift it: it prolongs a ban, and never
+   * shortens one, nor takes an operator's for its own. What stays is returned, if it `holds`, which in shadow it does not.
    */
   async banFor(request: BanRequest, holds: (ban: Ban) => boolean): Promise<{ ban: Ban; changed: boolean } | Problem> {
     const ban = this.examine(request)
     if ('problem' in ban) return ban
     const known = await this.find(ban.target)
-    const stays = known && known.origin !== ban.origin && (!isAutomatic(known) || known.until >= ban.until)
+    const stays = known && (known.origin === OPERATOR || known.until >= ban.until)
     if (stays && holds(known)) return { ban: known, changed: false }
     await this.store.post([entryOf(ban)])
     return { ban, changed: true }

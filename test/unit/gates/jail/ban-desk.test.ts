@@ -4,7 +4,7 @@ import { entryOf } from '../../../../src/gates/jail/ban-entry'
 import { protectionOf } from '../../../../src/gates/jail/jail-policy'
 import type { Ban } from '../../../../src/policy/ban'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
-import { AT, HOUR, MINUTE, banOn, isIn, networks } from './fixtures'
+import { AT, DAY, HOUR, MINUTE, banOn, isIn, networks } from './fixtures'
 
 describe('ban desk', () => {
   let now: number
@@ -93,13 +93,26 @@ describe('ban desk', () => {
       return 'problem' in done ? assert.fail(done.problem) : [done.ban.origin, done.ban.until - AT, done.changed]
     }
 
-    it('changes nothing that another has banned, for it would lift it', async () => {
+    it('changes nothing that an operator has banned, for it would lift it', async () => {
       await desk.ban(request({ origin: 'operator', forMs: HOUR }))
       assert.deepEqual(await banFor({ forMs: MINUTE }), ['operator', HOUR, false])
       assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['operator', HOUR, false])
-      await desk.unban('192.0.2.7')
-      assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['fail2ban', 2 * HOUR, true])
-      assert.deepEqual(await banFor({ forMs: MINUTE }), ['fail2ban', MINUTE, true], 'its own it may')
+    })
+
+    it('prolongs its own and what another program has banned, and never shortens it', async () => {
+      assert.deepEqual(await banFor({ forMs: HOUR }), ['fail2ban', HOUR, true])
+      assert.deepEqual(await banFor({ forMs: MINUTE }), ['fail2ban', HOUR, false], 'its own')
+      assert.deepEqual(await banFor({ forMs: 7 * DAY, origin: 'recidive' }), ['recidive', 7 * DAY, true])
+      assert.deepEqual(await banFor({ forMs: HOUR }), ['recidive', 7 * DAY, false])
+      await desk.unban('192.0.2.7', 'fail2ban')
+      assert.deepEqual(await listed(), ['192.0.2.7 recidive'])
+      assert.deepEqual(await desk.unban('192.0.2.7', 'recidive'), { target: '192.0.2.7', found: true })
+    })
+
+    it('leaves it to the operator to shorten what stands', async () => {
+      await banFor({ forMs: 7 * DAY })
+      const made = await desk.ban(request({ origin: 'operator', forMs: MINUTE }))
+      assert.deepEqual(await desk.list(), [made])
     })
 
     it('prolongs what the jail has banned, and never shortens it', async () => {
