@@ -36,7 +36,7 @@ export function banCommand(): Command {
     .action(ban)
 }
 
-/** `sluice unban`: lets somebody in again. */
+/** `sluice unban`: lets somebody in again, who begins anew. */
 export function unbanCommand(): Command {
   return common(new Command('unban').description('let somebody in again'))
     .argument('<who>', WHO)

@@ -1,6 +1,7 @@
 import { type Ban, type BanTarget, OPERATOR, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
 import { type Clock, MAX_BOARD_ENTRIES, type Store } from '../../store/store'
 import { BAN_PREFIX, banKey, banOf, entryOf } from './ban-entry'
+import { countsAgainst } from './evidence'
 import type { Protection } from './jail-policy'
 
 /** What a person or another program wants to have banned. */
@@ -77,13 +78,19 @@ export class BanDesk {
     return { ban, changed: true }
   }
 
-  /** Lifts the ban of just this target, whoever made it; with `origin` only one of that origin. */
+  /**
+   * Lifts the ban of just this target, whoever made it, and forgets what counts against the target, or the next single
+   * offence would ban it again, for longer. With `origin` lifts only a ban of that origin, which knows of no more.
+   */
   async unban(target: string, origin?: string): Promise<Unbanned | Problem> {
     const read = readTarget(target)
     if ('problem' in read) return read
     const { text } = read.target
-    const other = origin === undefined ? undefined : await this.find(read.target)
-    if (other && other.origin !== origin) return { target: text, found: false, stays: other }
+    const known = await this.find(read.target)
+    if (known && origin !== undefined && known.origin !== origin) return { target: text, found: false, stays: known }
+    // While the ban stands nothing is counted, so nothing comes in between.
+    const forgotten = known && origin === undefined ? countsAgainst(read.target) : []
+    if (forgotten.length > 0) await this.store.reset(forgotten)
     return { target: text, found: (await this.store.withdraw([banKey(read.target)])) > 0 }
   }
 

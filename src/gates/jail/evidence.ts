@@ -1,6 +1,7 @@
 import { hash32, keyText } from '../../keys/key'
 import type { Ask, MeritAsk, WindowAsk } from '../../store/store'
 import { CLIENT_TIER, NETWORK_TIER, type Tier, tierText } from '../limits/rule'
+import type { BanTarget } from '../../policy/ban'
 import type { Client } from '../../policy/subject'
 import type { JailPolicy, Offence } from './jail-policy'
 
@@ -48,11 +49,35 @@ function bucket(name: string, values: readonly string[], windows: WindowAsk['win
   return { op: 'window', key: keyText(name, values), enforced: false, windows, cost }
 }
 
+/**
+ * Keys of all that leads to a ban of the target, or makes the next one longer: for a client its points and its record, for
+ * a neighbourhood its record and its offenders. What slows the logins of an account is not among them.
+ */
+export function countsAgainst(target: BanTarget): string[] {
+  if (target.kind !== 'network') return []
+  const { family, bytes, bits } = target.range
+  const bitsOf = ({ bits4, bits6 }: Tier) => (family === 4 ? bits4 : bits6)
+  // An address of a client's /64 counts as the client.
+  if (bits >= bitsOf(CLIENT_TIER)) {
+    const who = tierText({ family, bytes, texts: new Map() }, CLIENT_TIER)
+    return [keyText('jail', [who]), recordKey(who)]
+  }
+  return bits === bitsOf(NEIGHBOURHOOD) ? [recordKey(target.text), offendersKey(target.text)] : []
+}
+
+function recordKey(target: string): string {
+  return keyText('jail_record', [target])
+}
+
+function offendersKey(network: string): string {
+  return keyText('jail_network', [network])
+}
+
 /** Remembers that a target is banned once more; the answer's count is how often it has been before. */
 export function recordAsk(target: string, { memoryMs }: Pick<JailPolicy, 'memoryMs'>): MeritAsk {
   return {
     op: 'merit',
-    key: keyText('jail_record', [target]),
+    key: recordKey(target),
     enforced: false,
     leastSamples: 0,
     leastMean: -1,
@@ -66,7 +91,7 @@ export function recordAsk(target: string, { memoryMs }: Pick<JailPolicy, 'memory
 
 /** Refused when this client is one offender too many for its network. */
 export function offenderAsk(client: Client, { offenders }: Pick<JailPolicy, 'offenders'>): Ask {
-  const key = keyText('jail_network', [neighbourhoodText(client)])
+  const key = offendersKey(neighbourhoodText(client))
   const value = hash32(clientText(client))
   return { op: 'distinct', key, enforced: false, value, limit: offenders, windowMs: DAY_MS }
 }

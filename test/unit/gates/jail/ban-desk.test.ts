@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { BanDesk, type BanRequest, MOST_BAN_MS, banForMachines } from '../../../../src/gates/jail/ban-desk'
 import { entryOf } from '../../../../src/gates/jail/ban-entry'
+import { recordAsk } from '../../../../src/gates/jail/evidence'
 import { protectionOf } from '../../../../src/gates/jail/jail-policy'
 import type { Ban } from '../../../../src/policy/ban'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
@@ -84,6 +85,20 @@ describe('ban desk', () => {
     for (const target of ['192.0.2.70', '192.0.2.7', '192.0.2.77']) await desk.ban(request({ target }))
     assert.deepEqual(await desk.unban('192.0.2.7', 'fail2ban'), { target: '192.0.2.7', found: true })
     assert.deepEqual((await listed()).sort(), ['192.0.2.70 fail2ban', '192.0.2.77 fail2ban'])
+  })
+
+  it('forgets what counts against whom an operator lifts, and nothing of others or of who was not banned', async () => {
+    const record = (target: string) => store.judge([recordAsk(target, { memoryMs: DAY })]).answers[0]?.count
+    const clients = ['192.0.2.7', '192.0.2.8', '2001:db8:6:1::/64', '2001:db8:6:2::/64']
+    clients.forEach(record)
+    for (const target of ['192.0.2.7', '192.0.2.0/25', '2001:db8:6:1::/64', '2001:db8:6:2::7']) {
+      await desk.ban(request({ target }))
+    }
+    for (const target of ['192.0.2.7/32', '192.0.2.8', '192.0.2.0/25', '2001:DB8:6:1::/64', '2001:db8:6:2::7']) {
+      await desk.unban(target)
+    }
+    now += HOUR
+    assert.deepEqual(clients.map(record), [0, 1, 0, 0])
   })
 
   describe('for a program', () => {
