@@ -8,8 +8,8 @@ import type { JailPolicy, Offence } from './jail-policy'
 /** The whole of an IPv4 /24, and of what a site is given in IPv6 (RFC 6177): more than the /64 of one client. */
 const NEIGHBOURHOOD: Tier = { ...NETWORK_TIER, bits6: 48 }
 const DAY_MS = 86_400_000
-/** Two processes that ban the same client at once make one ban of it. */
-const ONE_BAN_MS = 30_000
+/** By then every process has heard of a ban, and counts nothing more of who is banned. */
+const HEARD_MS = 30_000
 const MOST_BANS = 1000
 
 /** The client as bans and buckets know it: an IPv4 address, an IPv6 /64. */
@@ -60,9 +60,14 @@ export function countsAgainst(target: BanTarget): string[] {
   // An address of a client's /64 counts as the client.
   if (bits >= bitsOf(CLIENT_TIER)) {
     const who = tierText({ family, bytes, texts: new Map() }, CLIENT_TIER)
-    return [keyText('jail', [who]), recordKey(who)]
+    return [keyText('jail', [who]), recordKey(who), turnKey(who)]
   }
-  return bits === bitsOf(NEIGHBOURHOOD) ? [recordKey(target.text), offendersKey(target.text)] : []
+  const { text } = target
+  return bits === bitsOf(NEIGHBOURHOOD) ? [recordKey(text), offendersKey(text), turnKey(text)] : []
+}
+
+function turnKey(target: string): string {
+  return keyText('jail_turn', [target])
 }
 
 function recordKey(target: string): string {
@@ -71,6 +76,15 @@ function recordKey(target: string): string {
 
 function offendersKey(network: string): string {
   return keyText('jail_network', [network])
+}
+
+/**
+ * Has room for the one process that bans the target now. Offences come in parallel, to several processes, and a second
+ * ban would be twice as long. Enforced: who is late records nothing.
+ */
+export function turnAsk(target: string, { sentencing }: Pick<JailPolicy, 'sentencing'>): WindowAsk {
+  const windows = [{ limit: 1, windowMs: Math.min(HEARD_MS, sentencing.firstMs) }]
+  return { op: 'window', key: turnKey(target), enforced: true, windows, cost: 1 }
 }
 
 /** Remembers that a target is banned once more; the answer's count is how often it has been before. */
@@ -83,7 +97,7 @@ export function recordAsk(target: string, { memoryMs }: Pick<JailPolicy, 'memory
     leastMean: -1,
     halfLifeMs: 0,
     most: MOST_BANS,
-    apartMs: ONE_BAN_MS,
+    apartMs: 0,
     keepMs: memoryMs,
     sample: -1,
   }

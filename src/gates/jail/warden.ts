@@ -4,7 +4,7 @@ import { type Memory, meritAsk } from '../reputation/merits'
 import { type Ban, readTarget } from '../../policy/ban'
 import { entryOf } from './ban-entry'
 import type { BanList } from './ban-list'
-import { type Charge, chargesFor, clientText, neighbourhoodText, offenderAsk, recordAsk } from './evidence'
+import { type Charge, chargesFor, clientText, neighbourhoodText, offenderAsk, recordAsk, turnAsk } from './evidence'
 import type { JailPolicy, Offence, Protection } from './jail-policy'
 import { sentenceMs } from './sentence'
 import { slowEntry } from './slow-list'
@@ -41,7 +41,7 @@ const NONE: Consequence = { banned: false, slow: false }
 export class Warden {
   private readonly clock: Clock
   private readonly random: () => number
-  /** Clients that are being banned: offences come in parallel, and a second ban would be twice as long. */
+  /** Clients that are being banned by this process. */
   private readonly underWay = new Map<string, Promise<boolean>>()
 
   constructor(private readonly options: WardenOptions) {
@@ -91,17 +91,20 @@ export class Warden {
 
   private async sentenceAll(client: Client, own: string, origin: string, reason: string): Promise<boolean> {
     const jail = this.options.policy()
-    const answers = await this.ask([recordAsk(own, jail), offenderAsk(client, jail)])
+    const answers = await this.ask([turnAsk(own, jail), recordAsk(own, jail), offenderAsk(client, jail)])
     // Another process was first.
-    if (this.options.bans.findAddress(client.address)) return true
+    if (answers?.[0]?.ok === false || this.options.bans.findAddress(client.address)) return true
     // Without the store nobody knows what was before: the first ban, then.
-    const posted = [this.sentence(own, origin, reason, answers?.[0]?.count ?? 0, jail)]
-    if (answers?.[1]?.ok === false) {
-      const network = neighbourhoodText(client)
-      const before = (await this.ask([recordAsk(network, jail)]))?.[0]?.count ?? 0
-      posted.push(this.sentence(network, origin, `more than ${jail.offenders} banned clients in a day`, before, jail))
-    }
+    const posted = [this.sentence(own, origin, reason, answers?.[1]?.count ?? 0, jail)]
+    if (answers?.[2]?.ok === false) posted.push(await this.sentenceNetwork(neighbourhoodText(client), origin, jail))
     return this.post(posted.flatMap((ban) => ban ?? []))
+  }
+
+  private async sentenceNetwork(network: string, origin: string, jail: JailPolicy): Promise<Ban | undefined> {
+    const answers = await this.ask([turnAsk(network, jail), recordAsk(network, jail)])
+    if (answers?.[0]?.ok === false) return undefined
+    const reason = `more than ${jail.offenders} banned clients in a day`
+    return this.sentence(network, origin, reason, answers?.[1]?.count ?? 0, jail)
   }
 
   private sentence(text: string, origin: string, reason: string, before: number, jail: JailPolicy): Ban | undefined {

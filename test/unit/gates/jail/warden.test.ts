@@ -68,6 +68,18 @@ describe('warden', () => {
     for (let time = 0; time < times; time++) last = await warden.offend(clientAt(ip), offence, account)
     return last
   }
+  /** In another process that shares the store, and hears late of what others have banned. */
+  const deafTwin = () =>
+    new Warden({
+      policy: () => policy,
+      store: () => store,
+      bans: new BanList(() => now),
+      protection: () => undefined,
+      onBan: (ban, before) => told.push([ban, before]),
+      onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
+      clock: () => now,
+      random: () => random,
+    })
   const lines = () =>
     told.map(([{ target, since, until, reason }, before]) => [target.text, (until - since) / MINUTE, before, reason])
 
@@ -133,6 +145,35 @@ describe('warden', () => {
     const made = told.length
     await offend('192.0.2.7', 50)
     assert.equal(told.length, made)
+  })
+
+  it('makes one ban of what comes at once in two processes, before one hears of the other', async () => {
+    const wardens = [warden, deafTwin()]
+    const all = (ip: string) => Promise.all(wardens.map((one) => one.offend(clientAt(ip), 'protocol', undefined)))
+    await offend('192.0.2.7', 3)
+    assert.deepEqual(await all('192.0.2.7'), [
+      { banned: true, slow: false },
+      { banned: true, slow: false },
+    ])
+    assert.deepEqual(lines(), [['192.0.2.7', 10, 0, 'too many protocol errors']])
+    now += MINUTE
+    await store.withdraw(['ban|192.0.2.7'])
+    await all('192.0.2.7')
+    assert.deepEqual(lines().slice(1), [['192.0.2.7', 20, 1, 'too many protocol errors']], 'later it is another')
+  })
+
+  it('makes one ban of a network when two processes find it at once', async () => {
+    for (const ip of ['192.0.2.7', '192.0.2.8']) await offend(ip, 4)
+    for (const ip of ['192.0.2.9', '192.0.2.10']) await offend(ip, 3)
+    const twin = deafTwin()
+    await Promise.all([
+      warden.offend(clientAt('192.0.2.9'), 'protocol', undefined),
+      twin.offend(clientAt('192.0.2.10'), 'protocol', undefined),
+    ])
+    assert.deepEqual(
+      lines().filter(([target]) => target === '192.0.2.0/24'),
+      [['192.0.2.0/24', 10, 0, 'more than 2 banned clients in a day']],
+    )
   })
 
   it('bans a network for several offenders, each another one', async () => {
@@ -254,7 +295,6 @@ describe('warden', () => {
       await offend('192.0.2.10', 4)
       await offend('192.0.2.11', 4)
       assert.equal(bans.findAddress(clientAt('192.0.2.200').address), undefined)
-      now += MINUTE
       await offend('192.0.2.12', 4)
       assert.deepEqual(lines().at(-1), ['192.0.2.0/24', 10, 0, 'more than 2 banned clients in a day'])
     })
@@ -307,6 +347,7 @@ describe('warden', () => {
       await offend('auth')
       assert.equal(told.length, 1)
       await store.withdraw(['ban|192.0.2.7'])
+      now += MINUTE
       store.judge([meritAsk('client', '192.0.2.7', memory, -1)])
       earn(0)
       await offend('unknown_recipient')
