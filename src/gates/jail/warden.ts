@@ -7,12 +7,14 @@ import type { BanList } from './ban-list'
 import { type Charge, chargesFor, clientText, neighbourhoodText, offenderAsk, recordAsk, turnAsk } from './evidence'
 import type { JailPolicy, Offence, Protection } from './jail-policy'
 import { sentenceMs } from './sentence'
-import { slowEntry } from './slow-list'
+import { type SlowList, slowEntry } from './slow-list'
 
 export interface WardenOptions {
   readonly policy: () => JailPolicy
   readonly store: () => Store
   readonly bans: BanList
+  /** Accounts that are slowed already. */
+  readonly slow: Pick<SlowList, 'leftMs'>
   readonly protection: Protection
   /** How long conduct is remembered; undefined where it is not. */
   readonly reputation?: () => Memory | undefined
@@ -128,9 +130,11 @@ export class Warden {
 
   private async slow(account: string, { slowMs, account: windows }: JailPolicy): Promise<void> {
     if (slowMs === 0) return
-    const longestMs = Math.min(...windows.map(({ windowMs }) => windowMs))
+    const shortestMs = Math.min(...windows.map(({ windowMs }) => windowMs))
+    // Guesses come by the hundred, and each post goes to every process.
+    if (this.options.slow.leftMs(account) > shortestMs / 2) return
     try {
-      await this.options.store().post([slowEntry(account, this.clock() + longestMs)])
+      await this.options.store().post([slowEntry(account, this.clock() + shortestMs)])
     } catch (error) {
       this.options.onFailure('slow', error)
     }

@@ -55,6 +55,7 @@ describe('warden', () => {
       policy: () => policy,
       store: () => store,
       bans,
+      slow,
       protection: protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), isIn('192.0.2.99')),
       onBan: (ban, before) => told.push([ban, before]),
       onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
@@ -74,6 +75,7 @@ describe('warden', () => {
       policy: () => policy,
       store: () => store,
       bans: new BanList(() => now),
+      slow: new SlowList(() => now),
       protection: () => undefined,
       onBan: (ban, before) => told.push([ban, before]),
       onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
@@ -205,6 +207,19 @@ describe('warden', () => {
     assert.equal(slow.has('ann'), false, 'and not for ever')
   })
 
+  it('tells of a slow account once in a while, however many guess at it', async () => {
+    const posted: number[] = []
+    store.onBoard((change) => change.kind === 'posted' && posted.push(change.entry.expiresAt - AT))
+    const guess = async (times: number) => {
+      for (let time = 0; time < times; time++, now += 1000) await offend(`198.51.${time}.7`, 1, 'auth', 'ann')
+    }
+    await guess(100)
+    assert.deepEqual(posted, [10 * MINUTE + 5000])
+    now = AT + 6 * MINUTE
+    await guess(100)
+    assert.deepEqual(posted.slice(1), [16 * MINUTE])
+  })
+
   it('slows an account for a protected client too, which may be in a banned network', async () => {
     await store.post([boardEntry('203.0.113.0/24')])
     const { slow: held } = await offend('203.0.113.5', 3, 'auth', 'ann')
@@ -321,6 +336,7 @@ describe('warden', () => {
         policy: () => policy,
         store: () => store,
         bans,
+        slow,
         protection: () => undefined,
         reputation: () => memory,
         onBan: (ban, before) => told.push([ban, before]),
