@@ -18,7 +18,7 @@ export interface WardenOptions {
   readonly protection: Protection
   /** How long conduct is remembered; undefined where it is not. */
   readonly reputation?: () => Memory | undefined
-  /** Called for each ban that this process makes. Must not throw. */
+  /** Called for each ban that this process has made, once it stands. Must not throw. */
   readonly onBan: (ban: Ban, before: number) => void
   /** Called when the store could not be asked or told. Must not throw. */
   readonly onFailure: (what: string, error: unknown) => void
@@ -32,6 +32,12 @@ export interface Consequence {
   readonly banned: boolean
   /** Its further logins are to be held. */
   readonly slow: boolean
+}
+
+interface Sentence {
+  readonly ban: Ban
+  /** Bans that are remembered of the same target. */
+  readonly before: number
 }
 
 const NONE: Consequence = { banned: false, slow: false }
@@ -97,35 +103,45 @@ export class Warden {
     // Another process was first.
     if (answers?.[0]?.ok === false || this.options.bans.findAddress(client.address)) return true
     // Without the store nobody knows what was before: the first ban, then.
-    const posted = [this.sentence(own, origin, reason, answers?.[1]?.count ?? 0, jail)]
-    if (answers?.[2]?.ok === false) posted.push(await this.sentenceNetwork(neighbourhoodText(client), origin, jail))
-    return this.post(posted.flatMap((ban) => ban ?? []))
+    const sentences = [this.sentence(own, origin, reason, answers?.[1]?.count ?? 0, jail)]
+    if (answers?.[2]?.ok === false) sentences.push(await this.sentenceNetwork(neighbourhoodText(client), origin, jail))
+    return this.carryOut(
+      client,
+      sentences.flatMap((sentence) => sentence ?? []),
+    )
   }
 
-  private async sentenceNetwork(network: string, origin: string, jail: JailPolicy): Promise<Ban | undefined> {
+  private async sentenceNetwork(network: string, origin: string, jail: JailPolicy): Promise<Sentence | undefined> {
     const answers = await this.ask([turnAsk(network, jail), recordAsk(network, jail)])
     if (answers?.[0]?.ok === false) return undefined
     const reason = `more than ${jail.offenders} banned clients in a day`
     return this.sentence(network, origin, reason, answers?.[1]?.count ?? 0, jail)
   }
 
-  private sentence(text: string, origin: string, reason: string, before: number, jail: JailPolicy): Ban | undefined {
+  private sentence(
+    text: string,
+    origin: string,
+    reason: string,
+    before: number,
+    jail: JailPolicy,
+  ): Sentence | undefined {
     const read = readTarget(text)
     if (!('target' in read)) return undefined
     const since = this.clock()
     const until = since + sentenceMs(before, jail.sentencing, this.random())
-    const ban: Ban = { target: read.target, origin, reason, since, until }
-    this.options.onBan(ban, before)
-    return ban
+    return { ban: { target: read.target, origin, reason, since, until }, before }
   }
 
-  private async post(bans: readonly Ban[]): Promise<boolean> {
+  private async carryOut(client: Client, sentences: readonly Sentence[]): Promise<boolean> {
     try {
-      await this.options.store().post(bans.map(entryOf))
+      await this.options.store().post(sentences.map(({ ban }) => entryOf(ban)))
     } catch (error) {
       this.options.onFailure('ban', error)
+      // An embedded store may have told this process at least.
+      if (!this.options.bans.findAddress(client.address)) return false
     }
-    return bans.length > 0
+    for (const { ban, before } of sentences) this.options.onBan(ban, before)
+    return sentences.length > 0
   }
 
   private async slow(account: string, { slowMs, account: windows }: JailPolicy): Promise<void> {

@@ -15,13 +15,16 @@ import { AT, DAY, HOUR, MINUTE, clientAt, boardEntry, jailPolicy, isIn, networks
 class FickleStore extends MemoryStore {
   degraded = false
   deaf = false
+  forgetful = false
 
   override judge(asks: readonly Ask[]): Verdict {
     return { ...super.judge(asks), degraded: this.degraded }
   }
 
-  override post(...given: Parameters<MemoryStore['post']>): Promise<void> {
-    return this.deaf ? Promise.reject(new Error('away')) : super.post(...given)
+  override async post(...given: Parameters<MemoryStore['post']>): Promise<void> {
+    if (this.deaf) throw new Error('away')
+    await super.post(...given)
+    if (this.forgetful) throw new Error('disk full')
   }
 }
 
@@ -36,6 +39,7 @@ describe('warden', () => {
   let told: (readonly [Ban, number])[]
   let failures: string[]
   let warden: Warden
+  let onBan: (ban: Ban, before: number) => void
 
   beforeEach(async () => {
     now = AT
@@ -51,13 +55,14 @@ describe('warden', () => {
     await store.open()
     told = []
     failures = []
+    onBan = (ban, before) => told.push([ban, before])
     warden = new Warden({
       policy: () => policy,
       store: () => store,
       bans,
       slow,
       protection: protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), isIn('192.0.2.99')),
-      onBan: (ban, before) => told.push([ban, before]),
+      onBan: (ban, before) => onBan(ban, before),
       onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
       clock: () => now,
       random: () => random,
@@ -265,11 +270,25 @@ describe('warden', () => {
 
   it('says when the others could not be told', async () => {
     store.deaf = true
-    assert.equal((await offend('192.0.2.7', 4)).banned, true)
-    assert.deepEqual(failures, ['ban Error: away'])
+    assert.equal((await offend('192.0.2.7', 4)).banned, false)
+    assert.deepEqual([failures, told], [['ban Error: away'], []])
     await store.close()
     assert.equal((await offend('192.0.2.8', 9)).banned, false)
     assert.match(failures[1]!, /^judge /)
+  })
+
+  it('tells of a ban that holds here, though the others could not be told', async () => {
+    store.forgetful = true
+    assert.equal((await offend('192.0.2.7', 4)).banned, true)
+    assert.deepEqual(failures, ['ban Error: disk full'])
+    assert.equal(told.length, 1)
+  })
+
+  it('tells of a ban once it stands', async () => {
+    const standing: boolean[] = []
+    onBan = () => standing.push(bans.findAddress(THIEF.address) !== undefined)
+    await offend('192.0.2.7', 4)
+    assert.deepEqual(standing, [true])
   })
 
   it('bans at once for who asks, as a DNS list does', async () => {
