@@ -3,7 +3,7 @@ import type { Policy } from '../config/compile'
 import { readDuration } from '../config/units'
 import { BanDesk, MOST_BAN_MS, banForMachines } from '../gates/jail/ban-desk'
 import { protectionOf } from '../gates/jail/jail-policy'
-import { type Ban, isAutomatic } from '../policy/ban'
+import { type Ban, OPERATOR, isAutomatic } from '../policy/ban'
 import type { Mode } from '../policy/mode'
 import { nftSet } from './bans/nft'
 import { withStore } from './open'
@@ -30,13 +30,13 @@ export function banCommand(): Command {
     .argument('<who>', WHO)
     .option('--for <time>', 'how long: 10m, 12h, 7d', readTime, 3_600_000)
     .option('--reason <text>', 'why, for those who ask later', '')
-    .option('--origin <word>', 'who says so', 'operator')
+    .option('--origin <word>', 'who says so', OPERATOR)
     .option('--dry-run', 'say what would be done')
     .addHelpText('after', EXAMPLES)
     .action(ban)
 }
 
-/** `sluice unban`: lets somebody in again. */
+/** `sluice unban`: lets somebody in again, who begins anew. */
 export function unbanCommand(): Command {
   return common(new Command('unban').description('let somebody in again'))
     .argument('<who>', WHO)

@@ -42,7 +42,7 @@ async function post({ body }: ApiCall, { atDesk, stream, mode }: BanApiOptions):
   const done = await atDesk((desk) => desk.banFor(request, holds))
   if ('problem' in done) return refusal(400, done.problem)
   const { ban, changed } = done
-  // He is shut out already, on another's word.
+  // He is shut out already, on another's word or for longer.
   if (!changed) return { status: 200, body: banForMachines(ban) }
   stream.emit({ kind: 'ban', at: ban.since, ban, before: 0, mode: modeOf(ban, mode()) })
   return { status: 201, body: banForMachines(ban) }

@@ -47,6 +47,7 @@ export class Jail {
       policy: () => policy().jail,
       store,
       bans: this.bans,
+      slow: this.slow,
       protection: (address) => this.protection(address),
       reputation: () => (options.remembers() ? policy().reputation : undefined),
       onBan: (ban, before) =>

@@ -17,6 +17,9 @@ export interface Ban {
   readonly until: number
 }
 
+/** What a person bans, who knows why; programs leave it alone. */
+export const OPERATOR = 'operator'
+
 /** Origins that judge by themselves: their bans obey the mode of the jail. What a person or another program says holds at once. */
 const AUTOMATIC: readonly string[] = ['jail', 'dnsbl']
 

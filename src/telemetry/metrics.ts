@@ -130,7 +130,7 @@ function makeReader(registry: Registry): Reader {
 
 /** Origins are free words: a label has few. */
 function originLabel(origin: string): string {
-  return ['jail', 'dnsbl', 'operator', 'fail2ban', 'crowdsec'].includes(origin) ? origin : 'other'
+  return ['jail', 'dnsbl', 'operator', 'fail2ban', 'fail2ban-recidive', 'crowdsec'].includes(origin) ? origin : 'other'
 }
 
 /** The hot one: told of every stage of every session. */

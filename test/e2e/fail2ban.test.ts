@@ -151,6 +151,20 @@ bantime = -1
     await fail2ban.waitUntil('it unbans', () => /\[sluice-abuse\] Unban 203\.0\.113\.9/.test(fail2ban.log))
     assert.match(await listed(), /203\.0\.113\.9/)
 
+    // A week stays when the hour that another jail has banned for ends before it.
+    await fail2ban.client('set', 'sluice-abuse', 'banip', '203.0.113.8')
+    await server.waitForLog(/action=ban target=203\.0\.113\.8 origin=fail2ban duration_s=3600 /)
+    await fail2ban.client('set', 'sluice-recidive', 'banip', '203.0.113.8')
+    await server.waitForLog(/action=ban target=203\.0\.113\.8 origin=fail2ban-recidive duration_s=604800 /)
+    await fail2ban.client('set', 'sluice-abuse', 'unbanip', '203.0.113.8')
+    await fail2ban.waitUntil('it unbans', () => /\[sluice-abuse\] Unban 203\.0\.113\.8/.test(fail2ban.log))
+    await fail2ban.client('set', 'sluice-abuse', 'banip', '203.0.113.7')
+    await server.waitForLog(/action=ban target=203\.0\.113\.7 /)
+    assert.match(await greeting('203.0.113.8'), /^421 4\.7\.0 Your address is banned/)
+    await fail2ban.client('set', 'sluice-recidive', 'unbanip', '203.0.113.8')
+    await server.waitForLog(/action=unban target=203\.0\.113\.8 origin=fail2ban-recidive/)
+    assert.match(await greeting('203.0.113.8'), /^220 /)
+
     // One that is never banned is refused, and fail2ban is told why.
     await fail2ban.client('set', 'sluice-abuse', 'banip', '10.1.2.3')
     await fail2ban.waitUntil('it is told', () =>

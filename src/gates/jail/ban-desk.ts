@@ -1,6 +1,7 @@
-import { type Ban, type BanTarget, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
+import { type Ban, type BanTarget, OPERATOR, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
 import { type Clock, MAX_BOARD_ENTRIES, type Store } from '../../store/store'
 import { BAN_PREFIX, banKey, banOf, entryOf } from './ban-entry'
+import { countsAgainst } from './evidence'
 import type { Protection } from './jail-policy'
 
 /** What a person or another program wants to have banned. */
@@ -56,7 +57,7 @@ export class BanDesk {
     return { target: read.target, origin: known, reason: cleanReason(reason), since, until: since + Math.round(forMs) }
   }
 
-  /** Bans for every server that shares the store, in place of an earlier ban of the same target. */
+  /** Bans for every server that shares the store, in place of an earlier ban of the same target, also of a longer one. */
   async ban(request: BanRequest): Promise<Ban | Problem> {
     const ban = this.examine(request)
     if (!('problem' in ban)) await this.store.post([entryOf(ban)])
@@ -64,27 +65,32 @@ export class BanDesk {
   }
 
   /**
-   * The same for a program, which knows only what it has banned itself, and will lift it: what a person or another
-   * program has banned stays, and so does an automatic ban that ends later, if it `holds`, which in shadow it does not.
-   * Then that one is returned.
+   * The same for a program, which knows only what it has banned itself, and will lift it: it prolongs a ban, and never
+   * shortens one, nor takes an operator's for its own. What stays is returned, if it `holds`, which in shadow it does not.
    */
   async banFor(request: BanRequest, holds: (ban: Ban) => boolean): Promise<{ ban: Ban; changed: boolean } | Problem> {
     const ban = this.examine(request)
     if ('problem' in ban) return ban
     const known = await this.find(ban.target)
-    const stays = known && known.origin !== ban.origin && (!isAutomatic(known) || known.until >= ban.until)
+    const stays = known && (known.origin === OPERATOR || known.until >= ban.until)
     if (stays && holds(known)) return { ban: known, changed: false }
     await this.store.post([entryOf(ban)])
     return { ban, changed: true }
   }
 
-  /** Lifts the ban of just this target, whoever made it; with `origin` only one of that origin. */
+  /**
+   * Lifts the ban of just this target, whoever made it, and forgets what counts against the target, or the next single
+   * offence would ban it again, for longer. With `origin` lifts only a ban of that origin, which knows of no more.
+   */
   async unban(target: string, origin?: string): Promise<Unbanned | Problem> {
     const read = readTarget(target)
     if ('problem' in read) return read
     const { text } = read.target
-    const other = origin === undefined ? undefined : await this.find(read.target)
-    if (other && other.origin !== origin) return { target: text, found: false, stays: other }
+    const known = await this.find(read.target)
+    if (known && origin !== undefined && known.origin !== origin) return { target: text, found: false, stays: known }
+    // While the ban stands nothing is counted, so nothing comes in between.
+    const forgotten = known && origin === undefined ? countsAgainst(read.target) : []
+    if (forgotten.length > 0) await this.store.reset(forgotten)
     return { target: text, found: (await this.store.withdraw([banKey(read.target)])) > 0 }
   }
 

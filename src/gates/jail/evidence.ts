@@ -1,14 +1,15 @@
 import { hash32, keyText } from '../../keys/key'
 import type { Ask, MeritAsk, WindowAsk } from '../../store/store'
 import { CLIENT_TIER, NETWORK_TIER, type Tier, tierText } from '../limits/rule'
+import type { BanTarget } from '../../policy/ban'
 import type { Client } from '../../policy/subject'
 import type { JailPolicy, Offence } from './jail-policy'
 
 /** The whole of an IPv4 /24, and of what a site is given in IPv6 (RFC 6177): more than the /64 of one client. */
 const NEIGHBOURHOOD: Tier = { ...NETWORK_TIER, bits6: 48 }
 const DAY_MS = 86_400_000
-/** Two processes that ban the same client at once make one ban of it. */
-const ONE_BAN_MS = 30_000
+/** By then every process has heard of a ban, and counts nothing more of who is banned. */
+const HEARD_MS = 30_000
 const MOST_BANS = 1000
 
 /** The client as bans and buckets know it: an IPv4 address, an IPv6 /64. */
@@ -48,17 +49,55 @@ function bucket(name: string, values: readonly string[], windows: WindowAsk['win
   return { op: 'window', key: keyText(name, values), enforced: false, windows, cost }
 }
 
+/**
+ * Keys of all that leads to a ban of the target, or makes the next one longer: for a client its points and its record, for
+ * a neighbourhood its record and its offenders. What slows the logins of an account is not among them.
+ */
+export function countsAgainst(target: BanTarget): string[] {
+  if (target.kind !== 'network') return []
+  const { family, bytes, bits } = target.range
+  const bitsOf = ({ bits4, bits6 }: Tier) => (family === 4 ? bits4 : bits6)
+  // An address of a client's /64 counts as the client.
+  if (bits >= bitsOf(CLIENT_TIER)) {
+    const who = tierText({ family, bytes, texts: new Map() }, CLIENT_TIER)
+    return [keyText('jail', [who]), recordKey(who), turnKey(who)]
+  }
+  const { text } = target
+  return bits === bitsOf(NEIGHBOURHOOD) ? [recordKey(text), offendersKey(text), turnKey(text)] : []
+}
+
+function turnKey(target: string): string {
+  return keyText('jail_turn', [target])
+}
+
+function recordKey(target: string): string {
+  return keyText('jail_record', [target])
+}
+
+function offendersKey(network: string): string {
+  return keyText('jail_network', [network])
+}
+
+/**
+ * Has room for the one process that bans the target now. Offences come in parallel, to several processes, and a second
+ * ban would be twice as long. Enforced: who is late records nothing.
+ */
+export function turnAsk(target: string, { sentencing }: Pick<JailPolicy, 'sentencing'>): WindowAsk {
+  const windows = [{ limit: 1, windowMs: Math.min(HEARD_MS, sentencing.firstMs) }]
+  return { op: 'window', key: turnKey(target), enforced: true, windows, cost: 1 }
+}
+
 /** Remembers that a target is banned once more; the answer's count is how often it has been before. */
 export function recordAsk(target: string, { memoryMs }: Pick<JailPolicy, 'memoryMs'>): MeritAsk {
   return {
     op: 'merit',
-    key: keyText('jail_record', [target]),
+    key: recordKey(target),
     enforced: false,
     leastSamples: 0,
     leastMean: -1,
     halfLifeMs: 0,
     most: MOST_BANS,
-    apartMs: ONE_BAN_MS,
+    apartMs: 0,
     keepMs: memoryMs,
     sample: -1,
   }
@@ -66,7 +105,7 @@ export function recordAsk(target: string, { memoryMs }: Pick<JailPolicy, 'memory
 
 /** Refused when this client is one offender too many for its network. */
 export function offenderAsk(client: Client, { offenders }: Pick<JailPolicy, 'offenders'>): Ask {
-  const key = keyText('jail_network', [neighbourhoodText(client)])
+  const key = offendersKey(neighbourhoodText(client))
   const value = hash32(clientText(client))
   return { op: 'distinct', key, enforced: false, value, limit: offenders, windowMs: DAY_MS }
 }

@@ -25,13 +25,19 @@ export class SlowList {
   }
 
   has(account: string): boolean {
-    if (this.until.size === 0) return false
+    return this.leftMs(account) > 0
+  }
+
+  /** How much longer its logins are held; 0 when they are not. */
+  leftMs(account: string): number {
+    if (this.until.size === 0) return 0
     const key = keyText('slow', [account])
     const until = this.until.get(key)
-    if (until === undefined) return false
-    if (until > this.clock()) return true
+    if (until === undefined) return 0
+    const leftMs = until - this.clock()
+    if (leftMs > 0) return leftMs
     this.until.delete(key)
-    return false
+    return 0
   }
 
   private put({ key, expiresAt }: BoardEntry): void {

@@ -4,19 +4,21 @@ import { type Memory, meritAsk } from '../reputation/merits'
 import { type Ban, readTarget } from '../../policy/ban'
 import { entryOf } from './ban-entry'
 import type { BanList } from './ban-list'
-import { type Charge, chargesFor, clientText, neighbourhoodText, offenderAsk, recordAsk } from './evidence'
+import { type Charge, chargesFor, clientText, neighbourhoodText, offenderAsk, recordAsk, turnAsk } from './evidence'
 import type { JailPolicy, Offence, Protection } from './jail-policy'
 import { sentenceMs } from './sentence'
-import { slowEntry } from './slow-list'
+import { type SlowList, slowEntry } from './slow-list'
 
 export interface WardenOptions {
   readonly policy: () => JailPolicy
   readonly store: () => Store
   readonly bans: BanList
+  /** Accounts that are slowed already. */
+  readonly slow: Pick<SlowList, 'leftMs'>
   readonly protection: Protection
   /** How long conduct is remembered; undefined where it is not. */
   readonly reputation?: () => Memory | undefined
-  /** Called for each ban that this process makes. Must not throw. */
+  /** Called for each ban that this process has made, once it stands. Must not throw. */
   readonly onBan: (ban: Ban, before: number) => void
   /** Called when the store could not be asked or told. Must not throw. */
   readonly onFailure: (what: string, error: unknown) => void
@@ -32,6 +34,12 @@ export interface Consequence {
   readonly slow: boolean
 }
 
+interface Sentence {
+  readonly ban: Ban
+  /** Bans that are remembered of the same target. */
+  readonly before: number
+}
+
 const NONE: Consequence = { banned: false, slow: false }
 
 /**
@@ -41,7 +49,7 @@ const NONE: Consequence = { banned: false, slow: false }
 export class Warden {
   private readonly clock: Clock
   private readonly random: () => number
-  /** Clients that are being banned: offences come in parallel, and a second ban would be twice as long. */
+  /** Clients that are being banned by this process. */
   private readonly underWay = new Map<string, Promise<boolean>>()
 
   constructor(private readonly options: WardenOptions) {
@@ -91,43 +99,58 @@ export class Warden {
 
   private async sentenceAll(client: Client, own: string, origin: string, reason: string): Promise<boolean> {
     const jail = this.options.policy()
-    const answers = await this.ask([recordAsk(own, jail), offenderAsk(client, jail)])
+    const answers = await this.ask([turnAsk(own, jail), recordAsk(own, jail), offenderAsk(client, jail)])
     // Another process was first.
-    if (this.options.bans.findAddress(client.address)) return true
+    if (answers?.[0]?.ok === false || this.options.bans.findAddress(client.address)) return true
     // Without the store nobody knows what was before: the first ban, then.
-    const posted = [this.sentence(own, origin, reason, answers?.[0]?.count ?? 0, jail)]
-    if (answers?.[1]?.ok === false) {
-      const network = neighbourhoodText(client)
-      const before = (await this.ask([recordAsk(network, jail)]))?.[0]?.count ?? 0
-      posted.push(this.sentence(network, origin, `more than ${jail.offenders} banned clients in a day`, before, jail))
-    }
-    return this.post(posted.flatMap((ban) => ban ?? []))
+    const sentences = [this.sentence(own, origin, reason, answers?.[1]?.count ?? 0, jail)]
+    if (answers?.[2]?.ok === false) sentences.push(await this.sentenceNetwork(neighbourhoodText(client), origin, jail))
+    return this.carryOut(
+      client,
+      sentences.flatMap((sentence) => sentence ?? []),
+    )
   }
 
-  private sentence(text: string, origin: string, reason: string, before: number, jail: JailPolicy): Ban | undefined {
+  private async sentenceNetwork(network: string, origin: string, jail: JailPolicy): Promise<Sentence | undefined> {
+    const answers = await this.ask([turnAsk(network, jail), recordAsk(network, jail)])
+    if (answers?.[0]?.ok === false) return undefined
+    const reason = `more than ${jail.offenders} banned clients in a day`
+    return this.sentence(network, origin, reason, answers?.[1]?.count ?? 0, jail)
+  }
+
+  private sentence(
+    text: string,
+    origin: string,
+    reason: string,
+    before: number,
+    jail: JailPolicy,
+  ): Sentence | undefined {
     const read = readTarget(text)
     if (!('target' in read)) return undefined
     const since = this.clock()
     const until = since + sentenceMs(before, jail.sentencing, this.random())
-    const ban: Ban = { target: read.target, origin, reason, since, until }
-    this.options.onBan(ban, before)
-    return ban
+    return { ban: { target: read.target, origin, reason, since, until }, before }
   }
 
-  private async post(bans: readonly Ban[]): Promise<boolean> {
+  private async carryOut(client: Client, sentences: readonly Sentence[]): Promise<boolean> {
     try {
-      await this.options.store().post(bans.map(entryOf))
+      await this.options.store().post(sentences.map(({ ban }) => entryOf(ban)))
     } catch (error) {
       this.options.onFailure('ban', error)
+      // An embedded store may have told this process at least.
+      if (!this.options.bans.findAddress(client.address)) return false
     }
-    return bans.length > 0
+    for (const { ban, before } of sentences) this.options.onBan(ban, before)
+    return sentences.length > 0
   }
 
   private async slow(account: string, { slowMs, account: windows }: JailPolicy): Promise<void> {
     if (slowMs === 0) return
-    const longestMs = Math.min(...windows.map(({ windowMs }) => windowMs))
+    const shortestMs = Math.min(...windows.map(({ windowMs }) => windowMs))
+    // Guesses come by the hundred, and each post goes to every process.
+    if (this.options.slow.leftMs(account) > shortestMs / 2) return
     try {
-      await this.options.store().post([slowEntry(account, this.clock() + longestMs)])
+      await this.options.store().post([slowEntry(account, this.clock() + shortestMs)])
     } catch (error) {
       this.options.onFailure('slow', error)
     }

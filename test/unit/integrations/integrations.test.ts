@@ -74,10 +74,10 @@ const ban = (target: string, origin: string, mode: 'enforce' | 'shadow' = 'enfor
 
 const FILTERS = ['auth', 'abuse', 'rbl', 'recidive'] as const
 
-describe('filters of fail2ban', () => {
-  const caughtBy = (event: TelemetryEvent) =>
-    linesOf(event).flatMap((line) => FILTERS.flatMap((filter) => (hostIn(filter, line) === undefined ? [] : [filter])))
+const caughtBy = (event: TelemetryEvent) =>
+  linesOf(event).flatMap((line) => FILTERS.flatMap((filter) => (hostIn(filter, line) === undefined ? [] : [filter])))
 
+describe('filters of fail2ban', () => {
   it('read the lines that are written now', () => {
     assert.deepEqual(caughtBy(offence('auth', 'ann')), ['auth'])
     assert.deepEqual(caughtBy(offence('auth')), ['auth'])
@@ -173,6 +173,24 @@ describe('the jails of fail2ban', () => {
       readdirSync(path.join(FOLDER, 'fail2ban/filter.d')).sort(),
     )
     assert.match(text, /^sluice_action = sluice\[/m)
+  })
+
+  it('mark what keeps out for a week apart, so that no shorter ban lifts it when it ends', () => {
+    const text = read('fail2ban/jail.d/sluice.conf')
+    const [preface, ...jails] = text.split(/^(?=\[sluice-)/m)
+    assert.match(preface!, /^sluice_origin = fail2ban$/m)
+    assert.match(preface!, /^sluice_action = sluice\[.*origin="%\(sluice_origin\)s"/m)
+    const origins = jails.map((jail) => [
+      /^\[(.*)\]/.exec(jail)?.[1],
+      /^sluice_origin = (.*)$/m.exec(jail)?.[1] ?? 'fail2ban',
+    ])
+    assert.deepEqual(origins, [
+      ['sluice-auth', 'fail2ban'],
+      ['sluice-abuse', 'fail2ban'],
+      ['sluice-rbl', 'fail2ban'],
+      ['sluice-recidive', 'fail2ban-recidive'],
+    ])
+    assert.deepEqual(caughtBy(ban('192.0.2.7', 'fail2ban-recidive')), [])
   })
 
   it('cut nothing off: to fail2ban a semicolon after a blank begins a comment', () => {

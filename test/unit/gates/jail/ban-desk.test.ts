@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { BanDesk, type BanRequest, MOST_BAN_MS, banForMachines } from '../../../../src/gates/jail/ban-desk'
 import { entryOf } from '../../../../src/gates/jail/ban-entry'
+import { recordAsk } from '../../../../src/gates/jail/evidence'
 import { protectionOf } from '../../../../src/gates/jail/jail-policy'
 import type { Ban } from '../../../../src/policy/ban'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
-import { AT, HOUR, MINUTE, banOn, isIn, networks } from './fixtures'
+import { AT, DAY, HOUR, MINUTE, banOn, isIn, networks } from './fixtures'
 
 describe('ban desk', () => {
   let now: number
@@ -86,6 +87,20 @@ describe('ban desk', () => {
     assert.deepEqual((await listed()).sort(), ['192.0.2.70 fail2ban', '192.0.2.77 fail2ban'])
   })
 
+  it('forgets what counts against whom an operator lifts, and nothing of others or of who was not banned', async () => {
+    const record = (target: string) => store.judge([recordAsk(target, { memoryMs: DAY })]).answers[0]?.count
+    const clients = ['192.0.2.7', '192.0.2.8', '2001:db8:6:1::/64', '2001:db8:6:2::/64']
+    clients.forEach(record)
+    for (const target of ['192.0.2.7', '192.0.2.0/25', '2001:db8:6:1::/64', '2001:db8:6:2::7']) {
+      await desk.ban(request({ target }))
+    }
+    for (const target of ['192.0.2.7/32', '192.0.2.8', '192.0.2.0/25', '2001:DB8:6:1::/64', '2001:db8:6:2::7']) {
+      await desk.unban(target)
+    }
+    now += HOUR
+    assert.deepEqual(clients.map(record), [0, 1, 0, 0])
+  })
+
   describe('for a program', () => {
     const always = () => true
     const banFor = async (changes: Partial<BanRequest>, holds: (ban: Ban) => boolean = always) => {
@@ -93,13 +108,26 @@ describe('ban desk', () => {
       return 'problem' in done ? assert.fail(done.problem) : [done.ban.origin, done.ban.until - AT, done.changed]
     }
 
-    it('changes nothing that another has banned, for it would lift it', async () => {
+    it('changes nothing that an operator has banned, for it would lift it', async () => {
       await desk.ban(request({ origin: 'operator', forMs: HOUR }))
       assert.deepEqual(await banFor({ forMs: MINUTE }), ['operator', HOUR, false])
       assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['operator', HOUR, false])
-      await desk.unban('192.0.2.7')
-      assert.deepEqual(await banFor({ forMs: 2 * HOUR }), ['fail2ban', 2 * HOUR, true])
-      assert.deepEqual(await banFor({ forMs: MINUTE }), ['fail2ban', MINUTE, true], 'its own it may')
+    })
+
+    it('prolongs its own and what another program has banned, and never shortens it', async () => {
+      assert.deepEqual(await banFor({ forMs: HOUR }), ['fail2ban', HOUR, true])
+      assert.deepEqual(await banFor({ forMs: MINUTE }), ['fail2ban', HOUR, false], 'its own')
+      assert.deepEqual(await banFor({ forMs: 7 * DAY, origin: 'recidive' }), ['recidive', 7 * DAY, true])
+      assert.deepEqual(await banFor({ forMs: HOUR }), ['recidive', 7 * DAY, false])
+      await desk.unban('192.0.2.7', 'fail2ban')
+      assert.deepEqual(await listed(), ['192.0.2.7 recidive'])
+      assert.deepEqual(await desk.unban('192.0.2.7', 'recidive'), { target: '192.0.2.7', found: true })
+    })
+
+    it('leaves it to the operator to shorten what stands', async () => {
+      await banFor({ forMs: 7 * DAY })
+      const made = await desk.ban(request({ origin: 'operator', forMs: MINUTE }))
+      assert.deepEqual(await desk.list(), [made])
     })
 
     it('prolongs what the jail has banned, and never shortens it', async () => {

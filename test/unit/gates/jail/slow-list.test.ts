@@ -23,6 +23,15 @@ describe('slow list', () => {
     assert.equal(list.has('ann'), false)
   })
 
+  it('says how long that will be', () => {
+    assert.equal(list.leftMs('ann'), 0)
+    post('ann')
+    now += 20_000
+    assert.equal(list.leftMs('ann'), 40_000)
+    now += 40_000
+    assert.equal(list.leftMs('ann'), 0)
+  })
+
   it('follows the board', () => {
     post('ann')
     list.apply({ kind: 'withdrawn', key: slowEntry('ann', 0).key })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { banOf } from '../../../../src/gates/jail/ban-entry'
+import { BanDesk } from '../../../../src/gates/jail/ban-desk'
 import { BanList } from '../../../../src/gates/jail/ban-list'
 import { type JailPolicy, type Offence, protectionOf } from '../../../../src/gates/jail/jail-policy'
 import { SlowList } from '../../../../src/gates/jail/slow-list'
@@ -14,13 +15,16 @@ import { AT, DAY, HOUR, MINUTE, clientAt, boardEntry, jailPolicy, isIn, networks
 class FickleStore extends MemoryStore {
   degraded = false
   deaf = false
+  forgetful = false
 
   override judge(asks: readonly Ask[]): Verdict {
     return { ...super.judge(asks), degraded: this.degraded }
   }
 
-  override post(...given: Parameters<MemoryStore['post']>): Promise<void> {
-    return this.deaf ? Promise.reject(new Error('away')) : super.post(...given)
+  override async post(...given: Parameters<MemoryStore['post']>): Promise<void> {
+    if (this.deaf) throw new Error('away')
+    await super.post(...given)
+    if (this.forgetful) throw new Error('disk full')
   }
 }
 
@@ -35,6 +39,7 @@ describe('warden', () => {
   let told: (readonly [Ban, number])[]
   let failures: string[]
   let warden: Warden
+  let onBan: (ban: Ban, before: number) => void
 
   beforeEach(async () => {
     now = AT
@@ -50,12 +55,14 @@ describe('warden', () => {
     await store.open()
     told = []
     failures = []
+    onBan = (ban, before) => told.push([ban, before])
     warden = new Warden({
       policy: () => policy,
       store: () => store,
       bans,
+      slow,
       protection: protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), isIn('192.0.2.99')),
-      onBan: (ban, before) => told.push([ban, before]),
+      onBan: (ban, before) => onBan(ban, before),
       onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
       clock: () => now,
       random: () => random,
@@ -67,6 +74,19 @@ describe('warden', () => {
     for (let time = 0; time < times; time++) last = await warden.offend(clientAt(ip), offence, account)
     return last
   }
+  /** In another process that shares the store, and hears late of what others have banned. */
+  const deafTwin = () =>
+    new Warden({
+      policy: () => policy,
+      store: () => store,
+      bans: new BanList(() => now),
+      slow: new SlowList(() => now),
+      protection: () => undefined,
+      onBan: (ban, before) => told.push([ban, before]),
+      onFailure: (what, error) => failures.push(`${what} ${String(error)}`),
+      clock: () => now,
+      random: () => random,
+    })
   const lines = () =>
     told.map(([{ target, since, until, reason }, before]) => [target.text, (until - since) / MINUTE, before, reason])
 
@@ -134,6 +154,35 @@ describe('warden', () => {
     assert.equal(told.length, made)
   })
 
+  it('makes one ban of what comes at once in two processes, before one hears of the other', async () => {
+    const wardens = [warden, deafTwin()]
+    const all = (ip: string) => Promise.all(wardens.map((one) => one.offend(clientAt(ip), 'protocol', undefined)))
+    await offend('192.0.2.7', 3)
+    assert.deepEqual(await all('192.0.2.7'), [
+      { banned: true, slow: false },
+      { banned: true, slow: false },
+    ])
+    assert.deepEqual(lines(), [['192.0.2.7', 10, 0, 'too many protocol errors']])
+    now += MINUTE
+    await store.withdraw(['ban|192.0.2.7'])
+    await all('192.0.2.7')
+    assert.deepEqual(lines().slice(1), [['192.0.2.7', 20, 1, 'too many protocol errors']], 'later it is another')
+  })
+
+  it('makes one ban of a network when two processes find it at once', async () => {
+    for (const ip of ['192.0.2.7', '192.0.2.8']) await offend(ip, 4)
+    for (const ip of ['192.0.2.9', '192.0.2.10']) await offend(ip, 3)
+    const twin = deafTwin()
+    await Promise.all([
+      warden.offend(clientAt('192.0.2.9'), 'protocol', undefined),
+      twin.offend(clientAt('192.0.2.10'), 'protocol', undefined),
+    ])
+    assert.deepEqual(
+      lines().filter(([target]) => target === '192.0.2.0/24'),
+      [['192.0.2.0/24', 10, 0, 'more than 2 banned clients in a day']],
+    )
+  })
+
   it('bans a network for several offenders, each another one', async () => {
     for (let time = 0; time < 4; time++) {
       await offend('192.0.2.7', 4)
@@ -161,6 +210,19 @@ describe('warden', () => {
     assert.deepEqual([slow.has('ann'), slow.has('bob'), bans.size], [true, false, 0])
     now += 10 * MINUTE
     assert.equal(slow.has('ann'), false, 'and not for ever')
+  })
+
+  it('tells of a slow account once in a while, however many guess at it', async () => {
+    const posted: number[] = []
+    store.onBoard((change) => change.kind === 'posted' && posted.push(change.entry.expiresAt - AT))
+    const guess = async (times: number) => {
+      for (let time = 0; time < times; time++, now += 1000) await offend(`198.51.${time}.7`, 1, 'auth', 'ann')
+    }
+    await guess(100)
+    assert.deepEqual(posted, [10 * MINUTE + 5000])
+    now = AT + 6 * MINUTE
+    await guess(100)
+    assert.deepEqual(posted.slice(1), [16 * MINUTE])
   })
 
   it('slows an account for a protected client too, which may be in a banned network', async () => {
@@ -208,11 +270,25 @@ describe('warden', () => {
 
   it('says when the others could not be told', async () => {
     store.deaf = true
-    assert.equal((await offend('192.0.2.7', 4)).banned, true)
-    assert.deepEqual(failures, ['ban Error: away'])
+    assert.equal((await offend('192.0.2.7', 4)).banned, false)
+    assert.deepEqual([failures, told], [['ban Error: away'], []])
     await store.close()
     assert.equal((await offend('192.0.2.8', 9)).banned, false)
     assert.match(failures[1]!, /^judge /)
+  })
+
+  it('tells of a ban that holds here, though the others could not be told', async () => {
+    store.forgetful = true
+    assert.equal((await offend('192.0.2.7', 4)).banned, true)
+    assert.deepEqual(failures, ['ban Error: disk full'])
+    assert.equal(told.length, 1)
+  })
+
+  it('tells of a ban once it stands', async () => {
+    const standing: boolean[] = []
+    onBan = () => standing.push(bans.findAddress(THIEF.address) !== undefined)
+    await offend('192.0.2.7', 4)
+    assert.deepEqual(standing, [true])
   })
 
   it('bans at once for who asks, as a DNS list does', async () => {
@@ -224,6 +300,53 @@ describe('warden', () => {
     assert.equal(banOf(entry!)?.origin, 'dnsbl')
   })
 
+  describe('after a pardon', () => {
+    const pardon = (target: string, origin?: string) =>
+      new BanDesk(
+        store,
+        () => undefined,
+        () => now,
+      ).unban(target, origin)
+
+    it('of an operator begins anew: with empty buckets, and the first ban', async () => {
+      await offend('192.0.2.7', 4)
+      assert.deepEqual(await pardon('192.0.2.7'), { target: '192.0.2.7', found: true })
+      assert.deepEqual(await offend('192.0.2.7', 3), { banned: false, slow: false })
+      assert.deepEqual(await offend('192.0.2.7', 1), { banned: true, slow: false })
+      assert.deepEqual(
+        lines().map(([, minutes, before]) => [minutes, before]),
+        [
+          [10, 0],
+          [10, 0],
+        ],
+      )
+    })
+
+    it('of an operator begins anew for a network too', async () => {
+      for (const ip of ['192.0.2.7', '192.0.2.8', '192.0.2.9']) await offend(ip, 4)
+      assert.equal(lines().at(-1)?.[0], '192.0.2.0/24')
+      await pardon('192.0.2.0/24')
+      await offend('192.0.2.10', 4)
+      await offend('192.0.2.11', 4)
+      assert.equal(bans.findAddress(clientAt('192.0.2.200').address), undefined)
+      await offend('192.0.2.12', 4)
+      assert.deepEqual(lines().at(-1), ['192.0.2.0/24', 10, 0, 'more than 2 banned clients in a day'])
+    })
+
+    it('of a program forgets nothing: it lifts what it has banned, and knows no more', async () => {
+      await offend('192.0.2.7', 4)
+      await new BanDesk(
+        store,
+        () => undefined,
+        () => now,
+      ).banFor({ target: '192.0.2.7', forMs: HOUR, reason: '', origin: 'fail2ban' }, () => true)
+      await pardon('192.0.2.7', 'fail2ban')
+      now += MINUTE
+      await offend('192.0.2.7', 1)
+      assert.deepEqual(lines().at(-1)?.slice(1, 3), [20, 1])
+    })
+  })
+
   describe('knows partners', () => {
     const memory = { halfLifeMs: 14 * DAY, keepMs: 60 * DAY }
     let knowing: Warden
@@ -232,6 +355,7 @@ describe('warden', () => {
         policy: () => policy,
         store: () => store,
         bans,
+        slow,
         protection: () => undefined,
         reputation: () => memory,
         onBan: (ban, before) => told.push([ban, before]),
@@ -258,6 +382,7 @@ describe('warden', () => {
       await offend('auth')
       assert.equal(told.length, 1)
       await store.withdraw(['ban|192.0.2.7'])
+      now += MINUTE
       store.judge([meritAsk('client', '192.0.2.7', memory, -1)])
       earn(0)
       await offend('unknown_recipient')
