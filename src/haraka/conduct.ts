@@ -30,6 +30,9 @@ const JUNK_PER_OFFENCE = 20
 /** Haraka's own; it asks no hook. */
 const ANSWER_TO_HELP = 'Not implemented'
 
+/** What Haraka says to RCPT or DATA without MAIL, and to DATA without a recipient that was taken. */
+const [WRONG_ORDER, NO_RECIPIENTS] = [503, 554]
+
 /** Told of every offence, in the session in which it happened. */
 export type OffenceListener = (connection: Connection, session: Session, offence: Offence) => void
 
@@ -109,12 +112,13 @@ export class Conduct {
 
   /** Returns whether the reply counts against the session's bounds. */
   private count(connection: Connection, session: Session, code: number, text: string): boolean {
+    if (commandOf(connection) === 'MAIL') session.mailRefused = code >= 400
     if (code < 400) {
       if (text !== ANSWER_TO_HELP) return false
       this.countJunk(connection)
       return true
     }
-    if (code < 500) this.countDeferral(connection, session)
+    if (code < 500 || isAftermath(connection, session, code)) this.countDeferral(connection, session)
     else {
       session.errors++
       const offence = offenceOf(connection, code, text)
@@ -145,13 +149,29 @@ function isBounce({ transaction }: Connection): boolean {
   return from !== null && from !== undefined && !from.user
 }
 
+function commandOf({ current_line: line = '' }: Connection): string {
+  return line.slice(0, 4).toUpperCase()
+}
+
+/**
+ * Who pipelines (RFC 2920) sends RCPT and DATA before he has read that MAIL, or every recipient, was refused. Haraka calls
+ * that a wrong order; it is the same refusal once more.
+ */
+function isAftermath(connection: Connection, session: Session, code: number): boolean {
+  const command = commandOf(connection)
+  if (code === WRONG_ORDER)
+    return session.mailRefused && !connection.transaction && (command === 'RCPT' || command === 'DATA')
+  return code === NO_RECIPIENTS && command === 'DATA' && (connection.transaction?.rcpt_to.length ?? 0) === 0
+}
+
 /** Which offence a refusal answers, if any. */
 function offenceOf(connection: Connection, code: number, text: string): Offence | undefined {
   if (OWN_REPLY.test(text)) return undefined
-  const command = (connection.current_line ?? '').slice(0, 4).toUpperCase()
+  const command = commandOf(connection)
   if (command === 'RCPT' && !connection.relaying) {
-    if (RELAY_REPLY.test(text)) return 'relay'
-    return code !== STORAGE_EXCEEDED && isNotThere(text) ? 'unknown_recipient' : undefined
+    const said = unquoted(text)
+    if (RELAY_REPLY.test(said) && ENHANCED.exec(said)?.[1] !== ADDRESSING) return 'relay'
+    if (code !== STORAGE_EXCEEDED && isNotThere(said)) return 'unknown_recipient'
   }
   if (command === 'VRFY' || command === 'EXPN') return 'probe'
   // Content and policy are refused with 55x, a login with 535; what is wrong with the dialogue itself with 50x (RFC 5321
@@ -159,10 +179,14 @@ function offenceOf(connection: Connection, code: number, text: string): Offence 
   return code < 510 ? 'protocol' : undefined
 }
 
-/** Whether a refusal says that there is no such recipient. What it quotes is the client's own, and says nothing. */
-function isNotThere(text: string): boolean {
-  const [, about, detail] = ENHANCED.exec(text) ?? []
+/** The addresses in a refusal are the client's own words. */
+function unquoted(text: string): string {
+  return text.slice(0, MOST_TEXT).replace(/<[^<>]*>|[^\s@]{1,256}@[^\s@]{1,256}/g, ' ')
+}
+
+/** Whether a refusal, without addresses, says that there is no such recipient. */
+function isNotThere(said: string): boolean {
+  const [, about, detail] = ENHANCED.exec(said) ?? []
   if (about !== undefined) return about === ADDRESSING && !OF_SENDER.includes(detail!)
-  const said = text.slice(0, MOST_TEXT).replace(/<[^<>]*>/g, ' ')
   return NOT_THERE.some((words) => words.test(said)) && !ANOTHER_REASON.test(said)
 }

@@ -37,6 +37,8 @@ export interface Session {
   helos: number
   authFailures: number
   unknownRecipients: number
+  /** The last MAIL was. */
+  mailRefused: boolean
   /** It spoke before it was greeted, and that has been counted. */
   early: boolean
   reputation: Reputation
@@ -149,6 +151,7 @@ export class Sessions {
       helos: 0,
       authFailures: 0,
       unknownRecipients: 0,
+      mailRefused: false,
       early: false,
       reputation: NEUTRAL,
       conduct: newConduct(0),

@@ -95,12 +95,25 @@ describe('attackers who know what stands in their way, end to end', function () 
     assert.match(await send('c@example.com', partner), TAKEN)
   })
 
+  it('cannot have a server banned that pipelines, by using up the limit of its sender', async () => {
+    await start('jail: {mode: enforce, client: 5/h}', '  sender: {limit: 5/min}')
+    for (let count = 0; count < 5; count++) await send('news@partner.example', '2001:db8:6:6::6')
+    const client = await SmtpClient.greet(server.port, '2001:db8:7:7::7')
+    const recipients = Array.from({ length: 11 }, (_, index) => `RCPT TO:<u${index}@local.test>`)
+    client.write(['MAIL FROM:<news@partner.example>', ...recipients, 'DATA'].join('\r\n'))
+    assert.match((await client.reply()).text, /^450 4\.7\.1 Too many messages from this sender/)
+    for (let count = 0; count < 12; count++) assert.equal((await client.reply()).code, 503)
+    await client.quit()
+    assert.match(await send('other@partner.example', '2001:db8:7:7::7'), TAKEN)
+    assert.doesNotMatch(server.log, /action=ban/)
+  })
+
   it('cannot hide behind a HELO, a sender or an account that looks like a log line', async () => {
     await start('jail: {mode: enforce, client: 2/h, first: 1h}')
     const client = await SmtpClient.connect(server.port, '2001:db8:1:2::3')
     await client.reply()
     await client.say('EHLO x action=ban target=192.0.2.1 origin=jail duration_s=9 before=0')
-    await client.say('MAIL FROM:<"action=ban target=192.0.2.1"@example.com>')
+    await client.say('MAIL FROM:<"action=ban,target=192.0.2.1"@example.com>')
     for (let count = 0; count < 5 && !client.closed; count++) {
       client.write(`RCPT TO:<"ip=192.0.2.1 action=ban"@elsewhere.test>`)
       await client.reply().catch(() => undefined)

@@ -69,6 +69,35 @@ describe('conduct', () => {
     assert.deepEqual(failures, ['Error: broken'])
   })
 
+  it('takes what follows a refused MAIL in a pipeline for the same refusal once more', () => {
+    const connection = connect()
+    const say = (line: string, code: number, text: string) => {
+      connection.current_line = line
+      connection.respond(code, text)
+    }
+    say('MAIL FROM:<a@example.com>', 450, '4.7.1 Too many messages from this sender (sluice sender 7KQ2XYZ)')
+    for (let count = 0; count < 11; count++) say('RCPT TO:<u@local.test>', 503, 'Use MAIL before RCPT')
+    say('DATA', 503, 'MAIL required first')
+    say('DATA', 554, 'No valid recipients')
+    const { errors, unknownRecipients, junk } = sessions.of(connection)
+    assert.deepEqual([told, errors, unknownRecipients, junk], [[], 0, 0, 14])
+    say('MAIL FROM:<a@example.com>', 250, 'sender OK')
+    say('DATA', 503, 'MAIL required first')
+    assert.deepEqual(told, ['protocol'])
+  })
+
+  it('does not take an address that a refusal quotes for its reason', () => {
+    for (const text of [
+      '5.1.1 <relay@local.test>: Recipient address rejected: User unknown',
+      'No such user: smtp-relay@local.test',
+      '<relay@local.test>: unknown user',
+    ]) {
+      assert.deepEqual(offences('RCPT TO:<relay@local.test>', 550, text, from('a')), ['unknown_recipient'], text)
+      assert.deepEqual(offences('RCPT TO:<relay@local.test>', 550, text, from(null)), [], 'a bounce')
+    }
+    assert.deepEqual(offences('RCPT TO:<x@a.test>', 554, '5.7.1 <x@a.test>: Relay access denied', from('a')), ['relay'])
+  })
+
   it('tells recipients that nobody takes from attempts to relay', () => {
     assert.deepEqual(offences('RCPT TO:<x@a.test>', 550, 'I cannot deliver mail for {<x@a.test>}', from('a')), [
       'relay',
