@@ -17,6 +17,7 @@ const MAX_KEYS = 50_000
 const LEASE_REFUSAL_MS = 1000
 
 interface Exhausted {
+  readonly ask: Ask
   readonly until: number
   readonly at: number
   readonly answer: Answer
@@ -24,7 +25,7 @@ interface Exhausted {
 
 /**
  * Remembers which keys are over their limit and until when, so that a client over its limit costs no trip to the store:
- * nothing but time can free a key, and the store said exactly how much. A batch with an enforced ask on such a key is
+ * nothing but time and a wider limit can free a key, and the store said exactly how much. A batch with an enforced ask on such a key is
  * refused here; the other asks of that batch are answered as if they had room, since nobody asked; merits, as if nothing
  * were known.
  *
@@ -141,7 +142,7 @@ export class ExhaustedCache implements Store {
     const { key } = ask
     const known = this.keys.get(key)
     if (known === undefined || !isFreedByTimeAlone(ask)) return undefined
-    if (known.until > now) return known
+    if (known.until > now && !isWider(ask, known.ask)) return known
     this.keys.delete(key)
     return undefined
   }
@@ -158,7 +159,7 @@ export class ExhaustedCache implements Store {
       // A cost larger than the limit never fits, but a smaller one may.
       if (freeInMs === Infinity || ('cost' in ask && ask.cost > 1)) continue
       if (this.keys.size >= MAX_KEYS) this.forgetOldest()
-      this.keys.set(ask.key, { until: now + freeInMs, at: now, answer })
+      this.keys.set(ask.key, { ask, until: now + freeInMs, at: now, answer })
     }
     return verdict
   }
@@ -169,6 +170,23 @@ export class ExhaustedCache implements Store {
       return
     }
   }
+}
+
+/** Whether an ask may have room where another of the same key had none: reputation widens limits. */
+function isWider(ask: Ask, than: Ask): boolean {
+  if (ask.op === 'window' && than.op === 'window') {
+    if (ask.windows === than.windows) return false
+    return (
+      ask.windows.length !== than.windows.length ||
+      ask.windows.some(({ limit, windowMs }, index) => {
+        const other = than.windows[index]!
+        return limit > other.limit || windowMs < other.windowMs
+      })
+    )
+  }
+  if (ask.op === 'rate' && than.op === 'rate') return ask.burst > than.burst || ask.intervalMs < than.intervalMs
+  if (ask.op === 'lease' && than.op === 'lease') return ask.limit > than.limit
+  return ask.op !== than.op
 }
 
 const NOT_ASKED: Answer = { ok: true, count: 0, limit: 0, windowMs: 0, retryAfterMs: 0 }

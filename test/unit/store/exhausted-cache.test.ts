@@ -49,6 +49,26 @@ describe('ExhaustedCache', () => {
     assert.equal(store.trips, trips + 1)
   })
 
+  it('asks again for who has a wider limit by now, and not for who has a narrower one', () => {
+    const { trips } = store
+    for (let count = 0; count < 3; count++) judge(ask('a', 2))
+    assert.equal(judge(ask('a', 1)).committed, false)
+    assert.equal(judge(ask('a', 2)).committed, false)
+    assert.equal(store.trips, trips + 3)
+    assert.equal(judge(ask('a', 3)).committed, true)
+    const rate = (burst: number): Ask => ({ op: 'rate', key: 'r', enforced: true, intervalMs: 1000, burst, cost: 1 })
+    for (let count = 0; count < 2; count++) judge(rate(1))
+    assert.deepEqual([judge(rate(1)).committed, judge(rate(2)).committed], [false, true])
+    const lease = (id: string, limit: number): Ask => ({
+      ...{ op: 'lease', key: 'l', enforced: true, limit, id, ttlMs: 60_000 },
+    })
+    for (const id of ['aaaaaaaaaaaa', 'bbbbbbbbbbbb']) judge(lease(id, 1))
+    assert.deepEqual(
+      [judge(lease('bbbbbbbbbbbb', 1)).committed, judge(lease('bbbbbbbbbbbb', 2)).committed],
+      [false, true],
+    )
+  })
+
   it('forgets a key that is reset', async () => {
     for (let count = 0; count < 3; count++) judge(ask('a'))
     await store.reset(['a'])
