@@ -23,14 +23,23 @@ const KEYS = ['target', 'seconds', 'reason', 'origin']
  * other programs, such as an action of fail2ban.
  */
 export function banApi(options: BanApiOptions): Api {
+  // Programs ask at once, and what each of them may change depends on what the one before has changed.
+  let turn: Promise<unknown> = Promise.resolve()
+  const inTurn = (work: () => Promise<ApiReply>): Promise<ApiReply> => {
+    const done = turn.then(work)
+    turn = done.catch(() => undefined)
+    return done
+  }
   return async (call) => {
     const [noun, target, ...rest] = call.path.split(/\/(.*)/s)
     if (noun !== 'bans' || (rest.length > 0 && rest[0] !== '')) return refusal(404, 'there is /api/bans, and no more')
     if (call.method === 'GET' && target === undefined) {
       return { status: 200, body: (await options.atDesk((desk) => desk.list())).map(banForMachines) }
     }
-    if (call.method === 'POST' && target === undefined) return post(call, options)
-    if (call.method === 'DELETE' && target !== undefined && target !== '') return remove(target, call, options)
+    if (call.method === 'POST' && target === undefined) return inTurn(() => post(call, options))
+    if (call.method === 'DELETE' && target !== undefined && target !== '') {
+      return inTurn(() => remove(target, call, options))
+    }
     return refusal(405, 'GET and POST /api/bans, DELETE /api/bans/TARGET')
   }
 }

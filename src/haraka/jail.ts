@@ -1,6 +1,7 @@
 import { BanList } from '../gates/jail/ban-list'
 import { type Offence, protectionOf } from '../gates/jail/jail-policy'
 import { clientText } from '../gates/jail/evidence'
+import { banFinder } from '../gates/jail/jail-gate'
 import { SlowList } from '../gates/jail/slow-list'
 import { Warden } from '../gates/jail/warden'
 import type { Policy } from '../config/compile'
@@ -10,9 +11,9 @@ import { type Mode, isEnforced } from '../policy/mode'
 import type { Client } from '../policy/subject'
 import type { Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
-import type { Answer } from './guard'
+import type { Reply } from './guard'
 import { endSession } from './replies'
-import { smtpReply } from './reply'
+import { replyFor, smtpReply } from './reply'
 import type { Session } from './session'
 import type { Tarpit } from './tarpit'
 import { DENYSOFTDISCONNECT, type Connection } from './types'
@@ -107,9 +108,9 @@ export class Jail {
     }
     this.warden
       .offend(client, offence, account)
-      .then(({ banned, slow }) => {
+      .then(({ banned, ban, slow }) => {
         if (slow) session.slow = true
-        if (banned && !session.closed) this.cut(connection, client)
+        if (banned && !session.closed) this.cut(connection, client, ban)
       })
       // A rejection that nobody takes would end the process.
       .catch((error: unknown) => this.options.onFailure('offence', error))
@@ -128,10 +129,16 @@ export class Jail {
   }
 
   /** A session that has just earned a ban goes on no longer, unless its user has logged in meanwhile. */
-  private cut(connection: Connection, client: Client): void {
+  private cut(connection: Connection, client: Client, made: Ban | undefined): void {
     const { jail } = this.options.policy()
     if (connection.relaying || !isEnforced(jail.mode, client.ip)) return
-    const answer: Answer = { code: DENYSOFTDISCONNECT, message: smtpReply(421, '4.7.0 Your address is banned') }
+    const ban = this.bans.findAddress(client.address) ?? made
+    const at = Date.now()
+    // In the middle of a session nobody is refused for good: it ends with 421 (RFC 5321 §3.8).
+    const answer: Reply = ban
+      ? replyFor({ ...banFinder(jail)(ban, { at, client }), action: 'defer', stage: 'command', at })
+      : // Another process has made it, and this one has not heard yet.
+        { code: DENYSOFTDISCONNECT, message: smtpReply(421, '4.7.0 Your address is banned') }
     endSession(connection, answer)
   }
 }

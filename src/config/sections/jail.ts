@@ -45,7 +45,7 @@ export const jailSchema = z
       .describe('How long such an attempt is held; bounded by tarpit too'),
     offenders: z.number().int().min(1).max(600).describe('More banned clients of a network in a day, and it is banned'),
     first: durationMs.describe('Length of the first ban; each further one is twice as long'),
-    longest: memoryMs.describe('No ban of the jail is longer'),
+    longest: memoryMs.describe('No ban of the jail is longer, but for up to a tenth more at random'),
     memory: memoryMs.describe('How long a ban is remembered, so that the next one is longer'),
   })
   .refine(({ first, longest }) => longest >= first, { path: ['longest'], message: 'must not be shorter than first' })

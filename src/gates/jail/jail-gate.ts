@@ -10,8 +10,21 @@ export const JAIL_PLUGIN = 'jail'
 const ENFORCE: Mode = { kind: 'enforce' }
 
 /** Refuses who is banned, from what this process knows already: no store is asked. */
-export function jailGate({ mode, remedy }: Pick<JailPolicy, 'mode' | 'remedy'>): Gate {
-  if (mode.kind === 'off') return { plugin: JAIL_PLUGIN, stages: [], ask: () => undefined }
+export function jailGate(policy: Pick<JailPolicy, 'mode' | 'remedy'>): Gate {
+  if (policy.mode.kind === 'off') return { plugin: JAIL_PLUGIN, stages: [], ask: () => undefined }
+  const find = banFinder(policy)
+  return {
+    plugin: JAIL_PLUGIN,
+    stages: ['connect', 'mail'],
+    ask: () => undefined,
+    inspect: (subject, findings) => {
+      if (subject.ban) findings.push(find(subject.ban, subject))
+    },
+  }
+}
+
+/** What a ban means to a client: one finding, with one reference, wherever the client reads of it. */
+export function banFinder({ mode, remedy }: Pick<JailPolicy, 'mode' | 'remedy'>) {
   const ruleFor = (ruleMode: Mode, text: string, ends: boolean): Rule => ({
     name: 'ban',
     plugin: JAIL_PLUGIN,
@@ -29,18 +42,11 @@ export function jailGate({ mode, remedy }: Pick<JailPolicy, 'mode' | 'remedy'>):
   const automatic = rules(mode)
   // What an operator has typed is not on trial.
   const explicit = rules(ENFORCE)
-  return {
-    plugin: JAIL_PLUGIN,
-    stages: ['connect', 'mail'],
-    ask: () => undefined,
-    inspect: (subject, findings) => {
-      const { ban } = subject
-      if (ban) findings.push(findingOf(ban, (isAutomatic(ban) ? automatic : explicit)[ban.target.kind], subject))
-    },
-  }
+  return (ban: Ban, whom: Pick<Subject, 'at' | 'client'>) =>
+    findingOf(ban, (isAutomatic(ban) ? automatic : explicit)[ban.target.kind], whom)
 }
 
-function findingOf(ban: Ban, rule: Rule, { at, client }: Subject): Finding {
+function findingOf(ban: Ban, rule: Rule, { at, client }: Pick<Subject, 'at' | 'client'>) {
   return {
     rule,
     key: `ban|${ban.target.text}`,
@@ -52,5 +58,5 @@ function findingOf(ban: Ban, rule: Rule, { at, client }: Subject): Finding {
     reason: 'ban',
     // One for all refusals: of a client that comes again and again only some are recorded.
     ref: referenceOf(`${ban.target.text} ${ban.since}`),
-  }
+  } satisfies Finding
 }

@@ -26,10 +26,15 @@ export interface WardenOptions {
   readonly random?: () => number
 }
 
-/** What came of an offence for the session in which it happened. */
-export interface Consequence {
+interface Banned {
   /** The client is banned from now on. */
   readonly banned: boolean
+  /** By what, unless another process has banned it just now. The list of bans may have it a moment later. */
+  readonly ban?: Ban | undefined
+}
+
+/** What came of an offence for the session in which it happened. */
+export interface Consequence extends Banned {
   /** Its further logins are to be held. */
   readonly slow: boolean
 }
@@ -50,7 +55,7 @@ export class Warden {
   private readonly clock: Clock
   private readonly random: () => number
   /** Clients that are being banned by this process. */
-  private readonly underWay = new Map<string, Promise<boolean>>()
+  private readonly underWay = new Map<string, Promise<Banned>>()
 
   constructor(private readonly options: WardenOptions) {
     this.clock = options.clock ?? Date.now
@@ -70,9 +75,9 @@ export class Warden {
     const answers = await this.ask(excuse ? [excuse, ...asks] : asks)
     const over = (overflow: Charge['overflow']) =>
       charges.some((charge, index) => charge.overflow === overflow && answers?.at(index - charges.length)?.ok === false)
-    const banned = over('ban') && (await this.ban(client, 'jail', reasonFor(offence)))
+    const outcome = over('ban') ? await this.shutOut(client, 'jail', reasonFor(offence)) : { banned: false }
     if (over('slow_account')) await this.slow(account!, jail)
-    return { banned, slow: over('slow_account') || over('slow_client') }
+    return { ...outcome, slow: over('slow_account') || over('slow_client') }
   }
 
   /**
@@ -86,8 +91,13 @@ export class Warden {
 
   /** Bans a client, longer each time, and its network when it is one of many there. Returns whether it is banned. Never rejects. */
   async ban(client: Client, origin: string, reason: string): Promise<boolean> {
-    if (this.options.protection(client.address) !== undefined) return false
-    if (this.options.bans.findAddress(client.address)) return true
+    return (await this.shutOut(client, origin, reason)).banned
+  }
+
+  private async shutOut(client: Client, origin: string, reason: string): Promise<Banned> {
+    if (this.options.protection(client.address) !== undefined) return { banned: false }
+    const ban = this.options.bans.findAddress(client.address)
+    if (ban) return { banned: true, ban }
     const own = clientText(client)
     let made = this.underWay.get(own)
     if (!made) {
@@ -97,11 +107,12 @@ export class Warden {
     return made
   }
 
-  private async sentenceAll(client: Client, own: string, origin: string, reason: string): Promise<boolean> {
+  private async sentenceAll(client: Client, own: string, origin: string, reason: string): Promise<Banned> {
     const jail = this.options.policy()
     const answers = await this.ask([turnAsk(own, jail), recordAsk(own, jail), offenderAsk(client, jail)])
     // Another process was first.
-    if (answers?.[0]?.ok === false || this.options.bans.findAddress(client.address)) return true
+    const earlier = this.options.bans.findAddress(client.address)
+    if (answers?.[0]?.ok === false || earlier) return { banned: true, ban: earlier }
     // Without the store nobody knows what was before: the first ban, then.
     const sentences = [this.sentence(own, origin, reason, answers?.[1]?.count ?? 0, jail)]
     if (answers?.[2]?.ok === false) sentences.push(await this.sentenceNetwork(neighbourhoodText(client), origin, jail))
@@ -132,16 +143,16 @@ export class Warden {
     return { ban: { target: read.target, origin, reason, since, until }, before }
   }
 
-  private async carryOut(client: Client, sentences: readonly Sentence[]): Promise<boolean> {
+  private async carryOut(client: Client, sentences: readonly Sentence[]): Promise<Banned> {
     try {
       await this.options.store().post(sentences.map(({ ban }) => entryOf(ban)))
     } catch (error) {
       this.options.onFailure('ban', error)
       // An embedded store may have told this process at least.
-      if (!this.options.bans.findAddress(client.address)) return false
+      if (!this.options.bans.findAddress(client.address)) return { banned: false }
     }
     for (const { ban, before } of sentences) this.options.onBan(ban, before)
-    return sentences.length > 0
+    return { banned: sentences.length > 0, ban: sentences[0]?.ban }
   }
 
   private async slow(account: string, { slowMs, account: windows }: JailPolicy): Promise<void> {

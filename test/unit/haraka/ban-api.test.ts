@@ -61,6 +61,20 @@ describe('ban API', () => {
     assert.equal((await call('DELETE', 'bans/192.0.2.7'))[0], 200)
   })
 
+  it('keeps the longer of two bans that are asked for at once', async () => {
+    const answers = await Promise.all([
+      call('POST', 'bans', { ...BAN, seconds: 604_800, origin: 'fail2ban-recidive' }),
+      call('POST', 'bans', BAN),
+    ])
+    assert.deepEqual(
+      answers.map(([status, ban]) => [status, (ban as { origin: string }).origin]),
+      [
+        [201, 'fail2ban-recidive'],
+        [200, 'fail2ban-recidive'],
+      ],
+    )
+  })
+
   it('is not put off by what stands in shadow', async () => {
     await store.post([entryOf(banOn('192.0.2.7', { origin: 'jail', until: AT + 9 * HOUR }))])
     assert.equal((await call('POST', 'bans', BAN))[0], 201)

@@ -10,6 +10,7 @@ import { Tarpit } from '../../../src/haraka/tarpit'
 import type { Connection } from '../../../src/haraka/types'
 import { foldSender } from '../../../src/keys/mailbox'
 import { MemoryStore } from '../../../src/store/memory/memory-store'
+import { referenceOf } from '../../../src/policy/reference'
 import { EventStream, type TelemetryEvent } from '../../../src/telemetry/events'
 import { banOn, clientAt, isIn } from '../gates/jail/fixtures'
 
@@ -82,6 +83,29 @@ describe('jail', () => {
     assert.deepEqual(ban?.kind === 'ban' && ban.mode, { kind: 'enforce' })
     assert.deepEqual(said, [421, 'bye'])
   })
+
+  for (const [answer, heard] of [
+    ['defer', true],
+    ['reject', true],
+    ['defer', false],
+  ] as const) {
+    it(`ends the session in the words of the door, with their reference (${answer}, board ${heard ? 'heard' : 'late'})`, async () => {
+      const jail = await open({ answer })
+      if (!heard) jail.bans.apply = () => undefined
+      const words: unknown[] = []
+      const respond = (code: number, message: unknown) => words.push(code, message)
+      const { connection, session } = connect('192.0.2.7', { respond })
+      for (let time = 0; time < 3; time++) jail.offend(connection, session, 'protocol')
+      await settle()
+      const told = events.find((event) => event.kind === 'ban') ?? assert.fail('not banned')
+      const ref = referenceOf(`192.0.2.7 ${told.at}`)
+      assert.equal(words[0], 421)
+      assert.match(
+        String(words[1]),
+        new RegExp(`^4\\.7\\.0 Your address is banned, try again in 1\\d minutes.* \\(sluice ban ${ref}\\)$`),
+      )
+    })
+  }
 
   it('goes on with the session in shadow, when it is over, and when its user has logged in', async () => {
     for (const [jailChanges, changes, closed] of [
