@@ -24,6 +24,7 @@ const ANOTHER_REASON = /\b(?:full|quota|policy|spam|block(?:ed|list\w*)|\w*liste
 const MOST_TEXT = 600
 /** RFC 5321 §4.2.3: storage exceeded, whatever the words. */
 const STORAGE_EXCEEDED = 552
+const OUT_OF_ORDER = 503
 /** So many commands that move no mail are one offence: a few are normal. */
 const JUNK_PER_OFFENCE = 20
 
@@ -142,6 +143,8 @@ function offenceOf(connection: Connection, code: number, text: string): Offence 
   const command = (connection.current_line ?? '').slice(0, 4).toUpperCase()
   if (command === 'RCPT' && !connection.relaying) {
     if (RELAY_REPLY.test(text)) return 'relay'
+    // Pipelined behind a MAIL that was refused (RFC 2920), it comes out of order without anybody's fault.
+    if (code < 510) return code === OUT_OF_ORDER ? undefined : 'protocol'
     return code !== STORAGE_EXCEEDED && isNotThere(text) ? 'unknown_recipient' : undefined
   }
   if (command === 'VRFY' || command === 'EXPN') return 'probe'

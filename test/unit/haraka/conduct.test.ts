@@ -95,6 +95,11 @@ describe('conduct', () => {
     }
   })
 
+  it('takes a recipient that is wrong in syntax for that, and one that came out of order for nothing', () => {
+    assert.deepEqual(offences('RCPT TO:x', 501, 'Invalid RCPT TO command'), ['protocol'])
+    assert.deepEqual(offences('RCPT TO:<x@a.test>', 503, 'Use: MAIL FROM first'), [], 'pipelined behind a refused MAIL')
+  })
+
   it('reads a reply that never ends in linear time', () => {
     const began = performance.now()
     for (const part of ['user ', '<', 'no such ', 'mailbox not ']) {
