@@ -214,6 +214,7 @@ export class Runtime {
     if (session.closed) return
     this.conduct.end(connection, session)
     this.reputations?.end(connection, session)
+    if (session.lessons.length > 0) this.learn(session.lessons.splice(0))
     session.closed = true
     session.onClose?.()
     this.leases.giveBack(session)

@@ -4,7 +4,7 @@ import type { Outcome } from '../policy/decision'
 import type { Signal } from '../policy/signal'
 import { NEUTRAL, type Reputation } from '../gates/reputation/reputation'
 import type { Client, Stage } from '../policy/subject'
-import type { LeaseRef } from '../store/store'
+import type { Ask, LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
 import type { FindAsn } from './asn'
 import type { SessionConduct } from './reputations'
@@ -52,6 +52,8 @@ export interface Session {
   /** Address that the jail has looked at; the same. */
   bannedIp: string | undefined
   leases: LeaseRef[]
+  /** What the store is to remember of it when it is over. */
+  lessons: Ask[]
   run: StageRun | undefined
   /** What a client was last held for. */
   heldFor: object | undefined
@@ -135,6 +137,7 @@ export class Sessions {
       judgedIp: undefined,
       bannedIp: undefined,
       leases: [],
+      lessons: [],
       run: undefined,
       heldFor: undefined,
       triedAccount: undefined,
