@@ -35,11 +35,6 @@ export const hook_rcpt = plugin.hook('rcpt', (runtime, connection, params) => {
   return runtime.answer(NAME, 'rcpt', connection, recipient, recipient)
 })
 
-export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) => {
-  runtime.end(connection)
-  return undefined
-})
-
 function judgeClient(runtime: Runtime, connection: Connection): Answer | Promise<Answer> {
   runtime.conduct.holdToBounds(NAME, connection)
   return runtime.answerClient(NAME, connection)

@@ -33,11 +33,6 @@ export const hook_mail = plugin.hook('mail', (runtime, connection) =>
   runtime.answer(NAME, 'mail', connection, connection.transaction ?? connection),
 )
 
-export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) => {
-  runtime.end(connection)
-  return undefined
-})
-
 function judgeClient(runtime: Runtime, connection: Connection) {
   runtime.conduct.watch(connection)
   return runtime.answerClient(NAME, connection)

@@ -27,8 +27,3 @@ export const hook_queue_ok = plugin.hook('queue_ok', (runtime, connection) => {
   if (transaction) runtime.reputations?.noteTaken(runtime.sessions.of(connection), transaction)
   return undefined
 })
-
-export const hook_disconnect = plugin.hook('disconnect', (runtime, connection) => {
-  runtime.end(connection)
-  return undefined
-})

@@ -44,6 +44,7 @@ export interface Policy {
   readonly jail: JailPolicy
   readonly reputation: ReputationPolicy
   readonly greylist: Greylist
+  readonly mailbomb: MailbombPolicy
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -97,6 +98,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     jail: parts.jail,
     reputation,
     greylist: parts.greylist,
+    mailbomb: parts.mailbomb,
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.

@@ -50,6 +50,8 @@ export class Host {
   /** What the store, HTTP and the decision log were made from; they stay as they are until the next start. */
   private readonly started: Policy['config']
   private ready = false
+  private closed = false
+  private sessionsClaimed = false
   private trouble: string | undefined
 
   constructor(plugin: HarakaPlugin) {
@@ -84,7 +86,7 @@ export class Host {
     if ('problems' in loaded) this.tellRefused(loaded)
     // Haraka ends by process.exit, without a word to plugins, unless graceful_shutdown is set.
     process.once('exit', () => {
-      if (this.stopped) return
+      if (this.closed) return
       this.runtime.closeNow()
       this.decisions?.closeNow()
     })
@@ -154,13 +156,20 @@ export class Host {
     return new BanDesk(store, this.runtime.jail?.protection ?? protectionOf(trusted, jail.never))
   }
 
+  /** True for the first that asks. */
+  claimsSessions(): boolean {
+    const isFirst = !this.sessionsClaimed
+    this.sessionsClaimed = true
+    return isFirst
+  }
+
   /** A worker of a Haraka cluster is up. */
   startWorker(): void {
     serveWorkerMetrics(this.metrics.registry)
     this.startServing()
   }
 
-  /** Haraka ends: what is counted and recorded is written down. Idempotent. */
+  /** Haraka ends when its sessions have: then what is counted and recorded is written down. Idempotent. */
   stop(): Promise<void> {
     this.stopped ??= this.closeAll()
     return this.stopped
@@ -171,6 +180,7 @@ export class Host {
     await (await this.http)?.close()
     await this.runtime.close()
     await this.decisions?.close()
+    this.closed = true
   }
 
   private startServing(): void {

@@ -27,6 +27,7 @@ export function sluicePlugin(name: string, begin: Begin = () => undefined): Slui
       // The guard keeps a deadline of its own and lets the mail go on; Haraka's would refuse it, and costs a timer a hook.
       this.timeout = 0
       host(this).runtime.list(name)
+      if (host(this).claimsSessions()) followSessions(this, name)
     },
     shutdown() {
       void host(this).stop()
@@ -47,6 +48,20 @@ export function sluicePlugin(name: string, begin: Begin = () => undefined): Slui
 
 function runtimeOf(plugin: HarakaPlugin): Runtime {
   return host(plugin).runtime
+}
+
+/** Whichever plugin is listed first tells that sessions begin and end, for all. */
+function followSessions(plugin: HarakaPlugin, name: string): void {
+  plugin.hook_begin_session = guard(name, 'connect_init', runtimeOf, (runtime, connection) => {
+    runtime.sessions.of(connection)
+    return undefined
+  })
+  plugin.hook_end_session = guard(name, 'disconnect', runtimeOf, (runtime, connection) => {
+    runtime.end(connection)
+    return undefined
+  })
+  plugin.register_hook('connect_init', 'hook_begin_session')
+  plugin.register_hook('disconnect', 'hook_end_session')
 }
 
 /** Start-up never waits for us: what must be loud is told by the host itself. */

@@ -126,7 +126,7 @@ export class Reputations {
     for (const [domain, balance] of conduct.domains) {
       asks.push(meritAsk('domain', domain, reputation, Math.sign(balance)))
     }
-    this.learn(asks)
+    this.learn([...session.lessons.splice(0), ...asks])
   }
 
   private remember(client: Client, reputation: Reputation): void {

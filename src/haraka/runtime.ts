@@ -236,16 +236,16 @@ export class Runtime {
   /** The session is over: what it holds goes back. */
   end(connection: Connection): void {
     const session = this.sessions.find(connection)
-    if (!session) return
-    if (session.closed) return
+    if (!session || session.closed) return
     this.conduct.end(connection, session)
     this.reputations?.end(connection, session)
-    session.closed = true
-    session.onClose?.()
+    this.sessions.close(session)
     this.leases.giveBack(session)
   }
 
+  /** Once the sessions that are open have ended: until then they are judged as ever. */
   async close(): Promise<void> {
+    await this.sessions.drained()
     this.leases.stop()
     this.load.stop()
     this.lookups.close()

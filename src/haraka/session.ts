@@ -4,7 +4,7 @@ import type { Outcome } from '../policy/decision'
 import type { Signal } from '../policy/signal'
 import { NEUTRAL, type Reputation } from '../gates/reputation/reputation'
 import type { Client, Stage } from '../policy/subject'
-import type { LeaseRef } from '../store/store'
+import type { Ask, LeaseRef } from '../store/store'
 import type { Mailbox } from '../keys/mailbox'
 import type { FindAsn } from './asn'
 import type { SessionConduct } from './reputations'
@@ -52,6 +52,8 @@ export interface Session {
   /** Plugins that have answered for this client at the connection. */
   judgedBy: string[]
   leases: LeaseRef[]
+  /** What the store is to remember of it when it is over. */
+  lessons: Ask[]
   run: StageRun | undefined
   /** What a client was last held for. */
   heldFor: object | undefined
@@ -97,6 +99,10 @@ type Carrier = Connection & { [SESSION]?: Session }
 
 /** Sessions by Haraka connection; they vanish with it. */
 export class Sessions {
+  /** Sessions that have not ended. */
+  open = 0
+  private readonly waiting: (() => void)[] = []
+
   constructor(
     private readonly isTrusted: (address: IpAddress) => boolean,
     private readonly findAsn: FindAsn = () => undefined,
@@ -110,6 +116,7 @@ export class Sessions {
     if (!session) {
       session = this.create(connection)
       carrier[SESSION] = session
+      this.open++
     } else if (session.client.ip !== connection.remote.ip) {
       this.change(connection, session)
     }
@@ -133,6 +140,20 @@ export class Sessions {
     session.triedAccount = undefined
     session.slow = false
     session.heldFor = undefined
+  }
+
+  /** Its client has gone. False when that is known already. */
+  close(session: Session): boolean {
+    if (session.closed) return false
+    session.closed = true
+    session.onClose?.()
+    if (--this.open === 0) for (const tell of this.waiting.splice(0)) tell()
+    return true
+  }
+
+  /** Resolves when no session is open. */
+  drained(): Promise<void> {
+    return this.open === 0 ? Promise.resolve() : new Promise((resolve) => this.waiting.push(resolve))
   }
 
   find(connection: Connection): Session | undefined {
@@ -161,6 +182,7 @@ export class Sessions {
       client: this.clientAt(connection.remote.ip),
       judgedBy: [],
       leases: [],
+      lessons: [],
       run: undefined,
       heldFor: undefined,
       triedAccount: undefined,

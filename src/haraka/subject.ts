@@ -27,7 +27,7 @@ export function subjectOf(
   const { transaction } = connection
   const account = accountOf(connection)
   const sender = transaction ? senderOf(transaction, session) : undefined
-  const mailbox = recipient ? foldRecipient(recipient.user ?? '', hostOf(recipient)) : undefined
+  const mailbox = recipient ? recipientOf(recipient) : undefined
   return {
     stage,
     at: Date.now(),
@@ -108,13 +108,19 @@ export function isSubmission(connection: Connection): boolean {
   return connection.relaying || accountOf(connection) !== undefined
 }
 
-function senderOf(transaction: Transaction, session: Session): Mailbox | undefined {
+/** The sender of a message, folded; an empty one of a bounce. */
+export function senderOf(transaction: Transaction, session: Session): Mailbox | undefined {
   const from = transaction.mail_from as EnvelopeAddress | null | undefined
   if (!from) return undefined
   if (session.sender?.of !== transaction) {
     session.sender = { of: transaction, mailbox: foldSender(from.user ?? '', hostOf(from)) }
   }
   return session.sender.mailbox
+}
+
+/** A recipient, folded. */
+export function recipientOf(recipient: EnvelopeAddress): Mailbox {
+  return foldRecipient(recipient.user ?? '', hostOf(recipient))
 }
 
 /** What haraka-plugin-spf notes: of the HELO in the session's results, of the sender in the message's. */
@@ -165,7 +171,7 @@ function isRepeated(transaction: Transaction | null, session: Session, mailbox: 
   const { named } = session
   for (; named.count < before; named.count++) {
     const earlier = transaction.rcpt_to[named.count]!
-    named.addresses.add(foldRecipient(earlier.user ?? '', hostOf(earlier)).address)
+    named.addresses.add(recipientOf(earlier).address)
   }
   return named.addresses.has(mailbox.address)
 }

@@ -62,7 +62,8 @@ describe('reputation, greylisting and mail bombs, end to end', function () {
       for (let guess = 0; guess < 4; guess++) await client.say(`RCPT TO:<g${guess}@elsewhere.test>`)
       await client.quit()
     }
-    await waitFor(/bad \(-0\.6\d*\).*multiplied by 0\.35/, 'reputation', 'show', thief)
+    // Ten, since the eleventh is refused at MAIL.
+    await waitFor(/bad \(-0\.6\d*\).*multiplied by 0\.5 /, 'reputation', 'show', thief)
     assert.match(await send('y@example.org', thief), /^450 .*\(sluice client /)
   })
 
@@ -117,8 +118,17 @@ describe('reputation, greylisting and mail bombs, end to end', function () {
   })
 
   it('slows strangers to a mailbox that is bombed, and takes its correspondents', async () => {
-    await start('mailbomb: {mode: enforce, strangers: 5}', '  client: false')
-    assert.match(await send('friend@example.com', PARTNER), TAKEN)
+    await start('mailbomb: {mode: enforce, strangers: 7}', '  client: false')
+    const client = await SmtpClient.greet(server.port, PARTNER)
+    assert.match((await client.send('friend@example.com', 'u@local.test')).text, TAKEN)
+    assert.match((await client.send('other@example.com', 'u@local.test')).text, TAKEN)
+    await client.say('MAIL FROM:<ghost@example.com>')
+    assert.match((await client.say('RCPT TO:<u@local.test>')).text, TAKEN)
+    await client.quit()
+    // Who only asks whether he might is not remembered.
+    const known = await waitFor(/friend@/, 'limits', 'show', 'known_sender|')
+    assert.match(known, /other@example\.com/)
+    assert.doesNotMatch(known, /ghost@/)
     const bomb = await Promise.all(
       Array.from({ length: 20 }, (_, index) => send(`list${index}@news${index}.example`, `2001:db8:b:${index}::1`)),
     )

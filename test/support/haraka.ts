@@ -18,6 +18,8 @@ export interface HarakaOptions {
   /** More files of config/, by name. */
   readonly files?: Readonly<Record<string, string>>
   readonly nodes?: number
+  /** Sessions that are open at the end may finish. */
+  readonly graceful?: boolean
   readonly logLevel?: string
   /** Arguments for Node itself, such as `--cpu-prof`. */
   readonly nodeArgs?: readonly string[]
@@ -197,7 +199,7 @@ function writeConfig(dir: string, port: number, httpPort: number, options: Harak
   if (!existsSync(link)) symlinkSync(ROOT, link)
   const http = /^http:/m.test(options.sluice) ? '' : `http: {listen: '127.0.0.1:${httpPort}'}\n`
   const files: Record<string, string> = {
-    'smtp.ini': `[main]\nlisten=127.0.0.1:${port}\nnodes=${options.nodes ?? 0}\n`,
+    'smtp.ini': `[main]\nlisten=127.0.0.1:${port}\nnodes=${options.nodes ?? 0}\ngraceful_shutdown=${options.graceful ?? false}\n`,
     'connection.ini': CONNECTION_INI,
     'relay.ini': '[relay]\nacl=true\n',
     relay_acl_allow: '127.0.0.99/32\n',

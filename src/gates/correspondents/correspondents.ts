@@ -44,9 +44,21 @@ export function writesAsk({ sender, recipient, direction }: Subject, memoryMs: n
   return { rule: RULE, ask: pair('wrote', sender.address, recipient.address, memoryMs, true) }
 }
 
-/** Whether the mailbox has taken mail of the sender before; from now on it has, if it takes this. */
+/** Whether the mailbox has taken mail of the sender before. */
 export function knownSenderAsk({ sender, recipient }: Subject, memoryMs: number): GateAsk | undefined {
   if (!sender || !recipient || sender.domain === '') return undefined
-  const ask = pair('known_sender', recipient.address, sender.address, memoryMs, true)
+  const ask = pair('known_sender', recipient.address, sender.address, memoryMs, false)
   return { rule: RULE, ask, because: 'a correspondent of this recipient' }
+}
+
+/**
+ * Remembers that the mailbox has taken a message of the sender. Undefined for bounces. Only for messages that were taken:
+ * for the price of a RCPT strangers would fill the store with senders they invent.
+ */
+export function tookAsk(
+  { sender, recipient }: Pick<Subject, 'sender' | 'recipient'>,
+  memoryMs: number,
+): MeritAsk | undefined {
+  if (!sender || !recipient || sender.domain === '') return undefined
+  return pair('known_sender', recipient.address, sender.address, memoryMs, true)
 }

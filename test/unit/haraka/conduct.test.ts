@@ -139,6 +139,11 @@ describe('conduct', () => {
     }
   })
 
+  it('takes a recipient that is wrong in syntax, or out of order without any reason, for that', () => {
+    assert.deepEqual(offences('RCPT TO:x', 501, 'Invalid RCPT TO command'), ['protocol'])
+    assert.deepEqual(offences('RCPT TO:<x@a.test>', 503, 'Use MAIL before RCPT'), ['protocol'])
+  })
+
   it('reads a reply that never ends in linear time', () => {
     const began = performance.now()
     for (const part of ['user ', '<', 'no such ', 'mailbox not ']) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { tookAsk } from '../../../../src/gates/correspondents/correspondents'
 import { type MailbombPolicy, mailbombGate } from '../../../../src/gates/mailbomb/mailbomb-gate'
 import { NULL_SENDER, foldRecipient, foldSender } from '../../../../src/keys/mailbox'
 import type { Outcome } from '../../../../src/policy/decision'
@@ -43,7 +44,7 @@ describe('mailbomb gate', () => {
   })
 
   it('takes its correspondents all the same: who wrote before, and to whom it wrote', () => {
-    assert.ok(!deferred(from('friend')))
+    store.judge([tookAsk({ ...from('friend'), recipient: VICTIM }, POLICY.memoryMs)!])
     judge({ direction: 'submission', sender: VICTIM, recipient: foldRecipient('partner', 'example.org') })
     for (let index = 0; index < 40; index++) judge(from(`n${index}`))
     now += 3_600_000 - POLICY.windowMs
@@ -54,6 +55,12 @@ describe('mailbomb gate', () => {
     assert.deepEqual(judge({ sender: foldSender('partner', 'example.org') }).exemptions, [
       { rule: 'mailbomb', because: 'the recipient has written to this sender' },
     ])
+  })
+
+  it('writes nothing about a sender whose message was not taken yet: addresses are quickly invented', async () => {
+    for (let index = 0; index < 5; index++) judge(from(`n${index}`))
+    assert.deepEqual(await store.list('known_sender|', 10), [])
+    assert.equal(tookAsk({ sender: NULL_SENDER, recipient: VICTIM }, POLICY.memoryMs), undefined)
   })
 
   it('leaves other mailboxes alone, and counts bounces by network', () => {
