@@ -40,7 +40,7 @@ export const DEFAULTS = {
     mode: 'shadow',
     answer: 'defer',
     never: [],
-    offences: { auth: 1, unknown_recipient: 1, relay: 1, protocol: 1, junk: 1, probe: 1, early: 3 },
+    offences: { auth: 1, unknown_recipient: 1, relay: 1, protocol: 1, junk: 1, probe: 1, early: 3, listed: 0 },
     client: ['10/10m', '20/2h', '40/24h'],
     account: ['10/10m', '30/2h', '60/24h'],
     login: ['5/10m', '10/2h', '20/24h'],

@@ -84,6 +84,11 @@ export class Conduct {
     this.tell(connection, session, 'early')
   }
 
+  /** Plugin dnsbl has refused the client. */
+  noteListed(connection: Connection): void {
+    this.tell(connection, this.sessions.of(connection), 'listed')
+  }
+
   /** The session is over: who hung up before Haraka told him that his login failed has tried all the same. */
   end(connection: Connection, session: Session): void {
     this.countAuth(connection, session)

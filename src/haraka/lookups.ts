@@ -114,11 +114,17 @@ export class Lookups {
     if (facts?.of === session.client) this.judgeNames(connection, session, facts, connection.hello.host ?? undefined)
   }
 
-  /** The list that names the client and whose listings are reason enough to ban it, if any does; told once. */
-  reportBanning(session: Session): string | undefined {
+  /** True once, for a session whose client is on some list. */
+  reportListed(session: Session): boolean {
     const facts = session.dns
-    if (facts?.of !== session.client || facts.reported) return undefined
+    if (facts?.of !== session.client || facts.reported) return false
     facts.reported = true
+    return true
+  }
+
+  /** The list that names the client and whose listings are reason enough to ban it, if any does. */
+  banningList({ dns: facts, client }: Session): string | undefined {
+    if (facts?.of !== client) return undefined
     return facts.answers.get('client')?.hits.find(({ ban }) => ban)?.label
   }
 

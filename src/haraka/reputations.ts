@@ -20,6 +20,8 @@ const BADNESS: Readonly<Record<Offence, number>> = {
   auth: 1,
   relay: 1,
   early: 1,
+  // Who is listed is refused for it; whether he is bad is for those to say who have seen him.
+  listed: 0,
   protocol: 0.5,
   probe: 0.5,
   unknown_recipient: 0.25,

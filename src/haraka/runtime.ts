@@ -329,7 +329,7 @@ export class Runtime {
       this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
     noteResults(connection, outcome)
-    if (outcome.answers.has(DNSBL_PLUGIN)) this.banListed(session)
+    if (outcome.answers.has(DNSBL_PLUGIN)) this.noteListed(connection, session)
     if (outcome.failure) {
       const { message } = outcome.failure
       this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
@@ -338,9 +338,11 @@ export class Runtime {
   }
 
   /** Only who was refused for being listed is banned for it: who logs in, or is allowed, is not. */
-  private banListed(session: Session): void {
-    const list = this.jail && this.policy.jail.mode.kind !== 'off' ? this.lookups.reportBanning(session) : undefined
-    if (list !== undefined) void this.jail!.warden.ban(session.client, DNSBL_PLUGIN, `listed by ${list}`)
+  private noteListed(connection: Connection, session: Session): void {
+    if (!this.jail || !this.lookups.reportListed(session)) return
+    this.conduct.noteListed(connection)
+    const list = this.policy.jail.mode.kind === 'off' ? undefined : this.lookups.banningList(session)
+    if (list !== undefined) void this.jail.warden.ban(session.client, DNSBL_PLUGIN, `listed by ${list}`)
   }
 
   private settle(

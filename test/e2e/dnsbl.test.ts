@@ -199,19 +199,24 @@ describe('DNS lists, end to end', function () {
 
   it('has the jail ban who is refused for being on a list that is reason enough', async () => {
     const plugins = ['sluice/plugins/jail', ...PLUGINS]
-    await start(
-      `{mode: enforce, zones: [{zone: bad.test, weight: 8, ban: true}, {zone: domains.test, kind: domain}]}`,
-      {
-        plugins,
-        more: 'jail: {mode: enforce}\n',
-      },
-    )
+    await start(`{mode: enforce, zones: [{zone: bad.test, ban: true}, {zone: domains.test, kind: domain}]}`, {
+      plugins,
+      more: 'jail: {mode: enforce}\n',
+    })
     assert.match((await sendFrom(GOOD)).text, /^250 /)
-    assert.match((await sendFrom(BAD)).text, /^550 /)
+    assert.match((await sendFrom(BAD)).text, /^450 4\.7\.1 Listed by bad\.test/)
     await server.waitForLog(/action=ban target=192\.0\.2\.66 origin=dnsbl .* why="listed by bad\.test"/)
     const again = await SmtpClient.connect(server.port, BAD)
     assert.match((await again.reply()).text, /^421 4\.7\.0 Your address is banned/)
     assert.match((await sendFrom(GOOD)).text, /^250 /)
+  })
+
+  it('has the jail count refusals for being listed, when they have points', async () => {
+    const plugins = ['sluice/plugins/jail', ...PLUGINS]
+    const more = 'jail: {mode: enforce, client: 2/h, offences: {listed: 1}}\n'
+    await start(`{mode: enforce, zones: [{zone: bad.test, weight: 8}]}`, { plugins, more })
+    for (let session = 0; session < 3; session++) assert.match((await sendFrom(BAD)).text, /^550 /)
+    await server.waitForLog(/action=ban target=192\.0\.2\.66 origin=jail .* why="refused too often for being listed"/)
   })
 
   it('shows the key of a paid list nowhere', async () => {

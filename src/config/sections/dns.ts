@@ -40,8 +40,15 @@ export const dnsblSchema = z
     message: 'must be more than defer: what is graver needs more points',
   })
 
-export function compileDnsbl({ mode, defer, reject, allow }: z.output<typeof dnsblSchema>): DnsblPolicy {
-  return { mode, defer, reject, allow: buildOverrides(allow.map((key) => ({ key, value: 'exempt' as const }))) }
+export function compileDnsbl({ mode, defer, reject, allow, zones }: z.output<typeof dnsblSchema>): DnsblPolicy {
+  const banning = new Set(zones.filter(({ ban, kind }) => ban && kind === 'ip').map(({ label }) => label))
+  return {
+    mode,
+    defer,
+    reject,
+    banning,
+    allow: buildOverrides(allow.map((key) => ({ key, value: 'exempt' as const }))),
+  }
 }
 
 export const rdnsSchema = z.strictObject({

@@ -35,6 +35,7 @@ export const jailSchema = z
         junk: points.describe('Twenty commands that move no mail'),
         probe: points.describe('VRFY or EXPN'),
         early: points.describe('It spoke before it was greeted'),
+        listed: points.describe('Plugin dnsbl has refused it; once a session'),
       })
       .describe('Points of each offence; 0: it does not count'),
     client: buckets.describe('More points of a client than these, and it is banned'),

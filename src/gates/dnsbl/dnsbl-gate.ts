@@ -15,6 +15,8 @@ export interface DnsblPolicy {
   readonly reject: number | undefined
   /** Who is taken whatever lists say: senders, recipients and networks. */
   readonly allow: Overrides
+  /** Labels of the lists of which one listing is enough, whatever its points: its client is deferred, and plugin jail bans it. */
+  readonly banning: ReadonlySet<string>
 }
 
 export const DNSBL_PLUGIN = 'dnsbl'
@@ -28,7 +30,7 @@ export function silentName(label: string): string {
 }
 
 /** A stranger whom DNS lists name is deferred or refused at RCPT, by the sum of the lists' points. */
-export function dnsblGate({ mode, defer, reject, allow }: DnsblPolicy): Gate {
+export function dnsblGate({ mode, defer, reject, allow, banning }: DnsblPolicy): Gate {
   if (mode.kind === 'off') return { plugin: DNSBL_PLUGIN, stages: [], ask: () => undefined }
   const allowsSome = !isEmpty(allow)
   const exempts = (subject: Subject) => knownBecause(subject) ?? (allowsSome ? allowedBy(allow, subject) : undefined)
@@ -51,6 +53,10 @@ export function dnsblGate({ mode, defer, reject, allow }: DnsblPolicy): Gate {
         const remedy = listings.some(({ name }) => name.endsWith(SILENT)) ? 'defer' : 'reject'
         findings.push(finding(subject, mode, remedy, total, reject))
       } else if (defer !== undefined && total >= defer) findings.push(finding(subject, mode, 'defer', total, defer))
+      // Unless lists of the good outweigh it.
+      else if (total > 0 && listings.some(({ name }) => banning.has(listOf(name)))) {
+        findings.push(finding(subject, mode, 'defer', total, total))
+      }
     },
   }
 }

@@ -4,7 +4,7 @@ import type { Window } from '../../store/store'
 import type { Sentencing } from './sentence'
 
 /** What counts against a client, by name: failed logins, recipients nobody takes, relaying, wrong commands, … */
-export const OFFENCES = ['auth', 'unknown_recipient', 'relay', 'protocol', 'junk', 'probe', 'early'] as const
+export const OFFENCES = ['auth', 'unknown_recipient', 'relay', 'protocol', 'junk', 'probe', 'early', 'listed'] as const
 export type Offence = (typeof OFFENCES)[number]
 
 export interface JailPolicy {

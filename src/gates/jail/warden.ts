@@ -188,6 +188,7 @@ const REASONS: Readonly<Record<Offence, string>> = {
   junk: 'too many commands that move no mail',
   probe: 'too many VRFY and EXPN',
   early: 'talks before it is greeted',
+  listed: 'refused too often for being listed',
 }
 
 function reasonFor(offence: Offence): string {

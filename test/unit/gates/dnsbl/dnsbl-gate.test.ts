@@ -8,7 +8,13 @@ import type { Signal } from '../../../../src/policy/signal'
 import type { Subject } from '../../../../src/policy/subject'
 import { subject } from '../../telemetry/fixtures'
 
-const POLICY: DnsblPolicy = { mode: { kind: 'enforce' }, defer: 4, reject: 8, allow: buildOverrides([]) }
+const POLICY: DnsblPolicy = {
+  mode: { kind: 'enforce' },
+  defer: 4,
+  reject: 8,
+  allow: buildOverrides([]),
+  banning: new Set(),
+}
 const listed = (weight: number, name = 'bad.test=127.0.0.2'): Signal => ({ source: 'dnsbl', name, weight })
 
 function judge(changes: Partial<Subject>, policy: Partial<DnsblPolicy> = {}) {
@@ -21,6 +27,18 @@ function judge(changes: Partial<Subject>, policy: Partial<DnsblPolicy> = {}) {
 }
 
 describe('dnsbl gate', () => {
+  it('defers for one listing that is reason enough, whatever its points, unless good lists outweigh it', () => {
+    const banning = new Set(['bad.test'])
+    for (const policy of [{}, { defer: undefined, reject: undefined }]) {
+      const [finding] = judge({ signals: [listed(1)] }, { ...policy, banning }).findings
+      assert.deepEqual([finding?.rule.remedy, finding?.count, finding?.limit], ['defer', 1, 1])
+    }
+    assert.equal(judge({ signals: [listed(1)] }).remedy, undefined)
+    assert.equal(judge({ signals: [listed(1, 'other.test=127.0.0.2')] }, { banning }).remedy, undefined)
+    assert.equal(judge({ signals: [listed(1), listed(-1, 'good.test=127.0.5.1')] }, { banning }).remedy, undefined)
+    assert.equal(judge({ signals: [listed(9)] }, { banning }).remedy, 'reject')
+  })
+
   it('defers and refuses from its thresholds on, by the sum', () => {
     const remedies = [3.9, 4, 7.9, 8, 99].map((weight) => judge({ signals: [listed(weight)] }).remedy)
     assert.deepEqual(remedies, [undefined, 'defer', 'defer', 'reject', 'reject'])

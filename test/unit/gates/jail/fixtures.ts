@@ -42,7 +42,7 @@ export function jailPolicy(changes: Partial<JailPolicy> = {}): JailPolicy {
   return {
     mode: { kind: 'enforce' },
     remedy: 'defer',
-    points: { auth: 1, unknown_recipient: 1, relay: 1, protocol: 1, junk: 1, probe: 1, early: 3 },
+    points: { auth: 1, unknown_recipient: 1, relay: 1, protocol: 1, junk: 1, probe: 1, early: 3, listed: 1 },
     client: [{ limit: 3, windowMs: 10 * MINUTE }],
     account: [{ limit: 5, windowMs: 10 * MINUTE }],
     clientAccount: [{ limit: 2, windowMs: 10 * MINUTE }],
