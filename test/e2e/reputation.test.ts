@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { asnDatabase } from '../support/asn-database'
 import { HarakaServer } from '../support/haraka'
 import { SmtpClient } from '../support/smtp-client'
 import { sluice as runSluice } from '../unit/cli/command'
@@ -80,6 +83,26 @@ describe('reputation, greylisting and mail bombs, end to end', function () {
     assert.match(await send('new@example.net', '2001:db8:9::9'), /^451 /)
     await server.waitForLog(/rule=greylist mode=enforce/)
     await waitFor(/score .* reputation good -\d/, 'why', PARTNER, '--all')
+  })
+
+  it('remembers providers from a database of them, and says that another is read at the next start', async () => {
+    await start('reputation: {asn_database: data/asn.mmdb}', '  client: false')
+    await server.waitForLog(/reputation: no providers are told apart, .*asn\.mmdb/)
+    await server.stop()
+    const { dir } = server
+    mkdirSync(path.join(dir, 'data'), { recursive: true })
+    writeFileSync(path.join(dir, 'data/asn.mmdb'), asnDatabase([198, 51, 100], 64500))
+    const text = readFileSync(path.join(dir, 'config/sluice.yaml'), 'utf8').replace(/^http:.*\n/m, '')
+    server = await HarakaServer.start({ sluice: text, plugins: PLUGINS, dir })
+    assert.match(await send('a@example.com', '198.51.100.7'), TAKEN)
+    await waitFor(/^asn +as64500 +1 /m, 'reputation', 'show', '198.51.100.7')
+    assert.match(await sluice('reputation', 'show', 'as64500'), /^asn +as64500 +1 /m)
+    assert.doesNotMatch(await sluice('reputation', 'show', '203.0.113.7'), /^asn/m)
+    const changed = server.read('config/sluice.yaml').replace('data/asn.mmdb', 'data/other.mmdb')
+    writeFileSync(path.join(dir, 'config/sluice.yaml'), changed)
+    await server.waitForLog(
+      /reputation\.asn_database was changed in the config: it takes effect when Haraka starts again/,
+    )
   })
 
   it('holds a new sender domain to its own limit until it is proven', async () => {
