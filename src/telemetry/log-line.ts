@@ -193,6 +193,6 @@ function guardLines(log: LineLog): (event: GuardEvent) => void {
     told.set(what, { at, silent: 0 })
     const again = last && last.silent > 0 ? `, and ${last.silent} times unsaid since the last line` : ''
     const kind = failure === 'deadline' ? 'ran out of time' : 'failed'
-    log.warn(oneLine(`guard: ${plugin} ${hook} ${kind}: ${message}; the mail went on unjudged${again}`))
+    log.warn(oneLine(`guard: ${plugin} ${hook} ${kind}: ${message}; nothing was refused for it${again}`))
   }
 }

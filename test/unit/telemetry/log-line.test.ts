@@ -209,9 +209,9 @@ describe('log lines', () => {
     const guard = (at: number, hook = 'rcpt') =>
       ({ kind: 'guard', at, plugin: 'messages', hook, failure: 'error', message: 'boom' }) as const
     assert.deepEqual(linesOf([guard(AT), guard(AT + 1), guard(AT + 2), guard(AT, 'mail'), guard(AT + 10_000)]), [
-      'warn guard: messages rcpt failed: boom; the mail went on unjudged',
-      'warn guard: messages mail failed: boom; the mail went on unjudged',
-      'warn guard: messages rcpt failed: boom; the mail went on unjudged, and 2 times unsaid since the last line',
+      'warn guard: messages rcpt failed: boom; nothing was refused for it',
+      'warn guard: messages mail failed: boom; nothing was refused for it',
+      'warn guard: messages rcpt failed: boom; nothing was refused for it, and 2 times unsaid since the last line',
     ])
   })
 
