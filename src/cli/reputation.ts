@@ -3,10 +3,11 @@ import { bearersOf, meritAsk } from '../gates/reputation/merits'
 import { type Bearer, LEAST_SAMPLES, reputationOf } from '../gates/reputation/reputation'
 import { parseIp } from '../keys/address'
 import { organisationalDomain } from '../keys/mailbox'
+import { type FindAsn, asnFinder } from '../config/asn'
 import type { Policy } from '../config/compile'
 import type { Store } from '../store/store'
 import { withStore } from './open'
-import { CliError, print, printJson, table } from './terminal'
+import { CliError, print, printJson, say, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
@@ -45,7 +46,7 @@ function common(command: Command): Command {
 
 async function show(who: string, { dir, json }: Options): Promise<void> {
   await withStore(dir, async (store, policy) => {
-    const merits = await readMerits(store, policy, who)
+    const merits = await readMerits(store, policy, namesOf(who, asnFinder(policy, dir, say)))
     const { score, factor } = reputationOf(merits)
     if (json) return printJson({ who, score, factor, merits })
     print(
@@ -74,8 +75,7 @@ async function forget(who: string, { dir, json, dryRun }: Options & { readonly d
   })
 }
 
-async function readMerits(store: Store, { reputation }: Policy, who: string) {
-  const names = namesOf(who)
+async function readMerits(store: Store, { reputation }: Policy, names: readonly [Bearer, string][]) {
   const { answers } = await store.judge(names.map(([bearer, name]) => meritAsk(bearer, name, reputation)))
   return names.map(([name, of], index) => ({
     name,
@@ -85,9 +85,9 @@ async function readMerits(store: Store, { reputation }: Policy, who: string) {
   }))
 }
 
-function namesOf(who: string): [Bearer, string][] {
+function namesOf(who: string, findAsn: FindAsn = () => undefined): [Bearer, string][] {
   const address = parseIp(who)
-  if (address) return bearersOf({ ip: who, address, trusted: false })
+  if (address) return bearersOf({ ip: who, address, asn: findAsn(who), trusted: false })
   const text = who.toLowerCase()
   if (/^as\d{1,10}$/.test(text)) return [['asn', text]]
   if (/^[a-z0-9_-]+(\.[a-z0-9_-]+)+$/.test(text)) return [['domain', organisationalDomain(text)]]

@@ -47,7 +47,7 @@ export class Host {
   private decisions: DecisionLog | undefined
   private http: Promise<HttpServer> | undefined
   private stopped: Promise<void> | undefined
-  /** What the store, HTTP and the decision log were made from; they stay as they are until the next start. */
+  /** What the store, HTTP, the decision log and the table of providers were made from; they stay as they are until the next start. */
   private readonly started: Policy['config']
   private ready = false
   private closed = false
@@ -247,12 +247,14 @@ export class Host {
     this.runtime.adopt(result.policy)
     this.exhausted?.clear()
     this.tellConfig(true, [])
-    const { store, http, decisions, dns } = result.policy.config
+    const { store, http, decisions, dns, reputation } = result.policy.config
     const fixed = Object.entries({ store, http, decisions, dns }).filter(
       ([name, value]) => JSON.stringify(value) !== JSON.stringify(this.started[name as 'store']),
     )
-    for (const [name] of fixed)
-      this.notice(`${name} was changed in the config: it takes effect when Haraka starts again`)
+    const names = fixed.map(([name]) => name)
+    // Read once: a database of providers has some 10 MB.
+    if (reputation.asn_database !== this.started.reputation.asn_database) names.push('reputation.asn_database')
+    for (const name of names) this.notice(`${name} was changed in the config: it takes effect when Haraka starts again`)
   }
 
   private tellRefused({ problems }: Extract<LoadResult, { problems: unknown }>): void {

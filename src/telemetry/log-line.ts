@@ -12,6 +12,7 @@ import type {
   ZoneEvent,
 } from './events'
 import { oneLine, quoted, token } from './escape'
+import { RefusalQuota } from './refusal-quota'
 
 /** Where lines go; the host's logger adds time and level. */
 export interface LineLog {
@@ -31,14 +32,16 @@ export interface LineLog {
  * time whatever is in it. A value is a token without white space or a JSON string; a `-` stands for none. Times are in
  * seconds. What concerns the service is a sentence that begins with its subject: `store lost: …`, `config refused: …`.
  *
- * Refusals are notices; what a rule in shadow, or outside its canary share, would have refused is info.
+ * Refusals are notices; what a rule in shadow, or outside its canary share, would have refused is info. Connections that
+ * are refused are bounded, see {@link RefusalQuota}: those of a flood are left out, and their number is said.
  */
 export function logLineReader(log: LineLog): Reader {
   const sayGuard = guardLines(log)
+  const sayJudged = judgedLines(log)
   return (event) => {
     switch (event.kind) {
       case 'judged':
-        return sayJudged(event, log)
+        return sayJudged(event)
       case 'store':
         return sayStore(event, log)
       case 'config':
@@ -64,7 +67,24 @@ export function logLineReader(log: LineLog): Reader {
   }
 }
 
-function sayJudged({ outcome }: JudgedEvent, log: LineLog): void {
+/** How many refused connections were left out is said once in this time at most. */
+const LEFT_OUT_MS = 60_000
+
+function judgedLines(log: LineLog): (event: JudgedEvent) => void {
+  const refusals = new RefusalQuota()
+  let leftOut = 0
+  let since = 0
+  return ({ outcome }) => {
+    const { at } = outcome.subject
+    if (refusals.allows(outcome)) sayDecisions(outcome, log)
+    else if (leftOut++ === 0) since = at
+    if (leftOut === 0 || Math.abs(at - since) < LEFT_OUT_MS) return
+    log.notice(`left out ${leftOut} refused connections: a client is named once a minute`)
+    leftOut = 0
+  }
+}
+
+function sayDecisions(outcome: Outcome, log: LineLog): void {
   for (const decision of outcome.decisions) {
     if (decision.action !== 'accept') log.notice(decisionLine(decision, outcome))
     else if (log.writesInfo()) log.info(decisionLine(decision, outcome))
@@ -173,6 +193,6 @@ function guardLines(log: LineLog): (event: GuardEvent) => void {
     told.set(what, { at, silent: 0 })
     const again = last && last.silent > 0 ? `, and ${last.silent} times unsaid since the last line` : ''
     const kind = failure === 'deadline' ? 'ran out of time' : 'failed'
-    log.warn(oneLine(`guard: ${plugin} ${hook} ${kind}: ${message}; the mail went on unjudged${again}`))
+    log.warn(oneLine(`guard: ${plugin} ${hook} ${kind}: ${message}; nothing was refused for it${again}`))
   }
 }

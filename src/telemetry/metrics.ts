@@ -71,7 +71,7 @@ function makeReader(registry: Registry): Reader {
   const storeUp = gauge('store_up', '1 while the shared store answers', [], 'min').register(registry).cell()
   storeUp.value = 1
   const lost = counter('store_lost_total', 'Times the shared store was lost').register(registry).cell()
-  const guards = counter('guard_failures_total', 'Hooks that failed or ran out of time; the mail went on unjudged', [
+  const guards = counter('guard_failures_total', 'What failed or ran out of time; nothing was refused for it', [
     'plugin',
     'hook',
     'failure',

@@ -200,11 +200,22 @@ describe('overload, end to end', function () {
     assert.equal(server.log.match(/rule=overload .*ip=127\.0\.6\.1 /g)!.length, 1, 'once')
   })
 
-  it('counts sessions as before: what a client holds is given back once', async () => {
-    await start('mode: enforce')
-    const client = await SmtpClient.greet(server.port, '127.0.5.1')
+  it('counts the sessions it lets in, and none that it turns away', async () => {
+    await start(ENFORCE)
+    assert.match(await send('127.1.0.1'), /^250 /)
+    await server.waitForGauge('sluice_sessions_open', 0)
+    await strain()
+    await control.say('NOOP')
+    await calm()
+    const partner = await SmtpClient.greet(server.port, '127.1.0.2')
+    // Behind a proxy strangers come as far as the hooks.
+    const stranger = await SmtpClient.connect(server.port, '127.0.0.50')
+    stranger.write('PROXY TCP4 192.0.2.9 192.0.2.1 4000 25')
+    assert.match((await stranger.reply()).text, SHED)
+    assert.match(await send('127.3.0.1'), SHED)
+    await stranger.waitForClose()
     await server.waitForGauge('sluice_sessions_open', 1)
-    await client.quit()
+    await partner.quit()
     await server.waitForGauge('sluice_sessions_open', 0)
   })
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { asnDatabase } from '../support/asn-database'
 import { HarakaServer } from '../support/haraka'
 import { SmtpClient } from '../support/smtp-client'
 import { sluice as runSluice } from '../unit/cli/command'
@@ -82,6 +85,26 @@ describe('reputation, greylisting and mail bombs, end to end', function () {
     await waitFor(/score .* reputation good -\d/, 'why', PARTNER, '--all')
   })
 
+  it('remembers providers from a database of them, and says that another is read at the next start', async () => {
+    await start('reputation: {asn_database: data/asn.mmdb}', '  client: false')
+    await server.waitForLog(/reputation: no providers are told apart, .*asn\.mmdb/)
+    await server.stop()
+    const { dir } = server
+    mkdirSync(path.join(dir, 'data'), { recursive: true })
+    writeFileSync(path.join(dir, 'data/asn.mmdb'), asnDatabase([198, 51, 100], 64500))
+    const text = readFileSync(path.join(dir, 'config/sluice.yaml'), 'utf8').replace(/^http:.*\n/m, '')
+    server = await HarakaServer.start({ sluice: text, plugins: PLUGINS, dir })
+    assert.match(await send('a@example.com', '198.51.100.7'), TAKEN)
+    await waitFor(/^asn +as64500 +1 /m, 'reputation', 'show', '198.51.100.7')
+    assert.match(await sluice('reputation', 'show', 'as64500'), /^asn +as64500 +1 /m)
+    assert.doesNotMatch(await sluice('reputation', 'show', '203.0.113.7'), /^asn/m)
+    const changed = server.read('config/sluice.yaml').replace('data/asn.mmdb', 'data/other.mmdb')
+    writeFileSync(path.join(dir, 'config/sluice.yaml'), changed)
+    await server.waitForLog(
+      /reputation\.asn_database was changed in the config: it takes effect when Haraka starts again/,
+    )
+  })
+
   it('holds a new sender domain to its own limit until it is proven', async () => {
     const limits = '  client: false\n  new_sender: {limit: 3/h}'
     await start('', limits)
@@ -112,7 +135,11 @@ describe('reputation, greylisting and mail bombs, end to end', function () {
   it('lets the answer to our user’s own message in at once', async () => {
     await start('greylist: {mode: enforce}', '  client: false')
     // Our user: may relay.
-    assert.match(await send('u@local.test', '127.0.0.99', 'stranger@example.org'), /^(250|550) /)
+    const user = await SmtpClient.greet(server.port, '127.0.0.99')
+    await user.say('MAIL FROM:<u@local.test>')
+    assert.equal((await user.say('RCPT TO:<stranger@example.org>')).code, 250)
+    await user.quit()
+    await waitFor(/\|u@local\.test\|stranger@example\.org/, 'limits', 'show', 'wrote|')
     assert.match(await send('stranger@example.org', PARTNER), TAKEN)
     assert.match(await send('other@example.org', PARTNER), /^451 /)
   })

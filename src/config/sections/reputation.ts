@@ -9,7 +9,7 @@ export const reputationSchema = z.strictObject({
   points: z.number().min(0).max(100).describe('Of the worst reputation in the score; the best has as many below 0'),
   asn_database: z
     .union([z.literal(false), z.string().min(1)])
-    .describe('File in the format of MaxMind, relative to the Haraka directory; false: none'),
+    .describe('File in the format of MaxMind, relative to the Haraka directory; read at start; false: none'),
 })
 
 export function compileReputation(section: z.output<typeof reputationSchema>): ReputationPolicy {

@@ -46,6 +46,36 @@ describe('log lines', () => {
     assert.match(lines[1]!, /^info action=accept rule=client mode=canary:12.5% /)
   })
 
+  it('names a client that is turned away once a minute, and says how many were left out', () => {
+    const refused = (seconds: number, ip = '192.0.2.1') => {
+      const at = AT + seconds * 1000
+      const about = subject({ stage: 'connect', at, client: { ...subject().client, ip } })
+      return judged({ subject: about, decisions: [decision({ stage: 'connect' })] })
+    }
+    const flood = Array.from({ length: 1000 }, (_, index) => refused(index / 100))
+    const lines = linesOf([
+      ...flood,
+      refused(10, '192.0.2.2'),
+      refused(61),
+      judged({ subject: subject({ at: AT + 300_000 }) }),
+    ])
+    assert.equal(lines.filter((line) => line.includes('action=defer')).length, 3)
+    assert.deepEqual(
+      lines.filter((line) => !line.includes('action=')),
+      ['notice left out 999 refused connections: a client is named once a minute'],
+    )
+    const many = Array.from({ length: 20_000 }, (_, index) => refused(0, `2001:db8::${index.toString(16)}`))
+    const [later, atLast] = [refused(59, '192.0.2.9'), judged({ subject: subject({ at: AT + 60_000 }) })]
+    const said = linesOf([...many, later, atLast, atLast])
+    assert.equal(said.filter((line) => line.includes('action=defer')).length, 501)
+    assert.match(said.at(-1)!, /^notice left out 19500 refused connections/)
+  })
+
+  it('leaves out no refusal within a session', () => {
+    const event = judged({ decisions: [decision({ stage: 'rcpt' })], subject: subject({ stage: 'rcpt' }) })
+    assert.equal(linesOf(Array.from({ length: 1000 }, () => event)).length, 1000)
+  })
+
   it('says that a DNS list fell ill, and that it is well again', () => {
     const zone = { kind: 'zone', at: AT, label: 'zen.example' } as const
     assert.deepEqual(
@@ -179,9 +209,9 @@ describe('log lines', () => {
     const guard = (at: number, hook = 'rcpt') =>
       ({ kind: 'guard', at, plugin: 'messages', hook, failure: 'error', message: 'boom' }) as const
     assert.deepEqual(linesOf([guard(AT), guard(AT + 1), guard(AT + 2), guard(AT, 'mail'), guard(AT + 10_000)]), [
-      'warn guard: messages rcpt failed: boom; the mail went on unjudged',
-      'warn guard: messages mail failed: boom; the mail went on unjudged',
-      'warn guard: messages rcpt failed: boom; the mail went on unjudged, and 2 times unsaid since the last line',
+      'warn guard: messages rcpt failed: boom; nothing was refused for it',
+      'warn guard: messages mail failed: boom; nothing was refused for it',
+      'warn guard: messages rcpt failed: boom; nothing was refused for it, and 2 times unsaid since the last line',
     ])
   })
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { type AsnResponse, Reader } from 'maxmind'
-import type { Policy } from '../config/compile'
+import type { Policy } from './compile'
 
 /** GeoLite2-ASN has some 10 MB; a file far beyond that is another one. */
 const MOST_BYTES = 256 * 1024 ** 2
