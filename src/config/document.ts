@@ -1,8 +1,10 @@
 /** Reads YAML and remembers where everything stood. */
 import {
+  type Alias,
   type Document,
   type ErrorCode,
   LineCounter,
+  type Node,
   type ParsedNode,
   type YAMLError,
   isAlias,
@@ -13,6 +15,7 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
+import { MOST_ALIASES, TOO_MANY_ALIASES, readAliases } from './aliases'
 import { deepLine } from './depth'
 
 /** A place in a text, both from 1. */
@@ -39,8 +42,6 @@ export interface ConfigDocument {
 
 export type ReadDocument = { readonly document: ConfigDocument } | { readonly problems: readonly SyntaxProblem[] }
 
-const MAX_ALIASES = 100
-
 /** Reads a text, or says what is wrong with its syntax: the first problem of each line, since one slip draws others. */
 export function readDocument(text: string): ReadDocument {
   const lines = new LineCounter()
@@ -59,29 +60,22 @@ export function readDocument(text: string): ReadDocument {
     ...place(error.pos[0]),
     message: explainSyntax(error, text),
   }))
-  problems.push(...danglingAliases(yaml, place), ...duplicateKeys(yaml, place))
-  if (problems.length > 0) return { problems: firstOfEachLine(problems) }
+  const aliases = readAliases(yaml)
+  const mistakes = 'mistakes' in aliases ? aliases.mistakes : []
+  problems.push(
+    ...mistakes.map(({ offset, message }) => ({ ...place(offset), message })),
+    ...duplicateKeys(yaml, place),
+  )
+  if (problems.length > 0 || !('targets' in aliases)) return { problems: firstOfEachLine(problems) }
   try {
-    const value: unknown = yaml.toJS({ maxAliasCount: MAX_ALIASES })
-    return { document: documentOf(yaml, value, place) }
+    const value: unknown = yaml.toJS({ maxAliasCount: MOST_ALIASES })
+    return { document: documentOf({ contents: yaml.contents, targets: aliases.targets }, value, place) }
   } catch {
-    return { problems: [{ line: 1, column: 1, message: `more than ${MAX_ALIASES} aliases: write the values out` }] }
+    return { problems: [{ line: 1, column: 1, message: TOO_MANY_ALIASES }] }
   }
 }
 
 type Placer = (offset: number) => Place
-
-function danglingAliases(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
-  const problems: SyntaxProblem[] = []
-  visit(yaml, {
-    Alias: (_, alias) => {
-      if (alias.resolve(yaml)) return
-      const message = 'a value that begins with * repeats one marked & above, and there is none: put it in quotes'
-      problems.push({ ...place(alias.range?.[0] ?? 0), message })
-    },
-  })
-  return problems
-}
 
 function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
   const problems: SyntaxProblem[] = []
@@ -101,15 +95,21 @@ function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
   return problems
 }
 
-function documentOf(yaml: Document.Parsed, value: unknown, place: Placer): ConfigDocument {
+/** What places are looked up in. */
+interface Tree {
+  readonly contents: ParsedNode | null
+  readonly targets: ReadonlyMap<Alias, Node>
+}
+
+function documentOf(tree: Tree, value: unknown, place: Placer): ConfigDocument {
   return {
     value: value ?? undefined,
     placeOfValue: (path) => {
-      const { node, keyOffset } = locate(yaml, path)
+      const { node, keyOffset } = locate(tree, path)
       return place(node?.range[0] ?? keyOffset)
     },
-    placeOfKey: (path) => place(locate(yaml, path).keyOffset),
-    holds: (path) => locate(yaml, path).depth === path.length,
+    placeOfKey: (path) => place(locate(tree, path).keyOffset),
+    holds: (path) => locate(tree, path).depth === path.length,
   }
 }
 
@@ -122,11 +122,11 @@ interface Located {
   readonly depth: number
 }
 
-function locate(yaml: Document.Parsed, path: readonly PropertyKey[]): Located {
-  let found: Located = { node: yaml.contents, keyOffset: yaml.contents?.range[0] ?? 0, depth: 0 }
+function locate({ contents, targets }: Tree, path: readonly PropertyKey[]): Located {
+  let found: Located = { node: contents, keyOffset: contents?.range[0] ?? 0, depth: 0 }
   for (const step of path) {
     const { node } = found
-    const target = isAlias(node) ? (node.resolve(yaml) as ParsedNode | undefined) : node
+    const target = isAlias(node) ? (targets.get(node) as ParsedNode | undefined) : node
     const deeper = stepInto({ ...found, node: target ?? null }, step)
     if (!deeper) break
     found = deeper

@@ -70,34 +70,39 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
   const read = readText(absolute, MOST_CONFIG_BYTES)
   const text = 'text' in read ? read.text : ''
   const content = 'text' in read ? text : JSON.stringify(read)
-  const refuse = (problems: readonly ConfigProblem[]): RefusedPolicy => ({
-    problems: [...problems].sort(byPlace),
-    ...filesOf(home, name, content, maps),
-  })
-  if ('problem' in read) return refuse([{ file: name, line: 1, column: 1, path: '', message: read.problem }])
+  let outcome: Outcome
+  try {
+    outcome = 'problem' in read ? refuse(name, read.problem) : readPolicy(name, text, maps)
+  } catch (error) {
+    // A running server reads this too: a bug in here must not end it.
+    outcome = refuse(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  return { ...outcome, ...filesOf(home, name, content, maps) }
+}
+
+type Outcome = Omit<LoadedPolicy, keyof Files> | Omit<RefusedPolicy, keyof Files>
+
+function refuse(file: string, message: string): Outcome {
+  return { problems: [{ file, line: 1, column: 1, path: '', message }] }
+}
+
+function readPolicy(name: string, text: string, maps: MapFiles): Outcome {
   const parsed = readDocument(text)
-  if ('problems' in parsed) return refuse(parsed.problems.map((problem) => ({ ...problem, file: name, path: '' })))
+  if ('problems' in parsed)
+    return { problems: parsed.problems.map((problem) => ({ ...problem, file: name, path: '' })) }
   const { document } = parsed
   if (document.value !== undefined && !isSection(document.value)) {
-    const message = `must be lines of "key: value", not ${sayValue(document.value)}`
-    return refuse([{ file: name, line: 1, column: 1, path: '', message }])
+    return refuse(name, `must be lines of "key: value", not ${sayValue(document.value)}`)
   }
   const effective = mergeConfig(DEFAULTS, document.value ?? {})
   const checked = check(effective, maps)
   if (!('policy' in checked)) {
     const own = checked.mistakes.map((mistake) => locate(name, document, mistake))
-    return refuse([...own, ...checked.mapProblems])
+    return { problems: [...own, ...checked.mapProblems].sort(byPlace) }
   }
   const { policy, mapOf } = checked
   const empty = Object.keys(document.value ?? {}).length === 0
-  return {
-    policy,
-    empty,
-    effective,
-    maps: mapOf,
-    origins: originsOf(name, document),
-    ...filesOf(home, name, content, maps),
-  }
+  return { policy, empty, effective, maps: mapOf, origins: originsOf(name, document) }
 }
 
 type Checked =

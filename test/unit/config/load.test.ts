@@ -241,9 +241,25 @@ describe('loadPolicy', () => {
     )
   })
 
+  it('makes a problem of whatever goes wrong while it reads', () => {
+    const directory = directoryWith('mode: {canary: 5}\n')
+    try {
+      Object.defineProperty(Object.prototype, 'toJSON', { configurable: true, value: fail })
+      const { problems, files, fingerprint } = refused(directory)
+      assert.deepEqual(problems.map(formatProblem), ['config/sluice.yaml:1:1 cannot be read: a bug'])
+      assert.deepEqual([files[0], fingerprint.length], ['config/sluice.yaml', 16])
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'toJSON')
+    }
+  })
+
   it('keeps a key called __proto__ a key, and refuses it', () => {
     const { problems } = refused(directoryWith('__proto__: {mode: enforce}\n'))
     assert.match(formatProblem(problems[0]!), /__proto__: unknown key/)
     assert.equal(({} as { mode?: unknown }).mode, undefined)
   })
 })
+
+function fail(): never {
+  throw new Error('a bug')
+}
