@@ -5,8 +5,10 @@ import {
   type ErrorCode,
   LineCounter,
   type Node,
+  type Pair,
   type ParsedNode,
   type YAMLError,
+  type YAMLMap,
   isAlias,
   isMap,
   isNode,
@@ -56,20 +58,23 @@ export function readDocument(text: string): ReadDocument {
   const unchecked = { uniqueKeys: false, prettyErrors: false } as const
   const options = { lineCounter: lines, stringKeys: true, logLevel: 'error', ...unchecked } as const
   const yaml = parseDocument(text, options)
-  const problems = [...yaml.errors, ...yaml.warnings].map((error) => ({
+  const aliases = readAliases(yaml)
+  const syntax = [...yaml.errors, ...yaml.warnings].map((error) => ({
     ...place(error.pos[0]),
     message: explainSyntax(error, text),
   }))
-  const aliases = readAliases(yaml)
-  const mistakes = 'mistakes' in aliases ? aliases.mistakes : []
-  problems.push(
-    ...mistakes.map(({ offset, message }) => ({ ...place(offset), message })),
+  const wrongAliases = 'mistakes' in aliases ? aliases.mistakes : []
+  const problems = [
+    ...syntax,
+    ...wrongAliases.map(({ offset, message }) => ({ ...place(offset), message })),
     ...duplicateKeys(yaml, place),
-  )
+  ]
   if (problems.length > 0 || !('targets' in aliases)) return { problems: firstOfEachLine(problems) }
   try {
     const value: unknown = yaml.toJS({ maxAliasCount: MOST_ALIASES })
-    return { document: documentOf({ contents: yaml.contents, targets: aliases.targets }, value, place) }
+    return {
+      document: documentOf({ contents: yaml.contents, targets: aliases.targets, pairs: new Map() }, value, place),
+    }
   } catch {
     return { problems: [{ line: 1, column: 1, message: TOO_MANY_ALIASES }] }
   }
@@ -99,6 +104,8 @@ function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
 interface Tree {
   readonly contents: ParsedNode | null
   readonly targets: ReadonlyMap<Alias, Node>
+  /** The pairs of each map by key, made when first asked for: a long map is asked about for each of its mistakes. */
+  readonly pairs: Map<YAMLMap, ReadonlyMap<string | undefined, Pair<ParsedNode, ParsedNode | null>>>
 }
 
 function documentOf(tree: Tree, value: unknown, place: Placer): ConfigDocument {
@@ -122,21 +129,23 @@ interface Located {
   readonly depth: number
 }
 
-function locate({ contents, targets }: Tree, path: readonly PropertyKey[]): Located {
+function locate({ contents, targets, pairs }: Tree, path: readonly PropertyKey[]): Located {
   let found: Located = { node: contents, keyOffset: contents?.range[0] ?? 0, depth: 0 }
   for (const step of path) {
     const { node } = found
     const target = isAlias(node) ? (targets.get(node) as ParsedNode | undefined) : node
-    const deeper = stepInto({ ...found, node: target ?? null }, step)
+    const deeper = stepInto({ ...found, node: target ?? null }, step, pairs)
     if (!deeper) break
     found = deeper
   }
   return found
 }
 
-function stepInto({ node, depth }: Located, step: PropertyKey): Located | undefined {
+function stepInto({ node, depth }: Located, step: PropertyKey, pairs: Tree['pairs']): Located | undefined {
   if (isMap<ParsedNode, ParsedNode | null>(node)) {
-    const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+    const byKey = pairs.get(node) ?? new Map(node.items.map((pair) => [keyOf(pair), pair]))
+    pairs.set(node, byKey)
+    const pair = byKey.get(String(step))
     return pair && { node: pair.value ?? null, keyOffset: pair.key.range[0], depth: depth + 1 }
   }
   if (isSeq<ParsedNode>(node)) {
@@ -144,6 +153,10 @@ function stepInto({ node, depth }: Located, step: PropertyKey): Located | undefi
     return isNode(item) ? { node: item, keyOffset: item.range[0], depth: depth + 1 } : undefined
   }
   return undefined
+}
+
+function keyOf({ key }: Pair<ParsedNode, unknown>): string | undefined {
+  return isScalar(key) ? String(key.value) : undefined
 }
 
 function firstOfEachLine(problems: SyntaxProblem[]): SyntaxProblem[] {
