@@ -1,10 +1,14 @@
 /** Reads YAML and remembers where everything stood. */
 import {
+  type Alias,
   type Document,
   type ErrorCode,
   LineCounter,
+  type Node,
+  type Pair,
   type ParsedNode,
   type YAMLError,
+  type YAMLMap,
   isAlias,
   isMap,
   isNode,
@@ -13,6 +17,7 @@ import {
   parseDocument,
   visit,
 } from 'yaml'
+import { MOST_ALIASES, TOO_MANY_ALIASES, readAliases } from './aliases'
 import { deepLine } from './depth'
 
 /** A place in a text, both from 1. */
@@ -39,8 +44,6 @@ export interface ConfigDocument {
 
 export type ReadDocument = { readonly document: ConfigDocument } | { readonly problems: readonly SyntaxProblem[] }
 
-const MAX_ALIASES = 100
-
 /** Reads a text, or says what is wrong with its syntax: the first problem of each line, since one slip draws others. */
 export function readDocument(text: string): ReadDocument {
   const lines = new LineCounter()
@@ -55,33 +58,29 @@ export function readDocument(text: string): ReadDocument {
   const unchecked = { uniqueKeys: false, prettyErrors: false } as const
   const options = { lineCounter: lines, stringKeys: true, logLevel: 'error', ...unchecked } as const
   const yaml = parseDocument(text, options)
-  const problems = [...yaml.errors, ...yaml.warnings].map((error) => ({
+  const aliases = readAliases(yaml)
+  const syntax = [...yaml.errors, ...yaml.warnings].map((error) => ({
     ...place(error.pos[0]),
     message: explainSyntax(error, text),
   }))
-  problems.push(...danglingAliases(yaml, place), ...duplicateKeys(yaml, place))
-  if (problems.length > 0) return { problems: firstOfEachLine(problems) }
+  const wrongAliases = 'mistakes' in aliases ? aliases.mistakes : []
+  const problems = [
+    ...syntax,
+    ...wrongAliases.map(({ offset, message }) => ({ ...place(offset), message })),
+    ...duplicateKeys(yaml, place),
+  ]
+  if (problems.length > 0 || !('targets' in aliases)) return { problems: firstOfEachLine(problems) }
   try {
-    const value: unknown = yaml.toJS({ maxAliasCount: MAX_ALIASES })
-    return { document: documentOf(yaml, value, place) }
+    const value: unknown = yaml.toJS({ maxAliasCount: MOST_ALIASES })
+    return {
+      document: documentOf({ contents: yaml.contents, targets: aliases.targets, pairs: new Map() }, value, place),
+    }
   } catch {
-    return { problems: [{ line: 1, column: 1, message: `more than ${MAX_ALIASES} aliases: write the values out` }] }
+    return { problems: [{ line: 1, column: 1, message: TOO_MANY_ALIASES }] }
   }
 }
 
 type Placer = (offset: number) => Place
-
-function danglingAliases(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
-  const problems: SyntaxProblem[] = []
-  visit(yaml, {
-    Alias: (_, alias) => {
-      if (alias.resolve(yaml)) return
-      const message = 'a value that begins with * repeats one marked & above, and there is none: put it in quotes'
-      problems.push({ ...place(alias.range?.[0] ?? 0), message })
-    },
-  })
-  return problems
-}
 
 function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
   const problems: SyntaxProblem[] = []
@@ -101,15 +100,23 @@ function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
   return problems
 }
 
-function documentOf(yaml: Document.Parsed, value: unknown, place: Placer): ConfigDocument {
+/** What places are looked up in. */
+interface Tree {
+  readonly contents: ParsedNode | null
+  readonly targets: ReadonlyMap<Alias, Node>
+  /** The pairs of each map by key, made when first asked for: a long map is asked about for each of its mistakes. */
+  readonly pairs: Map<YAMLMap, ReadonlyMap<string | undefined, Pair<ParsedNode, ParsedNode | null>>>
+}
+
+function documentOf(tree: Tree, value: unknown, place: Placer): ConfigDocument {
   return {
     value: value ?? undefined,
     placeOfValue: (path) => {
-      const { node, keyOffset } = locate(yaml, path)
+      const { node, keyOffset } = locate(tree, path)
       return place(node?.range[0] ?? keyOffset)
     },
-    placeOfKey: (path) => place(locate(yaml, path).keyOffset),
-    holds: (path) => locate(yaml, path).depth === path.length,
+    placeOfKey: (path) => place(locate(tree, path).keyOffset),
+    holds: (path) => locate(tree, path).depth === path.length,
   }
 }
 
@@ -122,21 +129,23 @@ interface Located {
   readonly depth: number
 }
 
-function locate(yaml: Document.Parsed, path: readonly PropertyKey[]): Located {
-  let found: Located = { node: yaml.contents, keyOffset: yaml.contents?.range[0] ?? 0, depth: 0 }
+function locate({ contents, targets, pairs }: Tree, path: readonly PropertyKey[]): Located {
+  let found: Located = { node: contents, keyOffset: contents?.range[0] ?? 0, depth: 0 }
   for (const step of path) {
     const { node } = found
-    const target = isAlias(node) ? (node.resolve(yaml) as ParsedNode | undefined) : node
-    const deeper = stepInto({ ...found, node: target ?? null }, step)
+    const target = isAlias(node) ? (targets.get(node) as ParsedNode | undefined) : node
+    const deeper = stepInto({ ...found, node: target ?? null }, step, pairs)
     if (!deeper) break
     found = deeper
   }
   return found
 }
 
-function stepInto({ node, depth }: Located, step: PropertyKey): Located | undefined {
+function stepInto({ node, depth }: Located, step: PropertyKey, pairs: Tree['pairs']): Located | undefined {
   if (isMap<ParsedNode, ParsedNode | null>(node)) {
-    const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step))
+    const byKey = pairs.get(node) ?? new Map(node.items.map((pair) => [keyOf(pair), pair]))
+    pairs.set(node, byKey)
+    const pair = byKey.get(String(step))
     return pair && { node: pair.value ?? null, keyOffset: pair.key.range[0], depth: depth + 1 }
   }
   if (isSeq<ParsedNode>(node)) {
@@ -144,6 +153,10 @@ function stepInto({ node, depth }: Located, step: PropertyKey): Located | undefi
     return isNode(item) ? { node: item, keyOffset: item.range[0], depth: depth + 1 } : undefined
   }
   return undefined
+}
+
+function keyOf({ key }: Pair<ParsedNode, unknown>): string | undefined {
+  return isScalar(key) ? String(key.value) : undefined
 }
 
 function firstOfEachLine(problems: SyntaxProblem[]): SyntaxProblem[] {

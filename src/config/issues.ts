@@ -13,11 +13,24 @@ export interface Mistake {
   readonly message: string
 }
 
-/** All mistakes behind the schema's issues, each once; `input` is what was checked. */
-export function mistakesOf(issues: readonly core.$ZodIssue[], input: unknown): Mistake[] {
-  const mistakes = issues.flatMap((issue) => describe(issue, [], input)).map(withoutSecrets)
+/** Nobody mends more at a time; a wrong file, pasted or copied, has tens of thousands. */
+export const MOST_EXPLAINED = 100
+
+export interface Mistakes {
+  readonly mistakes: readonly Mistake[]
+  /** How many there are beside these. */
+  readonly more: number
+}
+
+/** The first mistakes behind the schema's issues, each once; `input` is what was checked. */
+export function mistakesOf(issues: readonly core.$ZodIssue[], input: unknown): Mistakes {
+  const single = issues.flatMap((issue): core.$ZodIssue[] => {
+    return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue]
+  })
+  const explained = single.slice(0, MOST_EXPLAINED)
+  const mistakes = explained.flatMap((issue) => describe(issue, [], input)).map(withoutSecrets)
   const once = new Map(mistakes.map((mistake) => [`${pathText(mistake.path)} ${mistake.message}`, mistake]))
-  return gatherMissing([...once.values()])
+  return { mistakes: gatherMissing([...once.values()]), more: single.length - explained.length }
 }
 
 /** What a rule lacks is one mistake: most of all when its name was meant to be that of a shipped rule. */

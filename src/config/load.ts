@@ -5,7 +5,7 @@ import { type CompileProblem, type Policy, compilePolicy } from './compile'
 import { DEFAULTS } from './defaults'
 import { type ConfigDocument, type Place, readDocument } from './document'
 import { displayName, readText } from './files'
-import { type Mistake, mistakesOf, sayValue } from './issues'
+import { MOST_EXPLAINED, type Mistake, mistakesOf, sayValue } from './issues'
 import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
 import { type ConfigProblem, byPlace, pathText } from './problem'
@@ -41,7 +41,7 @@ export interface LoadedPolicy extends Files {
   readonly maps: ReadonlyMap<string, MapFile>
 }
 
-/** A configuration with mistakes: all of them, ordered by place. */
+/** A configuration with mistakes, ordered by place: all of them, or the first hundred and how many more there are. */
 export interface RefusedPolicy extends Files {
   readonly problems: readonly ConfigProblem[]
 }
@@ -70,45 +70,61 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
   const read = readText(absolute, MOST_CONFIG_BYTES)
   const text = 'text' in read ? read.text : ''
   const content = 'text' in read ? text : JSON.stringify(read)
-  const refuse = (problems: readonly ConfigProblem[]): RefusedPolicy => ({
-    problems: [...problems].sort(byPlace),
-    ...filesOf(home, name, content, maps),
-  })
-  if ('problem' in read) return refuse([{ file: name, line: 1, column: 1, path: '', message: read.problem }])
+  let outcome: Outcome
+  try {
+    outcome = 'problem' in read ? refuse(name, read.problem) : readPolicy(name, text, maps)
+  } catch (error) {
+    // A running server reads this too: a bug in here must not end it.
+    outcome = refuse(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  return { ...outcome, ...filesOf(home, name, content, maps) }
+}
+
+type Outcome = Omit<LoadedPolicy, keyof Files> | Omit<RefusedPolicy, keyof Files>
+
+function refuse(file: string, message: string): Outcome {
+  return { problems: [{ file, line: 1, column: 1, path: '', message }] }
+}
+
+function readPolicy(name: string, text: string, maps: MapFiles): Outcome {
   const parsed = readDocument(text)
-  if ('problems' in parsed) return refuse(parsed.problems.map((problem) => ({ ...problem, file: name, path: '' })))
+  if ('problems' in parsed) return first(parsed.problems.map((problem) => ({ ...problem, file: name, path: '' })))
   const { document } = parsed
   if (document.value !== undefined && !isSection(document.value)) {
-    const message = `must be lines of "key: value", not ${sayValue(document.value)}`
-    return refuse([{ file: name, line: 1, column: 1, path: '', message }])
+    return refuse(name, `must be lines of "key: value", not ${sayValue(document.value)}`)
   }
   const effective = mergeConfig(DEFAULTS, document.value ?? {})
   const checked = check(effective, maps)
   if (!('policy' in checked)) {
     const own = checked.mistakes.map((mistake) => locate(name, document, mistake))
-    return refuse([...own, ...checked.mapProblems])
+    return first([...own, ...checked.mapProblems].sort(byPlace), checked.more)
   }
   const { policy, mapOf } = checked
   const empty = Object.keys(document.value ?? {}).length === 0
-  return {
-    policy,
-    empty,
-    effective,
-    maps: mapOf,
-    origins: originsOf(name, document),
-    ...filesOf(home, name, content, maps),
-  }
+  return { policy, empty, effective, maps: mapOf, origins: originsOf(name, document) }
+}
+
+/** Each becomes a line in the log of a running server. `more` are known to be there and not among them. */
+function first(problems: readonly ConfigProblem[], more = 0): Outcome {
+  const shown = problems.slice(0, MOST_EXPLAINED)
+  const left = problems.length - shown.length + more
+  const last = shown.at(-1)
+  if (left === 0 || !last) return { problems }
+  return { problems: [...shown, { ...last, path: '', message: `and ${left} more: mend these first` }] }
 }
 
 type Checked =
   | { readonly policy: Policy; readonly mapOf: ReadonlyMap<string, MapFile> }
-  | { readonly mistakes: readonly Mistake[]; readonly mapProblems: readonly ConfigProblem[] }
+  | { readonly mistakes: readonly Mistake[]; readonly more: number; readonly mapProblems: readonly ConfigProblem[] }
 
-/** Looks for everything that is wrong at once: a mistake in one place does not hide those in others. */
+/** Looks for everything that is wrong at once, within bounds: a mistake in one place does not hide those in others. */
 function check(effective: Record<string, unknown>, maps: MapFiles): Checked {
   const parsed = configSchema.safeParse(effective)
-  const mistakes = parsed.success ? [] : mistakesOf(parsed.error.issues, effective)
-  const config = parsed.success ? parsed.data : salvage(effective, mistakes)
+  const found = parsed.success ? undefined : mistakesOf(parsed.error.issues, effective)
+  const mistakes = [...(found?.mistakes ?? [])]
+  const more = found?.more ?? 0
+  // Where not all is known that is wrong, nothing can be left out to go on with the rest.
+  const config = parsed.success ? parsed.data : more === 0 ? salvage(effective, mistakes) : undefined
   const { overrides, mapOf, mapProblems } = checkRules(effective.limits, config?.limits ?? {}, maps, mistakes)
   mistakes.push(...storeMistakes(effective.store))
   const compiled = config && compilePolicy(config, (rule) => overrides.get(rule))
@@ -116,7 +132,7 @@ function check(effective: Record<string, unknown>, maps: MapFiles): Checked {
   if (compiled && 'policy' in compiled && mistakes.length === 0 && mapProblems.length === 0) {
     return { policy: compiled.policy, mapOf }
   }
-  return { mistakes, mapProblems }
+  return { mistakes, more, mapProblems }
 }
 
 function checkRules(limits: unknown, rules: Config['limits'], maps: MapFiles, mistakes: Mistake[]) {
@@ -131,7 +147,8 @@ function checkRules(limits: unknown, rules: Config['limits'], maps: MapFiles, mi
     const read = readRule(name, raw, rule === false ? undefined : rule, maps)
     overrides.set(name, read.overrides)
     if (read.map) mapOf.set(name, read.map)
-    mistakes.push(...read.mistakes)
+    // There may be more than a call takes arguments.
+    for (const mistake of read.mistakes) mistakes.push(mistake)
     // Two rules that share a map would tell its mistakes twice.
     for (const { key, ...problem } of read.mapProblems) {
       mapProblems.set(`${problem.file}:${problem.line} ${problem.message}`, { ...problem, path: key })

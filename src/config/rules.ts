@@ -49,7 +49,7 @@ export function readRule(
     return { overrides: buildOverrides(inline), map: undefined, mistakes, mapProblems }
   }
   if (map) mapProblems.push(...map.problems.map((problem) => ({ ...problem, file: map.name })))
-  if (map && rule) mapProblems.push(...unfitEntries(name, rule, map))
+  if (map && rule) for (const problem of unfitEntries(name, rule, map)) mapProblems.push(problem)
   // Inline entries come last: they win over the file.
   const overrides = buildOverrides([...(map?.entries ?? []), ...inline])
   return { overrides, map, mistakes, mapProblems }

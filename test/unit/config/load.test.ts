@@ -204,6 +204,41 @@ describe('loadPolicy', () => {
     assert.match(refused(directoryWith(bomb)).problems[0]!.message, /more than 100 aliases/)
   })
 
+  const many = (count: number, line: (index: number) => string) =>
+    Array.from({ length: count }, (_, i) => line(i)).join('')
+  const wrongFiles: Record<string, [yaml: string, first: RegExp, more: string | undefined]> = {
+    aliases: [
+      `mode: &a shadow\ntrusted: [${many(20_000, () => '*a, ')}]\n`,
+      /^config\/sluice.yaml:2:411 more than 100 aliases/,
+      undefined,
+    ],
+    'a map': [many(30_000, (index) => `d${index}.example: 5/min\n`), /:1:1 "d0\.example": unknown key/, '29900'],
+    overrides: [
+      `limits:\n  sender:\n    overrides:\n${many(29_000, (index) => `      d${index}.example: 5/mn\n`)}`,
+      /:4:\d+ limits\.sender\.overrides\."d0\.example": "5\/mn" is no limit/,
+      '28900',
+    ],
+    'the same key': [many(130_000, () => 'a:\n'), /:2:1 "a" stands here twice/, '129899'],
+  }
+  for (const [what, [yaml, opening, more]] of Object.entries(wrongFiles)) {
+    it(`says only the first mistakes of a file that is all wrong (${what}), and soon`, function () {
+      // Walking the file for each took from ten seconds to minutes, while a running server answered nobody.
+      this.timeout(10_000)
+      const shown = refused(directoryWith(yaml)).problems.map(formatProblem)
+      assert.match(shown[0]!, opening)
+      assert.equal(shown.length, more === undefined ? 1 : 101)
+      if (more !== undefined) assert.ok(shown.at(-1)!.endsWith(` and ${more} more: mend these first`), shown.at(-1))
+    })
+  }
+
+  it('says only the first of a long map whose entries do not fit', () => {
+    const yaml = 'limits: {sender: {overrides_file: sluice/a.map}}\n'
+    const map = many(150_000, (index) => `d${index}.example concurrency=5\n`)
+    const shown = refused(directoryWith(yaml, { 'a.map': map })).problems.map(formatProblem)
+    assert.match(shown[0]!, /^config\/sluice\/a\.map:1:1 d0\.example: concurrency is for count: sessions/)
+    assert.match(shown[100]!, / and 149900 more: mend these first$/)
+  })
+
   it('refuses a file that is not UTF-8, no file, or not to be read', function () {
     const directory = directoryWith()
     directory.write('config/sluice.yaml', Buffer.from([0x6d, 0xff, 0xfe]))
@@ -267,9 +302,25 @@ describe('loadPolicy', () => {
     )
   })
 
+  it('makes a problem of whatever goes wrong while it reads', () => {
+    const directory = directoryWith('mode: {canary: 5}\n')
+    try {
+      Object.defineProperty(Object.prototype, 'toJSON', { configurable: true, value: fail })
+      const { problems, files, fingerprint } = refused(directory)
+      assert.deepEqual(problems.map(formatProblem), ['config/sluice.yaml:1:1 cannot be read: a bug'])
+      assert.deepEqual([files[0], fingerprint.length], ['config/sluice.yaml', 16])
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'toJSON')
+    }
+  })
+
   it('keeps a key called __proto__ a key, and refuses it', () => {
     const { problems } = refused(directoryWith('__proto__: {mode: enforce}\n'))
     assert.match(formatProblem(problems[0]!), /__proto__: unknown key/)
     assert.equal(({} as { mode?: unknown }).mode, undefined)
   })
 })
+
+function fail(): never {
+  throw new Error('a bug')
+}

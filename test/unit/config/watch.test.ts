@@ -75,6 +75,14 @@ describe('watchPolicy', () => {
     assert.deepEqual(modeInForce(), { kind: 'enforce' })
   })
 
+  it('outlives a value that repeats itself', async () => {
+    start()
+    const before = watch.policy
+    await change('config/sluice.yaml', 'limits: {sender: {limit: &l {rate: *l, burst: 5}}}\n')
+    assert.ok('problems' in loads[0]!)
+    assert.equal(watch.policy, before)
+  })
+
   it('notices a mistake in a map, and its mending', async () => {
     start()
     await change('config/sluice/a.map', 'example.com\n')
