@@ -29,6 +29,8 @@ async function main(): Promise<void> {
   const server = await HarakaServer.start({
     sluice: 'mode: enforce\nstore: lmdb:data/sluice\ntrusted: []\njail: {mode: enforce, first: 1h, client: 3/h}\n',
     plugins: PLUGINS,
+    // So that all is recorded when it has ended.
+    graceful: true,
   })
   try {
     const heard: Record<string, string> = {}
