@@ -33,7 +33,10 @@ describe('the door, end to end', function () {
   })
 
   it('turns away who has just earned a ban', () => {
-    assert.match(report.heard.thief!, /^220 [^]*\r\n421 4\.7\.0 Your address is banned\r\n$/)
+    assert.match(
+      report.heard.thief!,
+      /^220 [^]*\r\n421 4\.7\.0 Your address is banned, try again in .* \(sluice ban \w{7}\)\r\n$/,
+    )
     assert.match(report.heard.thiefAgain!, REFUSED)
   })
 
