@@ -48,6 +48,12 @@ const listZone = written.transform((input, context): ListZone => {
   if (on.some((part) => (part === 'client') !== (kind === 'ip')))
     problem(['on'], `a list of kind ${kind} knows ${kind === 'ip' ? 'client alone' : 'helo and sender alone'}`)
   if (input.codes && input.weight !== undefined) problem(['weight'], 'codes bring points of their own: remove one')
+  if (input.codes && Object.keys(input.codes).length === 0)
+    problem(['codes'], 'no code has points, so that nobody is ever listed: write some, or remove the line')
+  if (input.ban && kind === 'domain')
+    problem(['ban'], 'a list of domains says nothing of the client itself: only kind ip can ban')
+  else if (input.ban && [input.weight ?? 1, ...Object.values(input.codes ?? {})].some((points) => points < 0))
+    problem(['ban'], 'a listing with points below 0 speaks for the client: it cannot ban too')
   const test = input.test ?? TEST_ENTRIES[kind].listed
   if (test !== false && !(kind === 'ip' ? parseIp(test) : isAskable(test)))
     problem(['test'], `must be ${kind === 'ip' ? 'an address' : 'a domain'}, or false`)
