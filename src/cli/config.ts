@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { explainAsYaml, explainPolicy } from '../config/explain'
 import { configJsonSchema } from '../config/json-schema'
 import { CONFIG_DIR, type LoadResult, type RefusedPolicy, formatProblem, loadPolicy } from '../config/load'
+import { redactProse } from '../config/redact'
 import { modeText } from '../policy/mode'
 import { CliError, print, printJson, say } from './terminal'
 
@@ -65,7 +66,8 @@ function load(dir: string): LoadResult {
 }
 
 function refuse({ problems, files, fingerprint }: RefusedPolicy, json: true | undefined): void {
-  if (json) printJson({ ok: false, problems, files, fingerprint })
+  // A store's address may have been written where a map belongs.
+  if (json) printJson({ ok: false, problems, files: files.map(redactProse), fingerprint })
   else {
     for (const problem of problems) print(formatProblem(problem))
     say(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'} found.`)

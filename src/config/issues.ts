@@ -28,7 +28,7 @@ export function mistakesOf(issues: readonly core.$ZodIssue[], input: unknown): M
     return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue]
   })
   const explained = single.slice(0, MOST_EXPLAINED)
-  const mistakes = explained.flatMap((issue) => describe(issue, [], input)).map(withoutSecrets)
+  const mistakes = explained.flatMap((issue) => describe(issue, [], input))
   const once = new Map(mistakes.map((mistake) => [`${pathText(mistake.path)} ${mistake.message}`, mistake]))
   return { mistakes: gatherMissing([...once.values()]), more: single.length - explained.length }
 }
@@ -49,12 +49,6 @@ function gatherMissing(mistakes: readonly Mistake[]): Mistake[] {
     others.push({ path: ['limits', rule], at: 'key', message })
   }
   return others
-}
-
-/** A store's address may hold a password, whichever key it was written at by mistake; the zone of a DNS list a key. */
-function withoutSecrets(mistake: Mistake): Mistake {
-  const message = redactSecrets(mistake.message)
-  return { ...mistake, message: mistake.path[0] === 'dnsbl' ? redactKeys(message) : message }
 }
 
 function describe(issue: core.$ZodIssue, above: readonly PropertyKey[], input: unknown): Mistake[] {
@@ -141,12 +135,12 @@ function expectedOf(issue: core.$ZodIssue): string {
 
 const MOST_SHOWN = 40
 
-/** A value, short enough for a line. */
+/** A value, short enough for a line; secrets are hidden before it is cut, when they can still be told. */
 export function sayValue(value: unknown): string {
   if (value === undefined || value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a section'
-  const text = redactSecrets(JSON.stringify(value))
+  const text = redactKeys(redactSecrets(JSON.stringify(value)))
   return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN - 1)}…"`
 }
 

@@ -9,10 +9,19 @@ const LABEL = /^[A-Za-z0-9._*-]{1,60}$/
 /** A zone is asked for every stranger: many make DNS slow and the sum hard to read. */
 const MOST_ZONES = 50
 
+/** DNS writes a name to its end with a dot: `zen.spamhaus.org.` */
+function withoutRoot(name: string): string {
+  return name.replace(/\.$/, '')
+}
+
+function isZone(name: string): boolean {
+  return isAskable(name) && name.includes('.')
+}
+
 const written = z.strictObject({
   zone: z
     .string()
-    .refine((text) => isAskable(text) && text.includes('.'), 'is no name of a zone, such as zen.spamhaus.org')
+    .refine((text) => isZone(withoutRoot(text)), 'is no name of a zone, such as zen.spamhaus.org')
     .describe('The name that is asked; a key of yours in it is shown nowhere'),
   label: z
     .string()
@@ -48,10 +57,16 @@ const listZone = written.transform((input, context): ListZone => {
   if (on.some((part) => (part === 'client') !== (kind === 'ip')))
     problem(['on'], `a list of kind ${kind} knows ${kind === 'ip' ? 'client alone' : 'helo and sender alone'}`)
   if (input.codes && input.weight !== undefined) problem(['weight'], 'codes bring points of their own: remove one')
+  if (input.codes && Object.keys(input.codes).length === 0)
+    problem(['codes'], 'no code has points, so that nobody is ever listed: write some, or remove the line')
+  if (input.ban && kind === 'domain')
+    problem(['ban'], 'a list of domains says nothing of the client itself: only kind ip can ban')
+  else if (input.ban && [input.weight ?? 1, ...Object.values(input.codes ?? {})].some((points) => points < 0))
+    problem(['ban'], 'a listing with points below 0 speaks for the client: it cannot ban too')
   const test = input.test ?? TEST_ENTRIES[kind].listed
   if (test !== false && !(kind === 'ip' ? parseIp(test) : isAskable(test)))
     problem(['test'], `must be ${kind === 'ip' ? 'an address' : 'a domain'}, or false`)
-  const zone = input.zone.toLowerCase()
+  const zone = withoutRoot(input.zone).toLowerCase()
   const codes = readCodes(input, problem)
   return { zone, label: labelOf(input.label ?? zone), kind, on, codes, ban: input.ban ?? false, test }
 })
@@ -70,9 +85,12 @@ export const listZones = z
   .array(listZone)
   .max(MOST_ZONES)
   .superRefine((zones, context) => {
-    zones.forEach(({ label }, index) => {
-      if (zones.findIndex((other) => other.label === label) === index) return
+    const labels = new Set<string>()
+    for (const [index, { label }] of (zones as readonly Partial<ListZone>[]).entries()) {
+      // A zone that is wrong in itself comes as it was written.
+      if (label === undefined) continue
       const message = `two zones are called ${label}: give one another label`
-      context.addIssue({ code: 'custom', path: [index], message })
-    })
+      if (labels.has(label)) context.addIssue({ code: 'custom', path: [index], message })
+      labels.add(label)
+    }
   })

@@ -9,6 +9,7 @@ import { MOST_EXPLAINED, type Mistake, mistakesOf, sayValue } from './issues'
 import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
 import { type ConfigProblem, byPlace, pathText } from './problem'
+import { redactKeys, redactProse } from './redact'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
 import { storeMistakes } from './store-address'
@@ -83,12 +84,13 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
 type Outcome = Omit<LoadedPolicy, keyof Files> | Omit<RefusedPolicy, keyof Files>
 
 function refuse(file: string, message: string): Outcome {
-  return { problems: [{ file, line: 1, column: 1, path: '', message }] }
+  return { problems: [problemAt(file, { line: 1, column: 1 }, '', message)] }
 }
 
 function readPolicy(name: string, text: string, maps: MapFiles): Outcome {
   const parsed = readDocument(text)
-  if ('problems' in parsed) return first(parsed.problems.map((problem) => ({ ...problem, file: name, path: '' })))
+  if ('problems' in parsed)
+    return first(parsed.problems.map((problem) => problemAt(name, problem, '', problem.message)))
   const { document } = parsed
   if (document.value !== undefined && !isSection(document.value)) {
     return refuse(name, `must be lines of "key: value", not ${sayValue(document.value)}`)
@@ -178,7 +180,16 @@ function mistakeOf({ path, message }: CompileProblem): Mistake {
 function locate(file: string, document: ConfigDocument, { path, at, message }: Mistake): ConfigProblem {
   // Something inherited from the defaults has no place: the nearest key above it that the file holds stands for it.
   const place = at === 'value' && document.holds(path) ? document.placeOfValue(path) : document.placeOfKey(path)
-  return { file, ...place, path: pathText(path), message }
+  return problemAt(file, place, pathText(path), message)
+}
+
+/**
+ * Where an indent slips, anything may stand anywhere, also as a key: the password of a store, the key of a DNS list. All
+ * that is said of the file goes through here, into logs and `config check --json` alike.
+ */
+function problemAt(file: string, { line, column }: Place, path: string, message: string): ConfigProblem {
+  const hide = (text: string) => redactProse(redactKeys(text))
+  return { file, line, column, path: hide(path), message: hide(message) }
 }
 
 function originsOf(file: string, document: ConfigDocument): Origins {

@@ -4,6 +4,7 @@ import type { Policy } from '../../config/compile'
 import { CONFIG_FILE, formatProblem, loadPolicy } from '../../config/load'
 import { hasSecrets } from '../../config/redact'
 import { storeSpecOf } from '../../config/store-spec'
+import { type Cidr, cidrText } from '../../keys/address'
 import { openStore, type StoreSpec } from '../../store/open-store'
 import { isLoopback, parseEndpoint } from '../endpoint'
 import { whyNoStore } from '../open'
@@ -26,6 +27,7 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
   return [
     ok('sluice', `config/sluice.yaml is valid: ${policy.rules.length} rules`),
     ...openSecrets(policy, dir),
+    ...exemptions(policy),
     ...greylisting(policy, files),
     ...heldTooLong(policy, hookTimeoutSeconds(files)),
     http(policy),
@@ -42,6 +44,22 @@ function openSecrets({ config }: Policy, dir: string): Finding[] {
   if (!hasSecrets(address) || !existsSync(file) || (statSync(file).mode & 0o004) === 0) return []
   const what = `${CONFIG_FILE} holds the password of the store, and every user of this host can read it`
   return [warn('secret', what, `chmod 640 ${CONFIG_FILE}, its group being that of the user that Haraka runs as`)]
+}
+
+/** No organisation has more: a shorter range of IPv4 is a good part of the Internet, and fc00::/7 all local addresses. */
+const LEAST_BITS: Readonly<Record<Cidr['family'], number>> = { 4: 8, 6: 7 }
+
+/** An exemption of everybody switches off what it exempts from, and nothing else shows it. */
+function exemptions({ config: { trusted, jail } }: Policy): Finding[] {
+  const tell = (key: string, ranges: readonly Cidr[], then: string): Finding[] => {
+    const wide = ranges.filter(({ family, bits }) => bits < LEAST_BITS[family]).map(cidrText)
+    if (wide.length === 0) return []
+    return [warn('exempt', `${key} names ${wide.join(', ')}: ${then}`, `name your own networks in ${key}`)]
+  }
+  return [
+    ...tell('trusted', trusted, 'no limit holds anybody there, and nobody there is greylisted or banned'),
+    ...tell('jail.never', jail.never, 'the jail bans nobody there'),
+  ]
 }
 
 /** RFC 6647 §5 counsels one minute to a day; beyond ten minutes people complain, below two spammers come back. */

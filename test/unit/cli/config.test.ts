@@ -50,6 +50,17 @@ describe('sluice config', () => {
     )
   })
 
+  it('check: shows no secret that stands in the wrong place', async () => {
+    const key = 'abcdefghijklmnopqrstuvwxyz'
+    const yaml = `zones:\n  - a\n${key}.zen.example: 5\nlimits: {sender: {overrides_file: 'redis://u:hunter2@h/0'}}\n`
+    for (const format of [[], ['--json']]) {
+      const { stdout, stderr, code } = await sluice('config', 'check', directoryWith(yaml), ...format)
+      assert.equal(code, 1)
+      assert.match(stdout, /\*\*\*\.zen\.example/)
+      assert.doesNotMatch(stdout + stderr, /hunter2|abcdefgh/)
+    }
+  })
+
   it('show: prints what holds and who says so, without secrets', async () => {
     for (const format of [[], ['--json']]) {
       const { stdout, code } = await sluice('config', 'show', directoryWith(good), ...format)

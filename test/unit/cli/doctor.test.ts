@@ -257,6 +257,22 @@ describe('sluice doctor', () => {
       mend: /2m to 10m/,
     },
     {
+      name: 'trust in everybody',
+      change: () => edit('config/sluice.yaml', /^trusted: .*/m, 'trusted: [127.0.0.0/8, 0.0.0.0/0, fc00::/7]'),
+      level: 'warn',
+      check: 'exempt',
+      what: /^trusted names 0\.0\.0\.0\/0: no limit holds/,
+      mend: /name your own networks/,
+    },
+    {
+      name: 'a jail that bans nobody',
+      change: () => edit('config/sluice.yaml', /^ {2}never: .*/m, "  never: [0.0.0.0/1, 10.0.0.0/8, '2000::/3']"),
+      level: 'warn',
+      check: 'exempt',
+      what: /^jail\.never names 0\.0\.0\.0\/1, 2000::\/3: the jail bans/,
+      mend: /name your own networks/,
+    },
+    {
       name: 'a store that does not answer',
       change: () => edit('config/sluice.yaml', /^store: .*/m, 'store: redis://127.0.0.1:1/0'),
       level: 'fail',

@@ -29,6 +29,11 @@ describe('a DNS list in the configuration', () => {
     assert.ok(matchesCode(codes[0]!.pattern, '127.3.2.1'))
   })
 
+  it('may be written with the dot at the end that DNS has', () => {
+    const [zone] = load('    - zone: Bad.example.net.\n').policy.config.dnsbl.zones
+    assert.deepEqual([zone!.zone, zone!.label], ['bad.example.net', 'bad.example.net'])
+  })
+
   it('has points by code, also as keys of a block', () => {
     const [zone] = load('    - zone: zen.example\n      codes:\n        127.0.0.[2..3]: 4\n        127.0.0.9: -1.5\n')
       .policy.config.dnsbl.zones

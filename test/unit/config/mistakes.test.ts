@@ -32,9 +32,19 @@ describe('mistakes in the configuration', () => {
     })
   }
 
-  it('never shows a password', () => {
+  it('never shows a password, or the key of a DNS list', () => {
     for (const file of readdirSync(MISTAKES).filter((name) => name.endsWith('.txt'))) {
-      assert.doesNotMatch(readFileSync(path.join(MISTAKES, file), 'utf8'), /secret|s3cr/, file)
+      assert.doesNotMatch(readFileSync(path.join(MISTAKES, file), 'utf8'), /secret|s3cr|abcdefgh/, file)
+    }
+  })
+
+  it('never shows a secret to programs either', () => {
+    for (const fixture of fixtures(MISTAKES)) {
+      const directory = new TestDirectory(readFileSync(path.join(MISTAKES, fixture), 'utf8'))
+      const loaded = loadPolicy(directory.path)
+      directory.remove()
+      assert.ok('problems' in loaded, fixture)
+      assert.doesNotMatch(JSON.stringify(loaded.problems), /s3cr|abcdefgh/, fixture)
     }
   })
 
