@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Policy } from '../config/compile'
 import { readDuration } from '../config/units'
+import { parseCidr } from '../keys/address'
 import { BanDesk, MOST_BAN_MS, banForMachines } from '../gates/jail/ban-desk'
 import { protectionOf } from '../gates/jail/jail-policy'
 import { type Ban, OPERATOR, isAutomatic } from '../policy/ban'
@@ -81,11 +82,17 @@ async function ban(who: string, { dir, json, dryRun, ...options }: BanOptions): 
     if ('problem' in done) throw new CliError(done.problem)
     if (jail.mode.kind === 'off')
       say('jail.mode is off in config/sluice.yaml: nobody is refused until that is changed.')
+    if (isWidened(who, done)) say(`All of ${done.target.text}, since in IPv6 that is what one customer has.`)
     if (json) return printJson({ dryRun: dryRun === true, ...banForMachines(done) })
     print(`${dryRun ? 'would ban' : 'banned'} ${done.target.text} until ${utc(done.until)}`)
     if (!dryRun)
       say('Every server that shares the store knows it within a second. To undo: sluice unban ' + done.target.text)
   })
+}
+
+function isWidened(who: string, { target }: Ban): boolean {
+  const asked = parseCidr(who.trim())
+  return asked !== undefined && target.kind === 'network' && asked.bits > target.range.bits
 }
 
 async function unban(who: string, { dir, json, dryRun }: Common & { readonly dryRun?: true }): Promise<void> {

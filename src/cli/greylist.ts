@@ -1,10 +1,8 @@
 import { Command } from 'commander'
-import { parseIp } from '../keys/address'
-import { foldSender, organisationalDomain } from '../keys/mailbox'
-import { tierText, NETWORK_TIER } from '../gates/limits/rule'
 import { type Greylist, passesAsk } from '../gates/greylist/greylist-gate'
 import type { Ask, KeyState, Store } from '../store/store'
 import { oneLine } from '../telemetry/escape'
+import { type Who, readWho } from './greylist/who'
 import { MOST_READ } from './limits/find-keys'
 import { withStore } from './open'
 import { CliError, humanTime, print, printJson, readMost, say, table } from './terminal'
@@ -18,6 +16,11 @@ Examples:
 
 const TRIPLET = 'greylist|'
 const WHO = 'an address of a sender or recipient, a domain, or an IP address'
+
+/** What else an operator might take for done. */
+const ONLY_WITH_SPF =
+  'Without a plugin spf in config/plugins nothing is proved: then, or for mail that SPF does not prove, list the domain ' +
+  'under greylist.allow in config/sluice.yaml, or allow the address of its server.'
 
 interface Common {
   readonly dir: string
@@ -76,11 +79,12 @@ async function list({ dir, json, waiting, most }: Common & { waiting?: true; mos
   })
 }
 
-async function show(who: string, { dir, json }: Common): Promise<void> {
+async function show(text: string, { dir, json }: Common): Promise<void> {
+  const who = readWho(text)
   await withStore(dir, async (store) => {
     const found = await findTriplets(store, who)
     showAll(found, json)
-    if (!json && found.length === 0) say(`Greylisting knows nothing of ${who}.`)
+    if (!json && found.length === 0) say(`Greylisting knows nothing of ${text}.`)
   })
 }
 
@@ -89,7 +93,8 @@ interface Change extends Common {
 }
 
 /** Lets pass what waits, and remembers a network or a domain as one that comes back. */
-async function allow(who: string, { dir, json, dryRun }: Change): Promise<void> {
+async function allow(text: string, { dir, json, dryRun }: Change): Promise<void> {
+  const who = readWho(text)
   await withStore(dir, async (store, { greylist }) => {
     const waiting = (await findTriplets(store, who)).filter(({ passes }) => passes === 0)
     const client = originOf(who)
@@ -101,10 +106,12 @@ async function allow(who: string, { dir, json, dryRun }: Change): Promise<void> 
     if (json) return printJson({ dryRun: dryRun === true, triplets: waiting, clients: origin })
     const verb = dryRun ? 'would take' : 'takes'
     for (const { sender, recipient } of waiting) print(`${verb} ${sender} for ${recipient} at the next try`)
-    for (const text of origin) {
-      print(`${verb} everything from ${text} at once, for ${humanTime(greylist.passMs)} after its last new message`)
+    if (client !== undefined) {
+      const whose = who.kind === 'domain' ? `that SPF proves to be from ${client}` : `from ${client}`
+      print(`${verb} everything ${whose} at once, for ${humanTime(greylist.passMs)} after its last new message`)
     }
-    if (waiting.length === 0 && client === undefined) throw new CliError(`nothing of ${who} waits`)
+    if (who.kind === 'domain') say(ONLY_WITH_SPF)
+    if (waiting.length === 0 && client === undefined) throw new CliError(`nothing of ${text} waits`)
   })
 }
 
@@ -117,7 +124,8 @@ async function prove(store: Store, origin: string, passMs: number): Promise<void
   for (let pass = 0; pass < ask.most; pass++) await store.judge([ask])
 }
 
-async function forget(who: string, { dir, json, dryRun }: Change): Promise<void> {
+async function forget(text: string, { dir, json, dryRun }: Change): Promise<void> {
+  const who = readWho(text)
   await withStore(dir, async (store, { greylist }) => {
     const keys = (await findTriplets(store, who)).map(({ key }) => key)
     const client = originOf(who)
@@ -125,7 +133,7 @@ async function forget(who: string, { dir, json, dryRun }: Change): Promise<void>
     const forgotten = dryRun ? 0 : await store.reset(keys)
     if (json) return printJson({ dryRun: dryRun === true, keys, forgotten })
     for (const key of keys) print(`${dryRun ? 'would forget' : 'forgot'} ${key}`)
-    if (keys.length === 0) say(`Greylisting knows nothing of ${who}.`)
+    if (keys.length === 0) say(`Greylisting knows nothing of ${text}.`)
   })
 }
 
@@ -135,33 +143,28 @@ async function readTriplets(store: Store): Promise<Triplet[]> {
   return states.filter(({ op }) => op === 'triplet').map(tripletOf)
 }
 
-async function findTriplets(store: Store, who: string): Promise<Triplet[]> {
+async function findTriplets(store: Store, who: Who): Promise<Triplet[]> {
   const is = matcher(who)
   return (await readTriplets(store)).filter(is)
 }
 
-/** What a person types, as keys hold it. */
-function matcher(who: string): (triplet: Triplet) => boolean {
-  const address = parseIp(who)
-  if (address) {
-    const network = tierText(address, NETWORK_TIER)
-    return ({ client }) => client === network
+function matcher(who: Who): (triplet: Triplet) => boolean {
+  switch (who.kind) {
+    case 'network':
+      return ({ client }) => client === who.network
+    case 'mailbox':
+      return ({ sender, recipient }) => sender === who.address || recipient === who.address
+    case 'domain': {
+      const of = (party: string) => party.endsWith(`@${who.name}`) || party.endsWith(`.${who.name}`)
+      return ({ client, sender, recipient }) => client === who.name || of(sender) || of(recipient)
+    }
   }
-  const text = who.toLowerCase()
-  const at = text.lastIndexOf('@')
-  if (at >= 0) {
-    const folded = foldSender(text.slice(0, at), text.slice(at + 1)).address
-    return ({ sender, recipient }) => sender === folded || recipient === folded
-  }
-  const of = (party: string) => party.endsWith(`@${text}`) || party.endsWith(`.${text}`)
-  return ({ client, sender, recipient }) => client === text || of(sender) || of(recipient)
 }
 
-/** Of a network or a domain: the client that greylisting would take it for. Undefined for a single mailbox. */
-function originOf(who: string): string | undefined {
-  const address = parseIp(who)
-  if (address) return tierText(address, NETWORK_TIER)
-  return who.includes('@') ? undefined : organisationalDomain(who.toLowerCase())
+/** The client that greylisting would take a network or a domain for. Undefined for a single mailbox. */
+function originOf(who: Who): string | undefined {
+  if (who.kind === 'network') return who.network
+  return who.kind === 'domain' ? who.organisation : undefined
 }
 
 function tripletOf({ key, counts, expiresAt }: KeyState): Triplet {

@@ -3,8 +3,8 @@ import {
   CLIENT_TIER,
   CLIENT_TIERS,
   type LimitRule,
-  NETWORK_TIER,
-  NETWORK_TIERS,
+  NEIGHBOURHOOD_TIER,
+  NEIGHBOURHOOD_TIERS,
   NO_OVERRIDES,
   type Overrides,
   type Tier,
@@ -192,8 +192,8 @@ export function defaultText(rule: string): string {
 
 function tiersOf(input: RuleInput): readonly Tier[] {
   const network = input.per.includes('network')
-  if (input.tiers) return network ? NETWORK_TIERS : CLIENT_TIERS
-  return [network ? NETWORK_TIER : CLIENT_TIER]
+  if (input.tiers) return network ? NEIGHBOURHOOD_TIERS : CLIENT_TIERS
+  return [network ? NEIGHBOURHOOD_TIER : CLIENT_TIER]
 }
 
 const AT_CONNECT: readonly string[] = ['client', 'network']

@@ -139,7 +139,13 @@ const storeSchema = z.union([
   z.string(),
   z.strictObject({
     at: z.string().describe('The same as the short form: memory, lmdb:PATH, redis://HOST:PORT/DB'),
-    max_keys: z.number().int().min(1000).max(100_000_000).optional().describe('Keys kept at most; the oldest go first'),
+    max_keys: z
+      .number()
+      .int()
+      .min(1000)
+      .max(100_000_000)
+      .optional()
+      .describe('Keys kept at most; counters and what is remembered have half each for certain, the soonest to end go'),
     timeout: durationMs
       .refine((ms) => ms <= 5000, 'at most 5s: a client waits for the answer')
       .optional()

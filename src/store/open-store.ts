@@ -38,7 +38,7 @@ export function openStore(spec: StoreSpec, hooks: StoreHooks): Store {
   const clock = hooks.clock === undefined ? {} : { clock: hooks.clock }
   switch (spec.kind) {
     case 'memory':
-      return new MemoryStore({ ...clock, ...given({ maxKeys: spec.maxKeys }) })
+      return new MemoryStore({ onNotice: hooks.onNotice, ...clock, ...given({ maxKeys: spec.maxKeys }) })
     case 'lmdb': {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only by those who use it
       const { LmdbStore } = require('./lmdb/lmdb-store') as typeof import('./lmdb/lmdb-store')

@@ -144,6 +144,14 @@ bantime = -1
     await server.waitForLog(/action=unban target=203\.0\.113\.1 origin=fail2ban/)
     assert.match(await greeting('203.0.113.1'), /^220 /)
 
+    // In IPv6 one address stands for the /64 of its customer.
+    await fail2ban.client('set', 'sluice-abuse', 'banip', '2001:db8:3:4::5')
+    await server.waitForLog(/action=ban target=2001:db8:3:4::\/64 origin=fail2ban/)
+    assert.match(await greeting('2001:db8:3:4::6'), /^421 4\.7\.0 Your address is banned/)
+    await fail2ban.client('set', 'sluice-abuse', 'unbanip', '2001:db8:3:4::5')
+    await server.waitForLog(/action=unban target=2001:db8:3:4::\/64 origin=fail2ban/)
+    assert.match(await greeting('2001:db8:3:4::6'), /^220 /)
+
     // What an operator has banned is not its to lift.
     await runSluice('ban', '203.0.113.9', '--for', '1h', '--dir', server.dir)
     await fail2ban.client('set', 'sluice-abuse', 'banip', '203.0.113.9')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { StoreError } from '../../src/store/store'
+import { tripletAsk } from '../contract/bench'
 import { sorted } from '../support/board-ear'
 import { LmdbScene, knownOf } from '../support/lmdb-scene'
 
@@ -92,6 +93,19 @@ describe('lmdb store, whose files are damaged or cannot be', () => {
     assert.equal(await knownOf(store, 1500), 1500)
     assert.match(scene.notices.join(), /went down; all keys carried over/)
     assert.equal(fs.readdirSync(scene.path).filter((name) => name.includes('.corrupt-')).length, 0)
+  })
+
+  it('carries over what is remembered as well', async () => {
+    const store = await scene.openStore()
+    await store.judge([tripletAsk('greylist|k', 3_600_000)])
+    await store.close()
+    fs.writeFileSync(join(scene.path, 'in-use'), 'another boot')
+    const again = await scene.openStore()
+    assert.match(scene.notices.join(), /went down; all keys carried over/)
+    assert.deepEqual(
+      (await again.list('greylist|', 9)).map(({ key, op }) => [key, op]),
+      [['greylist|k', 'triplet']],
+    )
   })
 
   it('carries the board over as well', async () => {

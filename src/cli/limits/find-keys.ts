@@ -1,5 +1,13 @@
 import type { Policy } from '../../config/compile'
-import { CLIENT_TIER, type Dimension, type LimitRule, NETWORK_TIER, type Tier, tierText } from '../../gates/limits/rule'
+import {
+  CLIENT_TIER,
+  type Dimension,
+  type LimitRule,
+  NEIGHBOURHOOD_TIER,
+  NETWORK_TIER,
+  type Tier,
+  tierText,
+} from '../../gates/limits/rule'
 import { parseIp } from '../../keys/address'
 import { keyText, keyValue } from '../../keys/key'
 import { foldRecipient, foldSender, organisationalDomain } from '../../keys/mailbox'
@@ -77,7 +85,7 @@ function valuesFor(dimension: Dimension, tier: Tier, what: string): string[] {
   switch (dimension) {
     case 'client':
       // Beside `network` in one key, the client stays a client.
-      return address ? [tierText(address, tier === NETWORK_TIER ? CLIENT_TIER : tier)] : []
+      return address ? [tierText(address, tier === NEIGHBOURHOOD_TIER ? CLIENT_TIER : tier)] : []
     case 'network':
       return address ? [tierText(address, tier)] : []
     case 'sender':

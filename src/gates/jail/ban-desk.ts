@@ -1,3 +1,4 @@
+import { parseIp } from '../../keys/address'
 import { type Ban, type BanTarget, OPERATOR, cleanReason, isAutomatic, readOrigin, readTarget } from '../../policy/ban'
 import { type Clock, MAX_BOARD_ENTRIES, type Store } from '../../store/store'
 import { BAN_PREFIX, banKey, banOf, entryOf } from './ban-entry'
@@ -44,8 +45,12 @@ export class BanDesk {
   examine({ target, forMs, reason, origin }: BanRequest): Ban | Problem {
     const read = readTarget(target)
     if ('problem' in read) return read
-    const because = protectedBecause(read.target, this.protection)
-    if (because !== undefined) return { problem: `${read.target.text} is ${because}, which is never banned` }
+    // An address may be protected while the rest of its /64, for which it stands, is not.
+    const address = parseIp(target.trim())
+    const because = (address && this.protection(address)) ?? protectedBecause(read.target, this.protection)
+    if (because !== undefined) {
+      return { problem: `${address ? target.trim() : read.target.text} is ${because}, which is never banned` }
+    }
     if (!(forMs >= LEAST_BAN_MS && forMs <= MOST_BAN_MS)) {
       return { problem: 'a ban lasts from 1 second to 366 days; nothing stays for ever' }
     }

@@ -13,6 +13,7 @@ import {
   type Dimension,
   type Limit,
   type LimitRule,
+  NEIGHBOURHOOD_TIER,
   NETWORK_TIER,
   type Tier,
   scaleByReputation,
@@ -196,9 +197,9 @@ export function keyValues(per: readonly Dimension[], subject: Subject, tier: Tie
 function valueOf(dimension: Dimension, subject: Subject, tier: Tier): string | undefined {
   switch (dimension) {
     case 'client':
-      return tierText(subject.client.address, tier === NETWORK_TIER ? CLIENT_TIER : tier)
+      return tierText(subject.client.address, tier === NEIGHBOURHOOD_TIER ? CLIENT_TIER : tier)
     case 'network':
-      return tierText(subject.client.address, tier === CLIENT_TIER ? NETWORK_TIER : tier)
+      return tierText(subject.client.address, tier === CLIENT_TIER ? NEIGHBOURHOOD_TIER : tier)
     case 'helo':
       return subject.helo?.toLowerCase()
     case 'sender':

@@ -79,10 +79,13 @@ export const CLIENT_TIERS: readonly Tier[] = [
   { bits4: 26, bits6: 48, factor: 3 },
   { bits4: 21, bits6: 32, factor: 9 },
 ]
+/** Where one machine of a sender stands in for another: greylisting, bounces, who has been seen. */
 export const NETWORK_TIER: Tier = { bits4: 24, bits6: 64, factor: 1 }
-export const NETWORK_TIERS: readonly Tier[] = [
-  NETWORK_TIER,
-  { bits4: 22, bits6: 48, factor: 3 },
+/** The network of a rule: in IPv6 many get a /48, and with it 65,536 clients. */
+export const NEIGHBOURHOOD_TIER: Tier = { bits4: 24, bits6: 48, factor: 1 }
+export const NEIGHBOURHOOD_TIERS: readonly Tier[] = [
+  NEIGHBOURHOOD_TIER,
+  { bits4: 22, bits6: 40, factor: 3 },
   { bits4: 20, bits6: 32, factor: 9 },
 ]
 

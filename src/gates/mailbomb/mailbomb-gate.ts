@@ -4,7 +4,7 @@ import { type Gate, type GateAsk, meritIndex } from '../../policy/gate'
 import { type Mode, isEnforced } from '../../policy/mode'
 import type { Subject } from '../../policy/subject'
 import { knownSenderAsk, wroteAsk, writesAsk } from '../correspondents/correspondents'
-import { NETWORK_TIER, tierText } from '../limits/rule'
+import { NEIGHBOURHOOD_TIER, tierText } from '../limits/rule'
 
 /** A mailbox that many strangers write to at once is being bombed: strangers are slowed, correspondents are not. */
 export interface MailbombPolicy {
@@ -18,6 +18,8 @@ export interface MailbombPolicy {
 }
 
 export const MAILBOMB_PLUGIN = 'mailbomb'
+/** Different senders of one network that count for a mailbox. */
+const SENDERS_OF_NETWORK = 3
 
 /**
  * Counts the different new senders of a mailbox in a sketch of fixed size, whatever an attacker invents. Reputation excuses
@@ -65,7 +67,11 @@ function indicesOf(asks: GateAsk[], merits: readonly (GateAsk | undefined)[]): n
   return merits.flatMap((merit) => (merit ? [meritIndex(asks, merit)] : []))
 }
 
-/** A sender address, without tags; bounces have none, so their network stands for them. */
+/**
+ * A sender address, without tags, as one of a few of its network: anybody can write any sender, and one client must not
+ * make a bomb of its own that shuts the mailbox for honest strangers. Bounces have no sender: one more of that network.
+ */
 function originOf({ sender, client }: Subject): string {
-  return sender && sender.domain !== '' ? sender.address : tierText(client.address, NETWORK_TIER)
+  const network = tierText(client.address, NEIGHBOURHOOD_TIER)
+  return sender && sender.domain !== '' ? `${network} ${hash32(sender.address) % SENDERS_OF_NETWORK}` : network
 }

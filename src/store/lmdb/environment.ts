@@ -18,7 +18,7 @@ const BEHIND = new Error('the number of the latest transaction was set back')
 /** So much may be lost when the whole host goes down. */
 const LOOK_AFTER_EVERY_MS = 5000
 
-/** Records that a transaction changes which makes {@link BoardTables}. */
+/** Records that a transaction changes which makes one or two tables. */
 const TABLE_RECORDS = 4
 
 /** The board: key → expiresAt and text; and a log of its changes: line → time in milliseconds, and key. */
@@ -39,7 +39,7 @@ const opened = new Map<string, Environment>()
  * both, and other processes would then take the lock file for nobody's.
  */
 export class Environment {
-  /** Key → record, see `record.ts`. */
+  /** The counters: key → record, see `record.ts`. What is remembered for longer has a table of its own, so each can be counted. */
   readonly states: Database<Buffer, string>
   readonly owners: Database<unknown, string>
   readonly resets: Database<unknown, number>
@@ -47,6 +47,7 @@ export class Environment {
   private readonly reserve: Reserve
   private readonly order: CommitOrder | undefined
   private readonly inode: number
+  private remembered: Database<Buffer, string> | undefined
   private board: BoardTables | undefined
   private users = 0
   private syncing: Promise<boolean> | undefined
@@ -101,6 +102,13 @@ export class Environment {
         if (error !== BEHIND || attempt === MOST_ATTEMPTS) throw error
       }
     }
+  }
+
+  /** Triplets and merits: key → record. Made as {@link openBoard}. */
+  openRemembered(): Database<Buffer, string> {
+    return (this.remembered ??= this.write(TABLE_RECORDS, () =>
+      this.root.openDB({ name: 'remembered', encoding: 'binary' }),
+    ))
   }
 
   /**

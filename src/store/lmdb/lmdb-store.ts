@@ -27,7 +27,7 @@ import { type Ledger, Tenure } from './tenure'
 export interface LmdbStoreOptions {
   /** A directory of its own; made, for its owner alone, when it is not there. */
   readonly path: string
-  /** Beyond this many keys those that expire soonest are forgotten. */
+  /** Beyond this many keys those that expire soonest are forgotten, see `room.ts`. */
   readonly maxKeys?: number
   /** Beyond this many entries of the board the soonest to expire go. */
   readonly maxBoardEntries?: number
@@ -102,8 +102,9 @@ export class LmdbStore implements Store {
   async open(): Promise<void> {
     const environment = await openEnvironment(this.path, this.notice)
     const { maxKeys, clock, notice, flushMs } = this
-    const tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
+    let tenure: Tenure
     try {
+      tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
       this.resets = new ResetLog(environment)
       this.board = new HostBoard(environment, clock, this.maxBoardEntries)
       await tenure.join()
@@ -154,25 +155,39 @@ export class LmdbStore implements Store {
   async list(prefix: string, most: number): Promise<KeyState[]> {
     const tenure = this.opened()
     const found: KeyState[] = []
-    let last: string | undefined
-    for (;;) {
-      tenure.settle()
-      this.environment!.refresh()
-      const start = last === undefined ? { start: prefix } : { start: last, exclusiveStart: true }
-      let looked = 0
-      for (const { key, value } of this.environment!.states.getRange({ ...start, limit: LIST_LOT })) {
-        if (!key.startsWith(prefix) || found.length >= most) return found
-        looked++
-        last = key
-        const state = decodeRecord(value)
-        const described = state && describeKey(key, state, this.clock())
-        if (described) found.push(described)
-      }
-      if (looked < LIST_LOT) return found
-      // The table may be large: let others have their turn.
-      await new Promise((resolve) => setImmediate(resolve))
-      this.opened()
+    for (const table of [this.environment!.states, this.environment!.openRemembered()]) {
+      let last: string | undefined
+      do {
+        tenure.settle()
+        this.environment!.refresh()
+        last = this.listLot(table, prefix, last, most, found)
+        // The table may be large: let others have their turn.
+        await new Promise((resolve) => setImmediate(resolve))
+        this.opened()
+      } while (last !== undefined)
     }
+    return found
+  }
+
+  /** Adds what the next keys after `last` say. Returns the last one looked at, or undefined when there are no more. */
+  private listLot(
+    table: Environment['states'],
+    prefix: string,
+    last: string | undefined,
+    most: number,
+    found: KeyState[],
+  ): string | undefined {
+    const start = last === undefined ? { start: prefix } : { start: last, exclusiveStart: true }
+    let looked = 0
+    for (const { key, value } of table.getRange({ ...start, limit: LIST_LOT })) {
+      if (!key.startsWith(prefix) || found.length >= most) return undefined
+      looked++
+      last = key
+      const state = decodeRecord(value)
+      const described = state && describeKey(key, state, this.clock())
+      if (described) found.push(described)
+    }
+    return looked < LIST_LOT ? undefined : last
   }
 
   async reset(keys: readonly string[]): Promise<number> {
@@ -198,7 +213,7 @@ export class LmdbStore implements Store {
     const start = performance.now()
     tenure.settle()
     this.environment!.refresh()
-    const keys = countKeys(this.environment!.states)
+    const keys = countKeys(this.environment!.states) + countKeys(this.environment!.openRemembered())
     const latencyMs = performance.now() - start
     const { sizeBytes } = this.environment!
     const detail = {

@@ -1,28 +1,35 @@
 import type { Table } from '../engine/judge'
 import type { State } from '../engine/state'
-import type { Environment } from './environment'
+import { isRemembered } from '../room'
 import { decodeRecord, encodeRecord } from './record'
-import type { Sweeper } from './sweeper'
+import type { StateTables, Sweeper } from './sweeper'
 
 /** The written states as the engine's table. Put and remove work within a write transaction only. */
 export class RecordTable implements Table {
   constructor(
-    private readonly environment: Environment,
+    private readonly tables: StateTables,
     private readonly sweeper: Sweeper,
   ) {}
 
   get(key: string): State | undefined {
-    const bytes = this.environment.states.getBinaryFast(key)
+    const { counters, remembered } = this.tables
+    const bytes = counters.getBinaryFast(key) ?? remembered.getBinaryFast(key)
     return bytes && decodeRecord(bytes)
   }
 
   put(key: string, state: State): void {
-    this.environment.states.putSync(key, encodeRecord(state))
+    const { counters, remembered } = this.tables
+    if (isRemembered(state)) {
+      // A counter of that name would be found first.
+      counters.removeSync(key)
+      remembered.putSync(key, encodeRecord(state))
+    } else counters.putSync(key, encodeRecord(state))
     this.sweeper.owe(1)
   }
 
   remove(key: string): boolean {
-    return this.environment.states.removeSync(key)
+    const known = this.tables.counters.removeSync(key)
+    return this.tables.remembered.removeSync(key) || known
   }
 
   apply(changes: readonly (readonly [string, State | undefined])[]): void {

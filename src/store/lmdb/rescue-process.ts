@@ -6,25 +6,34 @@ import type { Rescue } from './rescue'
 
 const LOT = 200
 
+type StateTable = Database<Buffer, string>
+
 function copy(aside: string, path: string): Rescue {
   const root = open<Buffer, string>({
     ...{ path: aside, noSubdir: true, readOnly: true, maxDbs: MAX_TABLES, encoding: 'binary' },
   })
   const target = Environment.open(path)
-  const rescue = copyStates(root, target)
+  const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
+  const counters = copyStates(old, target, target.states, 0)
+  const both = copyRemembered(root, target, counters.kept)
   // What was counted is of more use to more people, and a damaged file may end this process at any moment.
-  return { ...rescue, complete: copyBoard(root, target) && rescue.complete }
+  return { ...both, complete: copyBoard(root, target) && both.complete && counters.complete }
 }
 
-function copyStates(root: RootDatabase<Buffer, string>, target: Environment): Rescue {
-  const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
+function copyRemembered(root: RootDatabase<Buffer, string>, target: Environment, kept: number): Rescue {
+  if (!hasTable(root, 'remembered')) return { kept, complete: true }
+  const old = root.openDB<Buffer, string>({ name: 'remembered', encoding: 'binary' })
+  return copyStates(old, target, target.openRemembered(), kept)
+}
+
+function copyStates(old: StateTable, target: Environment, table: StateTable, keptBefore: number): Rescue {
   const now = Date.now()
-  let kept = 0
+  let kept = keptBefore
   for (const lot of lotsOf(old)) {
     if (lot === 'damaged') return { kept, complete: false }
     const good = lot.filter(({ value }) => recordExpiry(value) > now && decodeRecord(value) !== undefined)
     target.write(good.length, () => {
-      for (const { key, value } of good) target.states.putSync(key, value)
+      for (const { key, value } of good) table.putSync(key, value)
     })
     kept += good.length
     process.send?.({ kept, complete: false } satisfies Rescue)
@@ -32,10 +41,14 @@ function copyStates(root: RootDatabase<Buffer, string>, target: Environment): Re
   return { kept, complete: true }
 }
 
+/** The names of the tables are the keys of the root; a file of an earlier version lacks some. */
+function hasTable(root: RootDatabase<Buffer, string>, name: string): boolean {
+  return [...root.getKeys()].includes(name)
+}
+
 /** Returns whether it could be read to its end. */
 function copyBoard(root: RootDatabase<Buffer, string>, target: Environment): boolean {
-  // The names of the tables are the keys of the root; a file from before there was a board has none of that name.
-  if (![...root.getKeys()].includes('board')) return true
+  if (!hasTable(root, 'board')) return true
   const old = root.openDB<unknown, string>({ name: 'board', encoding: 'json' })
   const { entries } = target.openBoard()
   for (const lot of lotsOf(old)) {

@@ -8,6 +8,7 @@ import type { Notice } from './open-environment'
 import { Membership, type OwnerMode } from './owners'
 import { RecordTable } from './record-table'
 import { StateCache } from './state-cache'
+import { FullNotice } from '../room'
 import { Sweeper } from './sweeper'
 
 /** `apart`: the file cannot be written; this process counts for itself in memory until it can. */
@@ -60,12 +61,15 @@ export class Tenure {
   private due = 0
   private lot = LOT
 
+  /** Throws when the file cannot be written. */
   constructor(
     private readonly environment: Environment,
     private readonly options: TenureOptions,
   ) {
-    this.sweeper = new Sweeper(environment.states, options.maxKeys)
-    this.records = new RecordTable(environment, this.sweeper)
+    const tables = { counters: environment.states, remembered: environment.openRemembered() }
+    const full = new FullNotice(options.maxKeys, options.notice)
+    this.sweeper = new Sweeper(tables, options.maxKeys, (now) => full.say(now))
+    this.records = new RecordTable(tables, this.sweeper)
     this.cache = new StateCache((key) => this.load(key), options.cachedStates)
     this.members = new Membership(environment)
     this.health = new Health(environment.path, options.notice)

@@ -13,16 +13,21 @@ import {
 import { Board, checkEntries, checkKeys } from '../board'
 import { BoardListeners } from '../board-listeners'
 import { describeKey } from '../engine/describe'
-import { type Table, judgeBatch, releaseLease, renewLease } from '../engine/judge'
-import { type State, expiryOf } from '../engine/state'
+import { judgeBatch, releaseLease, renewLease } from '../engine/judge'
+import { BoundedTable } from './bounded-table'
 
 export interface MemoryStoreOptions {
   readonly clock?: Clock
-  /** Beyond this many keys some that expire soon are forgotten. */
+  /** Beyond this many keys some that expire soon are forgotten, see `room.ts`. */
   readonly maxKeys?: number
   /** Beyond this many entries of the board the soonest to expire go. */
   readonly maxBoardEntries?: number
+  /** Hears what an operator must read: that the store is full. */
+  readonly onNotice?: (message: string) => void
 }
+
+/** Looked at for each new entry of the board: more than one, so that a board of dead entries shrinks. */
+const PRUNED_PER_ENTRY = 2
 
 /** Everything in this process's memory: for tests, for simulations, and as the local share while Redis is out of reach. */
 export class MemoryStore implements Store {
@@ -34,9 +39,9 @@ export class MemoryStore implements Store {
   private readonly boardListeners = new BoardListeners(() => this.board.read())
   private closed = false
 
-  constructor({ clock = Date.now, maxKeys = 1_000_000, maxBoardEntries }: MemoryStoreOptions = {}) {
+  constructor({ clock = Date.now, maxKeys = 1_000_000, maxBoardEntries, onNotice }: MemoryStoreOptions = {}) {
     this.clock = clock
-    this.table = new BoundedTable(maxKeys, clock)
+    this.table = new BoundedTable(maxKeys, clock, onNotice)
     this.board = new Board(clock, maxBoardEntries)
   }
 
@@ -97,7 +102,7 @@ export class MemoryStore implements Store {
   async post(entries: readonly BoardEntry[]): Promise<void> {
     checkEntries(entries)
     this.requireOpen()
-    this.board.prune(LOOKS_PER_KEY * entries.length)
+    this.board.prune(PRUNED_PER_ENTRY * entries.length)
     this.boardListeners.tell(this.board.put(entries))
   }
 
@@ -128,72 +133,5 @@ export class MemoryStore implements Store {
 
   private requireOpen(): void {
     if (this.closed) throw new StoreError('STORE_CLOSED', 'the memory store is closed')
-  }
-}
-
-/** How many keys are looked at for each new one: more than one, so that a table of dead keys shrinks. */
-const LOOKS_PER_KEY = 2
-/** The one that expires soonest of so many makes room when there are too many keys. */
-const CHOICE = 8
-
-/**
- * Bounded map of states. A hand goes round it: each new key pays for a look at some others, and those that have expired
- * are removed. A key in use is never removed to be put again, neither for an order of use nor when its last lease goes:
- * V8 leaves what was removed in the chain of its bucket until the whole Map is rebuilt, so a busy key would have to be
- * looked for behind thousands of its former selves.
- */
-class BoundedTable implements Table {
-  private readonly states = new Map<string, State>()
-  private hand = this.states.entries()
-
-  constructor(
-    private readonly maxKeys: number,
-    private readonly clock: Clock,
-  ) {}
-
-  get size(): number {
-    return this.states.size
-  }
-
-  get(key: string): State | undefined {
-    return this.states.get(key)
-  }
-
-  put(key: string, state: State): void {
-    const before = this.states.size
-    this.states.set(key, state)
-    if (this.states.size > before) this.makeRoom()
-  }
-
-  delete(key: string): boolean {
-    return this.states.delete(key)
-  }
-
-  entries(): IterableIterator<[string, State]> {
-    return this.states.entries()
-  }
-
-  private makeRoom(): void {
-    const now = this.clock()
-    const full = this.states.size > this.maxKeys
-    let soonest: string | undefined
-    let soonestAt = Infinity
-    for (let look = full ? CHOICE : LOOKS_PER_KEY; look > 0 && this.states.size > 0; look--) {
-      const [key, state] = this.turnHand()
-      const expiresAt = expiryOf(state)
-      if (expiresAt <= now) this.states.delete(key)
-      else if (expiresAt < soonestAt) [soonest, soonestAt] = [key, expiresAt]
-    }
-    if (this.states.size > this.maxKeys && soonest !== undefined) this.states.delete(soonest)
-  }
-
-  /** Of a table that is not empty. */
-  private turnHand(): [string, State] {
-    let step = this.hand.next()
-    if (step.done) {
-      this.hand = this.states.entries()
-      step = this.hand.next()
-    }
-    return step.value as [string, State]
   }
 }

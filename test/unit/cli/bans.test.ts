@@ -52,6 +52,17 @@ describe('sluice ban, unban, bans', () => {
     assert.deepEqual(await json('bans'), [])
   })
 
+  it('bans the /64 of an IPv6 address, says so, and finds and lifts it by any address there', async () => {
+    const banned = await run('ban', '2001:db8:6:1::3')
+    assert.match(banned.stdout, /^banned 2001:db8:6:1::\/64 until /)
+    assert.match(banned.stderr, /All of 2001:db8:6:1::\/64, .* one customer/)
+    assert.equal((await run('bans', 'export')).stdout, '2001:db8:6:1::/64\n')
+    const lifted = await run('unban', '2001:db8:6:1::4')
+    assert.deepEqual([lifted.code, lifted.stdout], [0, 'unbanned 2001:db8:6:1::/64\n'])
+    assert.deepEqual(await targets(), [])
+    assert.doesNotMatch((await run('ban', '2001:db8:6:1::/64')).stderr, /customer/)
+  })
+
   it('prints JSON for machines', async () => {
     const made = (await json('ban', 'account:Ann', '--origin', 'script')) as Record<string, unknown>
     assert.deepEqual([made.dryRun, made.target, made.kind, made.origin], [false, 'account:ann', 'account', 'script'])

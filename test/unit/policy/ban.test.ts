@@ -16,10 +16,15 @@ describe('ban targets', () => {
       '192.0.2.7/32': '192.0.2.7',
       '192.0.2.7/24': '192.0.2.0/24',
       '::ffff:192.0.2.7': '192.0.2.7',
-      '2001:DB8:0::7': '2001:db8::7',
       '2001:db8::7/48': '2001:db8::/48',
     }
     for (const [text, canonical] of Object.entries(spelled)) assert.equal(targetOf(text).text, canonical)
+  })
+
+  it('are no narrower in IPv6 than what one customer has, since he may take any address of it', () => {
+    for (const text of ['2001:DB8:0::7', '2001:db8::7/128', '2001:db8::9/127', '2001:db8::/65', '2001:db8::/64']) {
+      assert.equal(targetOf(text).text, '2001:db8::/64', text)
+    }
   })
 
   it('are accounts and sender domains, in lower case', () => {

@@ -15,7 +15,7 @@ describe('ban desk', () => {
     now = AT
     store = new MemoryStore({ clock: () => now })
     await store.open()
-    const protection = protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7'), isIn('192.0.2.99'))
+    const protection = protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7', '2001:db8:7::9'), isIn('192.0.2.99'))
     desk = new BanDesk(store, protection, () => now)
   })
 
@@ -55,6 +55,7 @@ describe('ban desk', () => {
     )
     assert.match(await problemOf({ target: '198.51.100.7' }), /listed in jail\.never/)
     assert.match(await problemOf({ target: '192.0.2.99' }), /a proxy of this server/)
+    assert.match(await problemOf({ target: '2001:db8:7::9' }), /^2001:db8:7::9 is listed in jail\.never/)
     for (const target of ['10.1.2.3', '127.0.0.1', 'fe80::1', 'fd00::/16']) {
       assert.match(await problemOf({ target }), /a private address/, target)
     }

@@ -5,8 +5,8 @@ import {
   type Count,
   type Dimension,
   type LimitRule,
-  NETWORK_TIER,
-  NETWORK_TIERS,
+  NEIGHBOURHOOD_TIER,
+  NEIGHBOURHOOD_TIERS,
   scaleLimit,
 } from '../../../../src/gates/limits/rule'
 import { parseIp } from '../../../../src/keys/address'
@@ -86,7 +86,7 @@ describe('limits gate', () => {
         [['account', 'sender_domain', 'client'], 'mine|ann@example.org|example.co.uk|192.0.2.77'],
       ]
       for (const [per, key] of cases) {
-        const tiers = per.includes('network') ? [NETWORK_TIER] : CLIENT_TIERS.slice(0, 1)
+        const tiers = per.includes('network') ? [NEIGHBOURHOOD_TIER] : CLIENT_TIERS.slice(0, 1)
         assert.deepEqual(keys(limitRule('messages', per, { tiers }), 'mail'), [key])
       }
       assert.deepEqual(keys(limitRule('messages', ['recipient']), 'rcpt_ok'), ['mine|eve@sub.example.net'])
@@ -109,6 +109,17 @@ describe('limits gate', () => {
       assert.deepEqual(keys(rule, 'connect', { client: clientAt('::ffff:192.0.2.77') }), ['mine|192.0.2.77'])
     })
 
+    it('by /48 for an IPv6 network: who has one has 65,536 of /64', () => {
+      const rule = limitRule('messages', ['network', 'recipient'], { tiers: [NEIGHBOURHOOD_TIER] })
+      for (const ip of ['2001:db8:1:2::4', '2001:db8:1:3::4']) {
+        assert.deepEqual(keys(rule, 'rcpt_ok', { client: clientAt(ip) }), ['mine|2001:db8:1::/48|eve@sub.example.net'])
+      }
+      const both = limitRule('messages', ['client', 'network'], { tiers: [NEIGHBOURHOOD_TIER] })
+      assert.deepEqual(keys(both, 'mail', { client: clientAt('2001:db8:1:2::4') }), [
+        'mine|2001:db8:1:2::/64|2001:db8:1::/48',
+      ])
+    })
+
     it('in tiers: wider networks have their own keys and 3 and 9 times the limit', () => {
       const rule = limitRule('connections', ['client'], { tiers: CLIENT_TIERS })
       const v4 = run([rule], 'connect').asks
@@ -122,7 +133,7 @@ describe('limits gate', () => {
         'mine/26|2001:db8:1::/48',
         'mine/21|2001:db8::/32',
       ])
-      const network = limitRule('connections', ['network'], { tiers: NETWORK_TIERS })
+      const network = limitRule('connections', ['network'], { tiers: NEIGHBOURHOOD_TIERS })
       assert.deepEqual(keys(network, 'connect'), ['mine|192.0.2.0/24', 'mine/22|192.0.0.0/22', 'mine/20|192.0.0.0/20'])
     })
 

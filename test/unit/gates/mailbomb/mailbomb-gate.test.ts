@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { tookAsk } from '../../../../src/gates/correspondents/correspondents'
 import { type MailbombPolicy, mailbombGate } from '../../../../src/gates/mailbomb/mailbomb-gate'
+import { parseIp } from '../../../../src/keys/address'
+import { hash32 } from '../../../../src/keys/key'
 import { NULL_SENDER, foldRecipient, foldSender } from '../../../../src/keys/mailbox'
 import type { Outcome } from '../../../../src/policy/decision'
 import { judgeStage, planGates } from '../../../../src/policy/pipeline'
@@ -31,7 +33,15 @@ describe('mailbomb gate', () => {
     assert.ok(!(outcome instanceof Promise))
     return outcome
   }
-  const from = (local: string) => ({ sender: foldSender(local, 'news.example') })
+  /** A sender with a network of its own. */
+  const from = (local: string) => {
+    const hash = hash32(local)
+    return at(`11.${hash & 255}.${(hash >> 8) & 255}.7`, local)
+  }
+  const at = (ip: string, local: string) => ({
+    client: { ip, address: parseIp(ip)!, trusted: false },
+    sender: foldSender(local, 'news.example'),
+  })
   const deferred = (changes: Partial<Subject>) => judge(changes).answers.has('mailbomb')
 
   it('defers new senders beyond the figure, until the window has moved', () => {
@@ -41,6 +51,16 @@ describe('mailbomb gate', () => {
     assert.ok(taken >= 10 && taken <= 13, `${taken} taken`)
     now += 2 * POLICY.windowMs
     assert.ok(!deferred(from('late')))
+  })
+
+  it('lets no network fill it alone, whatever senders it invents', () => {
+    for (let index = 0; index < 200; index++) {
+      deferred(at('203.0.113.7', `forged${index}`))
+      deferred(at(`2001:db8:66:${index.toString(16)}::1`, `forged${index}`))
+    }
+    // Two networks are six strangers at most.
+    const results = ['ann', 'bob', 'eve', 'joe'].map((local) => deferred(from(local)))
+    assert.deepEqual(results, [false, false, false, false])
   })
 
   it('takes its correspondents all the same: who wrote before, and to whom it wrote', () => {
