@@ -1,19 +1,31 @@
 /** Started by `rescue.ts` as a process of its own: `rescue-process <file set aside> <store directory>`. */
 import { type Database, type RootDatabase, open } from 'lmdb'
+import { isDamage } from './damage'
 import { Environment, MAX_TABLES } from './environment'
 import { decodeRecord, recordExpiry } from './record'
 import type { Rescue } from './rescue'
 
 const LOT = 200
 
-function copy(aside: string, path: string): Rescue {
+type Lot<V> = { readonly key: string; readonly value: V }[]
+
+async function copy(aside: string, path: string): Promise<Rescue> {
+  const target = Environment.open(path)
+  const rescue = await reading(aside, (root) => copyStates(root, target))
+  // What was counted is of more use to more people, and a damaged file may end this process at any moment.
+  return { ...rescue, complete: (await reading(aside, (root) => copyBoard(root, target))) && rescue.complete }
+}
+
+/** Opened for each table, since LMDB reads nothing more in a transaction that has met a damaged page. */
+async function reading<T>(aside: string, work: (root: RootDatabase<Buffer, string>) => T): Promise<T> {
   const root = open<Buffer, string>({
     ...{ path: aside, noSubdir: true, readOnly: true, maxDbs: MAX_TABLES, encoding: 'binary' },
   })
-  const target = Environment.open(path)
-  const rescue = copyStates(root, target)
-  // What was counted is of more use to more people, and a damaged file may end this process at any moment.
-  return { ...rescue, complete: copyBoard(root, target) && rescue.complete }
+  try {
+    return work(root)
+  } finally {
+    await root.close()
+  }
 }
 
 function copyStates(root: RootDatabase<Buffer, string>, target: Environment): Rescue {
@@ -53,20 +65,30 @@ function isEntry(value: unknown): value is [number, string] {
   return Array.isArray(value) && Number.isFinite(value[0]) && typeof value[1] === 'string'
 }
 
-/** Everything in a table, in lots. Keys of a sound table rise; a damaged one could lead in a circle. */
-function* lotsOf<V>(table: Database<V, string>): Generator<{ key: string; value: V }[] | 'damaged'> {
+/** Everything in a table, in lots, up to where it is damaged. */
+function* lotsOf<V>(table: Database<V, string>): Generator<Lot<V> | 'damaged'> {
   let last: string | undefined
   for (;;) {
-    const start = last === undefined ? {} : { start: last, exclusiveStart: true }
-    const lot = [...table.getRange({ ...start, limit: LOT })].map(({ key, value }) => ({ key, value }))
-    if (lot.length === 0) return
-    if (last !== undefined && lot.at(-1)!.key <= last) {
+    const lot = readLot(table, last)
+    // Keys of a sound table rise; a damaged one could lead in a circle.
+    if (lot === 'damaged' || (last !== undefined && lot.length > 0 && lot.at(-1)!.key <= last)) {
       yield 'damaged'
       return
     }
+    if (lot.length === 0) return
     last = lot.at(-1)!.key
     yield lot
   }
 }
 
-process.send?.(copy(process.argv[2]!, process.argv[3]!), () => process.exit(0))
+function readLot<V>(table: Database<V, string>, last: string | undefined): Lot<V> | 'damaged' {
+  const start = last === undefined ? {} : { start: last, exclusiveStart: true }
+  try {
+    return [...table.getRange({ ...start, limit: LOT })].map(({ key, value }) => ({ key, value }))
+  } catch (error) {
+    if (isDamage(error)) return 'damaged'
+    throw error
+  }
+}
+
+void copy(process.argv[2]!, process.argv[3]!).then((rescue) => process.send?.(rescue, () => process.exit(0)))
