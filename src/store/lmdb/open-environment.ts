@@ -74,6 +74,7 @@ async function mendIfNeeded(path: string, notice: Notice, damage?: DamagedFileEr
     return
   }
   if (fault === undefined && !(wasInterrupted(path) && existsSync(dataFile(path)))) return
+  requireFree(path, statSync(dataFile(path)).size + ROOM_FOR_NEW_BYTES)
   const aside = setAside(path)
   const { kept, complete } = await rescue(aside, path)
   const why = fault ? faultText(fault, damage) : 'was in use when the host went down'
@@ -88,9 +89,13 @@ function faultText(fault: 'torn' | 'damaged', damage?: DamagedFileError): string
 
 /** A new database is written by LMDB itself, which must not meet a full disk; see `reserve.ts`. */
 function requireRoom(path: string): void {
-  if (existsSync(dataFile(path))) return
+  if (!existsSync(dataFile(path))) requireFree(path, ROOM_FOR_NEW_BYTES)
+}
+
+function requireFree(path: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(path)
-  if (bavail * bsize < ROOM_FOR_NEW_BYTES) throw new DiskFullError(`${bavail * bsize} bytes are free on its disk`)
+  const free = bavail * bsize
+  if (free < bytes) throw new DiskFullError(`${free} bytes are free on its disk, ${bytes} are needed`)
 }
 
 /**
