@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { asBinary } from 'lmdb'
+import type { LmdbStore } from '../../src/store/lmdb/lmdb-store'
 import { StoreError } from '../../src/store/store'
 import { tripletAsk } from '../contract/bench'
 import { sorted } from '../support/board-ear'
-import { LmdbScene, knownOf } from '../support/lmdb-scene'
+import { LmdbScene, askHourly, knownOf } from '../support/lmdb-scene'
 
 describe('lmdb store, whose files are damaged or cannot be', () => {
   let scene: LmdbScene
@@ -75,7 +77,7 @@ describe('lmdb store, whose files are damaged or cannot be', () => {
   it('rescues what is readable of a data file that was cut off', async () => {
     await scene.leaveBehind(5000)
     const file = join(scene.path, 'data.mdb')
-    const used = lastPageOf(file)
+    const used = metaOf(file).last
     fs.truncateSync(file, Math.floor(used / 2) * 4096)
     const store = await scene.openStore()
     const known = await knownOf(store, 5000)
@@ -84,6 +86,82 @@ describe('lmdb store, whose files are damaged or cannot be', () => {
       scene.notices.join(),
       new RegExp(`is shorter than it says; ${known} keys carried over, the old file is`),
     )
+  })
+
+  describe('with damaged pages inside', () => {
+    const ban = { key: 'ban', text: 'why', expiresAt: 4e12 }
+
+    beforeEach(async () => {
+      const store = await scene.openStore()
+      await store.post([ban])
+      await store.close()
+      await scene.leaveBehind(50)
+    })
+
+    const ruins: Record<string, (file: string) => void> = {
+      'the list of tables': (file) => zero(file, [metaOf(file).tables]),
+      'all tables': (file) => {
+        const { tables, last } = metaOf(file)
+        const pages = Array.from({ length: last - 1 }, (_, index) => index + 2)
+        zero(
+          file,
+          pages.filter((page) => page !== tables),
+        )
+      },
+    }
+    for (const [where, inflict] of Object.entries(ruins)) {
+      it(`sets it aside, once: ${where}`, async () => {
+        inflict(join(scene.path, 'data.mdb'))
+        const store = await scene.openStore()
+        assert.equal(await knownOf(store, 50), 0)
+        await store.close()
+        assert.equal(await knownOf(await scene.openStore(), 50), 50)
+        assert.equal(scene.notices.length, 1)
+        assert.match(scene.notices[0]!, /is damaged \(.*MDB_.*\); 0 keys carried over, the old file is \S+\.corrupt-/)
+      })
+    }
+
+    it('carries over what can be read', async () => {
+      const file = join(scene.path, 'data.mdb')
+      zero(file, [metaOf(file).freeList])
+      await isCarriedOver(await scene.openStore(), /is damaged \(.*MDB_.*\); 50 keys carried over, the old file is/)
+    })
+
+    it('carries over what can be read when a registration is no longer one', async () => {
+      const environment = scene.openEnvironment()
+      environment.write(1, () => environment.owners.putSync('x', asBinary(Buffer.from('{"nonsense'))))
+      await isCarriedOver(await scene.openStore(), /is damaged \(.*JSON.*\); 50 keys carried over, the old file is/)
+    })
+
+    it('carries the board over when the counts cannot be read', async () => {
+      const file = join(scene.path, 'data.mdb')
+      const pages = Array.from({ length: metaOf(file).last - 1 }, (_, index) => index + 2)
+      const bytes = fs.readFileSync(file)
+      const counts = pages.filter((page) => bytes.subarray(page * 4096, (page + 1) * 4096).includes('k49'))
+      zero(file, counts)
+      fs.writeFileSync(join(scene.path, 'in-use'), 'suspect')
+      const store = await scene.openStore()
+      assert.deepEqual(await store.readBoard('', 9), [ban])
+      assert.match(scene.notices.join(), /; 0 keys carried over, the old file is/)
+    })
+
+    it('mends it once when several open it at a time', async () => {
+      const file = join(scene.path, 'data.mdb')
+      zero(file, [metaOf(file).freeList])
+      const [store, other, remote] = await Promise.all([scene.openStore(), scene.openStore(), scene.spawnStore()])
+      assert.deepEqual(await other.readBoard('', 9), [ban])
+      assert.equal((await remote.judge([askHourly('new')])).committed, true)
+      for (const each of [store, other]) assert.equal((await each.judge([askHourly('new')])).committed, false)
+      assert.equal((await store.ping()).detail['processes'], 3)
+      assert.equal([...scene.notices, ...(await remote.notices())].length, 1)
+    })
+
+    async function isCarriedOver(store: LmdbStore, notice: RegExp): Promise<void> {
+      assert.equal(await knownOf(store, 50), 50)
+      assert.deepEqual(await store.readBoard('', 9), [ban])
+      assert.equal(scene.notices.length, 1)
+      assert.match(scene.notices[0]!, notice)
+    }
   })
 
   it('carries everything over when the host went down under an open store', async () => {
@@ -169,9 +247,16 @@ function overwrite(file: string, from: number, length: number): void {
   fs.writeFileSync(file, bytes)
 }
 
-/** As the newer of the two meta pages says; see `data-file.ts`. */
-function lastPageOf(file: string): number {
+function zero(file: string, pages: readonly number[]): void {
+  const bytes = fs.readFileSync(file)
+  for (const page of pages) bytes.fill(0, page * 4096, (page + 1) * 4096)
+  fs.writeFileSync(file, bytes)
+}
+
+/** The numbers of the root pages and of the last one, as the newer of the two meta pages says; see `data-file.ts`. */
+function metaOf(file: string): { freeList: number; tables: number; last: number } {
   const bytes = fs.readFileSync(file)
   const newer = bytes.readBigUInt64LE(152) > bytes.readBigUInt64LE(4096 + 152) ? 0 : 4096
-  return Number(bytes.readBigUInt64LE(newer + 144))
+  const [freeList, tables, last] = [88, 136, 144].map((at) => Number(bytes.readBigUInt64LE(newer + at)))
+  return { freeList: freeList!, tables: tables!, last: last! }
 }

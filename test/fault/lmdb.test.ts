@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
+import { join } from 'node:path'
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LmdbStore } from '../../src/store/lmdb/lmdb-store'
@@ -141,6 +142,30 @@ describe('lmdb store, when things go wrong', () => {
       assert.equal(scene.notices.length, 2)
     })
 
+    it('opens a store that is whole, and lifts a ban', async () => {
+      for (const end of ['closed', 'killed']) {
+        const store = await scene.spawnStore()
+        await store.post([{ key: end, text: 'why', expiresAt: 4e12 }])
+        await (end === 'closed' ? store.close() : store.kill())
+        const full = fillDisk()
+        const again = await scene.openStore()
+        assert.equal(await again.withdraw([end]), 1)
+        await again.close()
+        full()
+      }
+      assert.deepEqual(scene.notices, [])
+    })
+
+    it('leaves a doubtful file where it is until there is room to rescue it', async () => {
+      await scene.leaveBehind(50)
+      fs.writeFileSync(join(scene.path, 'in-use'), 'another boot')
+      const { statfsSync } = fs
+      const full = mock.method(fs, 'statfsSync', (path: string) => ({ ...statfsSync(path), bavail: 1 }))
+      await assert.rejects(scene.openStore(), /Make room on the disk/)
+      full.mock.restore()
+      assert.equal((await (await scene.openStore()).list('k', 99)).length, 50)
+    })
+
     it('counts for itself while others are there too', async () => {
       const [store, other] = [await scene.openStore(), await scene.openStore()]
       const full = mock.method(fs, 'writeSync', () => {
@@ -167,6 +192,15 @@ describe('lmdb store, when things go wrong', () => {
       assert.equal((await remote.judge([askHourly('during')])).committed, false)
     })
   })
+
+  /** Nothing that takes a block of data can be written until the returned function is called. */
+  function fillDisk(): () => void {
+    const full = (): never => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    }
+    const mocks = [mock.method(fs, 'writeSync', full), mock.method(fs, 'writeFileSync', full)]
+    return () => mocks.forEach(({ mock }) => mock.restore())
+  }
 
   /** Judges ever new keys, letting timers run in between. */
   async function fillUntil(store: LmdbStore, done: () => boolean): Promise<void> {

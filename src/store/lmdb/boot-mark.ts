@@ -1,13 +1,15 @@
-import { closeSync, fsyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { whoAmI } from './process-identity'
 
 const SUSPECT = 'suspect'
 
 /**
- * A file that says during which boot of the host the store was in use. Commits are not synced one by one, so when the
+ * A mark that says during which boot of the host the store was in use. Commits are not synced one by one, so when the
  * mark of another boot is found, the host went down under an open store and the data file may be a mix of old and new
  * pages, which no look at it would show.
+ *
+ * It is a symbolic link that leads nowhere, since that can be made on a full disk; see `opening-lock.ts`.
  */
 export function wasInterrupted(path: string): boolean {
   const mark = readMark(path)
@@ -29,17 +31,30 @@ export function markSuspect(path: string): void {
   put(path, SUSPECT)
 }
 
+/** There is one mark or the other at any time, also when the host goes down in the middle. */
 function put(path: string, mark: string): void {
-  const file = openSync(fileOf(path), 'w', 0o600)
+  const fresh = `${fileOf(path)}-${process.pid}`
+  rmSync(fresh, { force: true })
+  symlinkSync(mark, fresh)
+  renameSync(fresh, fileOf(path))
+  const directory = openSync(path, 'r')
   try {
-    writeSync(file, mark)
-    fsyncSync(file)
+    fsyncSync(directory)
   } finally {
-    closeSync(file)
+    closeSync(directory)
   }
 }
 
 function readMark(path: string): string | undefined {
+  try {
+    return readlinkSync(fileOf(path))
+  } catch {
+    return readOldMark(path)
+  }
+}
+
+/** Earlier versions made a file. */
+function readOldMark(path: string): string | undefined {
   try {
     return readFileSync(fileOf(path), 'latin1').trim()
   } catch {

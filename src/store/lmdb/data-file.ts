@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { endianness } from 'node:os'
 import { join } from 'node:path'
 
@@ -60,6 +60,11 @@ export function setAside(path: string): string {
 
 export function dataFile(path: string): string {
   return join(path, 'data.mdb')
+}
+
+/** Undefined when there is no data file. */
+export function inodeOf(path: string): number | undefined {
+  return statSync(dataFile(path), { throwIfNoEntry: false })?.ino
 }
 
 interface Meta {

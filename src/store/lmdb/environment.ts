@@ -46,7 +46,8 @@ export class Environment {
   private readonly root: RootDatabase<Buffer, string>
   private readonly reserve: Reserve
   private readonly order: CommitOrder | undefined
-  private readonly inode: number
+  /** Of its data file. */
+  readonly inode: number
   private remembered: Database<Buffer, string> | undefined
   private board: BoardTables | undefined
   private users = 0
@@ -67,9 +68,14 @@ export class Environment {
       ...map,
       ...forOwnerAlone,
     })
-    this.states = this.root.openDB({ name: 'states', encoding: 'binary' })
-    this.owners = this.root.openDB({ name: 'owners', encoding: 'json' })
-    this.resets = this.root.openDB({ name: 'resets', encoding: 'json' })
+    try {
+      this.states = this.root.openDB({ name: 'states', encoding: 'binary' })
+      this.owners = this.root.openDB({ name: 'owners', encoding: 'json' })
+      this.resets = this.root.openDB({ name: 'resets', encoding: 'json' })
+    } catch (error) {
+      void this.root.close()
+      throw error
+    }
     this.inode = statSync(dataFile(path)).ino
     this.reserve = new Reserve(path, () => this.extent())
     if (wide) this.order = new CommitOrder(path, this.extent().pageSize)
@@ -79,7 +85,9 @@ export class Environment {
   static open(path: string): Environment {
     const { dev, ino } = statSync(path)
     const name = `${dev}:${ino}`
-    const environment = opened.get(name) ?? new Environment(path, name)
+    const known = opened.get(name)
+    // One whose file was set aside stays with the stores that have it.
+    const environment = known?.inPlace ? known : new Environment(path, name)
     opened.set(name, environment)
     environment.users++
     return environment
@@ -174,7 +182,7 @@ export class Environment {
     const release = await this.lockOut()
     try {
       if (--this.users > 0) return
-      opened.delete(this.name)
+      if (opened.get(this.name) === this) opened.delete(this.name)
       // The thread that syncs uses the environment: closing it under that thread would crash the process.
       await this.syncing
       await this.root.close()

@@ -100,29 +100,25 @@ export class LmdbStore implements Store {
   }
 
   async open(): Promise<void> {
-    const environment = await openEnvironment(this.path, this.notice)
-    const { maxKeys, clock, notice, flushMs } = this
-    let tenure: Tenure
-    try {
-      tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
-      this.resets = new ResetLog(environment)
-      this.board = new HostBoard(environment, clock, this.maxBoardEntries)
-      await tenure.join()
-    } catch (error) {
-      await environment.close()
-      throw new StoreError(
-        'STORE_UNUSABLE',
-        `${this.path} cannot be written (${String(error)}). Make room on the disk.`,
-        {
-          cause: error,
-        },
-      )
-    }
+    const { environment, resets, board, tenure } = await openEnvironment(this.path, this.notice, (environment) =>
+      this.enter(environment),
+    )
     this.environment = environment
+    this.resets = resets
+    this.board = board
     this.tenure = tenure
-    for (const listener of this.boardListeners) this.board.listeners.add(listener)
-    this.board.listeners.tellAll()
+    for (const listener of this.boardListeners) board.listeners.add(listener)
+    board.listeners.tellAll()
     this.scheduleTick()
+  }
+
+  private async enter(environment: Environment) {
+    const { maxKeys, clock, notice, flushMs } = this
+    const tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
+    const resets = new ResetLog(environment)
+    const board = new HostBoard(environment, clock, this.maxBoardEntries)
+    await tenure.join()
+    return { environment, resets, board, tenure }
   }
 
   /** At once, but for the moments in which the way of working changes. */

@@ -1,5 +1,6 @@
 /** Started by `rescue.ts` as a process of its own: `rescue-process <file set aside> <store directory>`. */
 import { type Database, type RootDatabase, open } from 'lmdb'
+import { isDamage } from './damage'
 import { Environment, MAX_TABLES } from './environment'
 import { decodeRecord, recordExpiry } from './record'
 import type { Rescue } from './rescue'
@@ -7,23 +8,36 @@ import type { Rescue } from './rescue'
 const LOT = 200
 
 type StateTable = Database<Buffer, string>
+type Lot<V> = { readonly key: string; readonly value: V }[]
 
-function copy(aside: string, path: string): Rescue {
+async function copy(aside: string, path: string): Promise<Rescue> {
+  const target = Environment.open(path)
+  const counters = await reading(aside, (root) => copyStates(table(root, 'states'), target, target.states, 0))
+  const both = await reading(aside, (root) => copyRemembered(root, target, counters.kept))
+  // What was counted is of more use to more people, and a damaged file may end this process at any moment.
+  const board = await reading(aside, (root) => copyBoard(root, target))
+  return { ...both, complete: board && both.complete && counters.complete }
+}
+
+/** Opened for each table, since LMDB reads nothing more in a transaction that has met a damaged page. */
+async function reading<T>(aside: string, work: (root: RootDatabase<Buffer, string>) => T): Promise<T> {
   const root = open<Buffer, string>({
     ...{ path: aside, noSubdir: true, readOnly: true, maxDbs: MAX_TABLES, encoding: 'binary' },
   })
-  const target = Environment.open(path)
-  const old = root.openDB<Buffer, string>({ name: 'states', encoding: 'binary' })
-  const counters = copyStates(old, target, target.states, 0)
-  const both = copyRemembered(root, target, counters.kept)
-  // What was counted is of more use to more people, and a damaged file may end this process at any moment.
-  return { ...both, complete: copyBoard(root, target) && both.complete && counters.complete }
+  try {
+    return work(root)
+  } finally {
+    await root.close()
+  }
 }
 
 function copyRemembered(root: RootDatabase<Buffer, string>, target: Environment, kept: number): Rescue {
   if (!hasTable(root, 'remembered')) return { kept, complete: true }
-  const old = root.openDB<Buffer, string>({ name: 'remembered', encoding: 'binary' })
-  return copyStates(old, target, target.openRemembered(), kept)
+  return copyStates(table(root, 'remembered'), target, target.openRemembered(), kept)
+}
+
+function table(root: RootDatabase<Buffer, string>, name: string): StateTable {
+  return root.openDB<Buffer, string>({ name, encoding: 'binary' })
 }
 
 function copyStates(old: StateTable, target: Environment, table: StateTable, keptBefore: number): Rescue {
@@ -66,20 +80,30 @@ function isEntry(value: unknown): value is [number, string] {
   return Array.isArray(value) && Number.isFinite(value[0]) && typeof value[1] === 'string'
 }
 
-/** Everything in a table, in lots. Keys of a sound table rise; a damaged one could lead in a circle. */
-function* lotsOf<V>(table: Database<V, string>): Generator<{ key: string; value: V }[] | 'damaged'> {
+/** Everything in a table, in lots, up to where it is damaged. */
+function* lotsOf<V>(table: Database<V, string>): Generator<Lot<V> | 'damaged'> {
   let last: string | undefined
   for (;;) {
-    const start = last === undefined ? {} : { start: last, exclusiveStart: true }
-    const lot = [...table.getRange({ ...start, limit: LOT })].map(({ key, value }) => ({ key, value }))
-    if (lot.length === 0) return
-    if (last !== undefined && lot.at(-1)!.key <= last) {
+    const lot = readLot(table, last)
+    // Keys of a sound table rise; a damaged one could lead in a circle.
+    if (lot === 'damaged' || (last !== undefined && lot.length > 0 && lot.at(-1)!.key <= last)) {
       yield 'damaged'
       return
     }
+    if (lot.length === 0) return
     last = lot.at(-1)!.key
     yield lot
   }
 }
 
-process.send?.(copy(process.argv[2]!, process.argv[3]!), () => process.exit(0))
+function readLot<V>(table: Database<V, string>, last: string | undefined): Lot<V> | 'damaged' {
+  const start = last === undefined ? {} : { start: last, exclusiveStart: true }
+  try {
+    return [...table.getRange({ ...start, limit: LOT })].map(({ key, value }) => ({ key, value }))
+  } catch (error) {
+    if (isDamage(error)) return 'damaged'
+    throw error
+  }
+}
+
+void copy(process.argv[2]!, process.argv[3]!).then((rescue) => process.send?.(rescue, () => process.exit(0)))
