@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -157,6 +158,18 @@ describe('seeing, end to end', function () {
       assert.equal(await stages(), 6)
       assert.equal(await stages(), 6, 'whichever process answers')
       assert.equal((await cluster.get('/readyz')).status, 200)
+    } finally {
+      await cluster.remove()
+    }
+  })
+
+  it('starts once in a worker, however many plugins are listed', async () => {
+    const all = readdirSync(path.resolve(__dirname, '../../plugins')).map((name) => `sluice/plugins/${name}`)
+    const plugins = [...all.filter((name) => !PLUGINS.includes(name)), ...PLUGINS]
+    const cluster = await HarakaServer.start({ sluice: POLICY, nodes: 1, plugins })
+    try {
+      await cluster.waitForGauge('sluice_workers_silent', 0)
+      assert.doesNotMatch(cluster.log, /MaxListenersExceededWarning/)
     } finally {
       await cluster.remove()
     }
