@@ -174,4 +174,24 @@ describe('seeing, end to end', function () {
       await cluster.remove()
     }
   })
+
+  it('gives the places of its sessions back to Redis when Haraka ends without a word', async () => {
+    const redis = await RedisServer.start()
+    const admin = new Redis(redis.url)
+    const leases = async () => (await admin.keys('*')).filter((key) => key.includes('parallel_sessions')).length
+    const ending = await HarakaServer.start({ sluice: POLICY.replace('lmdb:data/sluice', redis.url) })
+    try {
+      // Redis knows the script from then on, as it does on every server that has run for a while.
+      await (await SmtpClient.greet(ending.port)).quit()
+      await Promise.all(Array.from({ length: 10 }, () => SmtpClient.greet(ending.port)))
+      assert.ok((await leases()) > 0)
+      await ending.stop('SIGINT')
+      for (let attempt = 0; attempt < 20 && (await leases()) > 0; attempt++) await delay(20)
+      assert.equal(await leases(), 0)
+    } finally {
+      admin.disconnect()
+      await ending.remove()
+      await redis.stop()
+    }
+  })
 })

@@ -120,9 +120,9 @@ export class FailoverStore implements Store {
     }
   }
 
+  /** Writes to the shared store before it returns: a process that exits waits for nothing. */
   async release(leases: readonly LeaseRef[]): Promise<void> {
-    await this.local.release(leases)
-    const done = await this.attempt(() => this.shared.release(leases))
+    const [done] = await Promise.all([this.attempt(() => this.shared.release(leases)), this.local.release(leases)])
     if (!done) this.ledger.noteReleased(leases)
   }
 
