@@ -6,6 +6,7 @@ import { configJsonSchema } from '../config/json-schema'
 import { CONFIG_DIR, type LoadResult, type RefusedPolicy, formatProblem, loadPolicy } from '../config/load'
 import { redactProse } from '../config/redact'
 import { modeText } from '../policy/mode'
+import { type DirOption, directoryOf, takeDirectory } from './directory'
 import { CliError, print, printJson, say } from './terminal'
 
 const EXAMPLES = `
@@ -17,7 +18,7 @@ Examples:
   sluice config schema > sluice.schema.json
                                           for editors that complete and check YAML`
 
-interface Options {
+interface Options extends DirOption {
   readonly json?: true
 }
 
@@ -33,14 +34,15 @@ export function configCommand(): Command {
 }
 
 function onDirectory(name: string, description: string): Command {
-  return new Command(name)
+  return takeDirectory(new Command(name))
     .description(description)
-    .argument('[dir]', 'Haraka directory', '.')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
 }
 
-function check(dir: string, { json }: Options): void {
+function check(named: string | undefined, options: Options): void {
+  const { json } = options
+  const dir = directoryOf(named, options)
   const loaded = load(dir)
   if ('problems' in loaded) return refuse(loaded, json)
   const { policy, files, maps } = loaded
@@ -51,8 +53,9 @@ function check(dir: string, { json }: Options): void {
   say(`${opening}: mode ${modeText(policy.config.mode)}, ${policy.rules.length} limits, ${entries} map entries.`)
 }
 
-function show(dir: string, { json }: Options): void {
-  const loaded = load(dir)
+function show(named: string | undefined, options: Options): void {
+  const { json } = options
+  const loaded = load(directoryOf(named, options))
   if ('problems' in loaded) return refuse(loaded, json)
   if (json) printJson(explainPolicy(loaded))
   else print(explainAsYaml(loaded).trimEnd())

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
+import { type DirOption, directoryOf, takeDirectory } from './directory'
 import { examineCollisions } from './doctor/collisions'
 import type { Finding, Patient } from './doctor/finding'
 import { examineHarakaConfig } from './doctor/haraka-config'
@@ -20,16 +21,16 @@ const COLOURS: Record<Finding['level'], Colour> = { ok: 'green', warn: 'yellow',
 
 /** `sluice doctor [DIR]`: looks a Haraka directory over and says what to mend. Exit code 1 when anything fails. */
 export function doctorCommand(): Command {
-  return new Command('doctor')
+  return takeDirectory(new Command('doctor'))
     .description('look over a Haraka directory and say what to mend')
-    .argument('[dir]', 'Haraka directory', '.')
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', EXAMPLES)
     .action(doctor)
 }
 
-async function doctor(dir: string, { json }: { readonly json?: true }): Promise<void> {
-  const findings = await examine(resolve(dir))
+async function doctor(named: string | undefined, options: DirOption & { readonly json?: true }): Promise<void> {
+  const { json } = options
+  const findings = await examine(resolve(directoryOf(named, options)))
   const fine = findings.every(({ level }) => level !== 'fail')
   if (json) printJson({ fine, findings })
   else findings.forEach(printFinding)

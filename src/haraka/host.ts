@@ -47,6 +47,7 @@ export class Host {
   private decisions: DecisionLog | undefined
   private http: Promise<HttpServer> | undefined
   private stopped: Promise<void> | undefined
+  private serving = false
   /** What the store, HTTP, the decision log and the table of providers were made from; they stay as they are until the next start. */
   private readonly started: Policy['config']
   private ready = false
@@ -93,7 +94,7 @@ export class Host {
     this.watch = watchPolicy(this.home, loaded, { onLoad: (result) => this.reload(result) })
   }
 
-  /** Haraka's master, or its only process, is up. */
+  /** Haraka's master, or its only process, is up; each plugin says so. */
   startPrimary(hasWorkers: boolean): void {
     if (hasWorkers) watchWorkers()
     else this.startServing()
@@ -163,8 +164,9 @@ export class Host {
     return isFirst
   }
 
-  /** A worker of a Haraka cluster is up. */
+  /** A worker of a Haraka cluster is up; each plugin says so. */
   startWorker(): void {
+    if (this.serving) return
     serveWorkerMetrics(this.metrics.registry)
     this.startServing()
   }
@@ -184,6 +186,8 @@ export class Host {
   }
 
   private startServing(): void {
+    if (this.serving) return
+    this.serving = true
     void this.runtime.serve().ready.then(() => {
       this.ready = true
       this.report()

@@ -26,8 +26,10 @@ export function watchLoad(plugin: HarakaPlugin, server: HarakaServer, runtime: R
       const { loop, delay, cpu, memory, disk_free, queue, sessions } = runtime.policy.config.overload
       return { loop, delayMs: delay, cpu, memory, diskFreeBytes: disk_free, queue, sessions }
     },
-    onStep: (level, before, pressures) =>
-      runtime.stream.emit({ kind: 'load', at: Date.now(), level, before, pressures }),
+    onStep: (level, before, pressures) => {
+      const { mode } = runtime.policy.config.overload
+      runtime.stream.emit({ kind: 'load', at: Date.now(), level, before, mode, pressures })
+    },
   })
   runtime.load.begin(meter)
   runtime.door.keep(OVERLOAD_PLUGIN, server)

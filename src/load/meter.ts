@@ -10,7 +10,7 @@ export type Signal = (typeof SIGNALS)[number]
  */
 const BOUNDED: ReadonlySet<Signal> = new Set(['queue', 'sessions'] as const)
 
-/** Each as a share of its threshold: at 1 the level rises. */
+/** Each as a share of its threshold, at most 100: at 1 the level rises. */
 export type Pressures = Readonly<Record<Signal, number>>
 
 /** From where on each signal counts as overload. */
@@ -63,6 +63,8 @@ const GRACE_TICKS = 50
  * means would let in more strangers, and cost partners ten times the latency whenever a queue forms.
  */
 const NEWEST = 0.4
+/** Pressures are told to people: no room at all on a disk is not a billion times too little. */
+const MOST_PRESSURE = 100
 /** Over less time a share says nothing. */
 const LEAST_MS = 5
 
@@ -104,15 +106,15 @@ export class LoadMeter {
     const limit = thresholds()
     this.late += (Math.max(0, now - this.dueAt) - this.late) * NEWEST
     this.dueAt = now + TICK_MS
-    const pressures = { ...this.pressures, delay: this.late / limit.delayMs }
+    const pressures = { ...this.pressures, delay: pressureOf(this.late, limit.delayMs) }
     if (this.ticks % SLOW_TICKS === 0) {
-      pressures.cpu = samples.cpu() / limit.cpu
-      pressures.memory = samples.memory() / limit.memory
-      pressures.queue = samples.queue() / limit.queue
-      this.learn('sessions', samples.sessions(), (open) => open / limit.sessions)
+      pressures.cpu = pressureOf(samples.cpu(), limit.cpu)
+      pressures.memory = pressureOf(samples.memory(), limit.memory)
+      pressures.queue = pressureOf(samples.queue(), limit.queue)
+      this.learn('sessions', samples.sessions(), (open) => pressureOf(open, limit.sessions))
     }
     if (this.ticks % DISK_TICKS === 0) {
-      this.learn('disk', samples.diskFreeBytes(), (free) => limit.diskFreeBytes / Math.max(1, free))
+      this.learn('disk', samples.diskFreeBytes(), (free) => pressureOf(limit.diskFreeBytes, Math.max(1, free)))
     }
     this.ticks++
     this.pressures = pressures
@@ -125,7 +127,7 @@ export class LoadMeter {
     if (elapsedMs >= LEAST_MS) {
       this.lookedAt = now
       this.loop += (this.options.samples.loop() - this.loop) * (1 - (1 - NEWEST) ** (elapsedMs / TICK_MS))
-      this.pressures = { ...this.pressures, loop: this.loop / this.options.thresholds().loop }
+      this.pressures = { ...this.pressures, loop: pressureOf(this.loop, this.options.thresholds().loop) }
     }
     if (this.ticks <= GRACE_TICKS) return
     const [pressure, bounded] = worstOf(this.pressures)
@@ -149,6 +151,10 @@ export class LoadMeter {
     this.step = step
     this.options.onStep(step, before, this.pressures)
   }
+}
+
+function pressureOf(figure: number, threshold: number): number {
+  return Math.min(MOST_PRESSURE, figure / threshold)
 }
 
 /** The worst of those that may raise the level to the end, and the worst of the others. */

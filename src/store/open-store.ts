@@ -60,7 +60,7 @@ function makeRedisStore(spec: StoreSpec & { kind: 'redis' }, hooks: StoreHooks):
   if (hooks.role === 'operator') return new RedisStore({ ...base, commandTimeoutMs: OPERATOR_TIMEOUT_MS })
   const shared = new RedisStore({ ...base, ...given({ commandTimeoutMs: spec.timeoutMs }) })
   const local = new MemoryStore({ maxKeys: SHARE_MAX_KEYS })
-  return new FailoverStore({ shared, local, onChange: hooks.onChange })
+  return new FailoverStore({ shared, local, onChange: hooks.onChange, onNotice: hooks.onNotice })
 }
 
 /**

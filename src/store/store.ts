@@ -197,8 +197,11 @@ export interface BoardEntry {
 export type BoardChange =
   | { readonly kind: 'posted'; readonly entry: BoardEntry }
   | { readonly kind: 'withdrawn'; readonly key: string }
-  /** Everything there is, in place of what was known: after opening, and whenever a message may have been missed. */
-  | { readonly kind: 'all'; readonly entries: readonly BoardEntry[] }
+  /**
+   * Everything there is, in place of what was known: after opening, and whenever a message may have been missed. `lost`
+   * when the store has lost what it had, as a server that starts anew: what is not among these was not taken off.
+   */
+  | { readonly kind: 'all'; readonly entries: readonly BoardEntry[]; readonly lost?: true }
 
 /** Contract: `test/contract/store.ts` holds every implementation to it. */
 export interface Store {

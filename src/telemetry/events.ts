@@ -38,6 +38,8 @@ export interface LoadEvent {
   /** 0 normal, 1 strangers wait, 2 some of them are deferred, 3 all of them and some known clients, 4 everybody. */
   readonly level: number
   readonly before: number
+  /** Of the overload gate: whether any of it is done. */
+  readonly mode: Mode
   /** Each signal as a share of its threshold. */
   readonly pressures: Readonly<Record<string, number>>
 }

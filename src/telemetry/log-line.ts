@@ -1,5 +1,5 @@
 import type { Decision, Outcome } from '../policy/decision'
-import type { Mode } from '../policy/mode'
+import { type Mode, modeText } from '../policy/mode'
 import type {
   BanEvent,
   ConfigEvent,
@@ -163,18 +163,25 @@ function countOf(problems: number): string {
   return problems === 1 ? '1 problem' : `${problems} problems`
 }
 
+/** What becomes of new clients at each level; in shadow it only would. */
 const LOAD_STEPS = [
-  'all are let in',
-  'strangers wait',
-  'a share of the strangers is deferred',
-  'strangers are deferred, and a share of the known clients',
-  'all are deferred',
-]
+  { done: 'all are let in', shadow: 'all are let in' },
+  { done: 'strangers wait', shadow: 'strangers would wait' },
+  { done: 'a share of the strangers is deferred', shadow: 'a share of the strangers would be deferred' },
+  {
+    done: 'strangers are deferred, and a share of the known clients',
+    shadow: 'strangers would be deferred, and a share of the known clients',
+  },
+  { done: 'all are deferred', shadow: 'all would be deferred' },
+] as const
 
-function loadLine({ level, before, pressures }: LoadEvent): string {
+function loadLine({ level, before, mode, pressures }: LoadEvent): string {
+  const { done, shadow } = LOAD_STEPS[level]!
+  const inMode = mode.kind === 'enforce' || level === 0 ? '' : ` (${modeText(mode)})`
+  const what = mode.kind === 'enforce' || mode.kind === 'canary' ? done : shadow
   const worst = Object.entries(pressures).sort(([, a], [, b]) => b - a)
   const shares = worst.slice(0, 3).map(([signal, share]) => `${signal} ${Math.round(share * 100)} %`)
-  return `load level ${level}, was ${before}: ${LOAD_STEPS[level]}; of their thresholds: ${shares.join(', ')}`
+  return `load level ${level}, was ${before}: ${what}${inMode}; of their thresholds: ${shares.join(', ')}`
 }
 
 /** A hook that fails on every command would bury the log: the same failure is told once in this time, with a count. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { Redis } from 'ioredis'
+import { MemoryStore } from '../../src/store/memory/memory-store'
+import { FailoverStore } from '../../src/store/redis/failover-store'
 import { RedisStore, type RedisStoreOptions } from '../../src/store/redis/redis-store'
 import type { BoardEntry } from '../../src/store/store'
 import { BoardEar, sorted } from '../support/board-ear'
@@ -151,6 +153,35 @@ describe('the board in Redis', () => {
       await store.post([entry])
       assert.ok((await store.readBoard('', 9)).some(({ key }) => key === 'a'))
       assert.equal(await admin.hlen(ENTRIES), await admin.zcard(EXPIRIES))
+    }
+  })
+
+  it('is put up again by the processes that know it when the server has lost it', async () => {
+    const notices: string[] = []
+    const guarded = Array.from({ length: 2 }, () => {
+      const store = new FailoverStore({
+        shared: new RedisStore({ url: server.url }),
+        local: new MemoryStore(),
+        beatEveryMs: 100,
+        onChange: () => undefined,
+        onNotice: (notice) => notices.push(notice),
+      })
+      return { store, ear: new BoardEar(store) }
+    })
+    try {
+      for (const { store } of guarded) await store.open()
+      const [kept, unbanned] = [entryOf('kept'), entryOf('unbanned')]
+      await guarded[0]!.store.post([kept, unbanned])
+      await guarded[1]!.store.withdraw(['unbanned'])
+      await Promise.all(guarded.map(({ ear }) => ear.withdrawn('unbanned')))
+      await admin.flushall()
+      const operator = await openStore()
+      while ((await operator.readBoard('', 9)).length === 0) await operator.ping()
+      assert.deepEqual(await operator.readBoard('', 9), [kept])
+      for (const { ear } of guarded) assert.deepEqual(ear.known, [kept])
+      assert.match(notices.join('\n'), /has lost what was posted on its board: 1 entry/)
+    } finally {
+      await Promise.all(guarded.map(({ store }) => store.close()))
     }
   })
 

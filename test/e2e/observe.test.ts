@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -159,6 +160,38 @@ describe('seeing, end to end', function () {
       assert.equal((await cluster.get('/readyz')).status, 200)
     } finally {
       await cluster.remove()
+    }
+  })
+
+  it('starts once in a worker, however many plugins are listed', async () => {
+    const all = readdirSync(path.resolve(__dirname, '../../plugins')).map((name) => `sluice/plugins/${name}`)
+    const plugins = [...all.filter((name) => !PLUGINS.includes(name)), ...PLUGINS]
+    const cluster = await HarakaServer.start({ sluice: POLICY, nodes: 1, plugins })
+    try {
+      await cluster.waitForGauge('sluice_workers_silent', 0)
+      assert.doesNotMatch(cluster.log, /MaxListenersExceededWarning/)
+    } finally {
+      await cluster.remove()
+    }
+  })
+
+  it('gives the places of its sessions back to Redis when Haraka ends without a word', async () => {
+    const redis = await RedisServer.start()
+    const admin = new Redis(redis.url)
+    const leases = async () => (await admin.keys('*')).filter((key) => key.includes('parallel_sessions')).length
+    const ending = await HarakaServer.start({ sluice: POLICY.replace('lmdb:data/sluice', redis.url) })
+    try {
+      // Redis knows the script from then on, as it does on every server that has run for a while.
+      await (await SmtpClient.greet(ending.port)).quit()
+      await Promise.all(Array.from({ length: 10 }, () => SmtpClient.greet(ending.port)))
+      assert.ok((await leases()) > 0)
+      await ending.stop('SIGINT')
+      for (let attempt = 0; attempt < 20 && (await leases()) > 0; attempt++) await delay(20)
+      assert.equal(await leases(), 0)
+    } finally {
+      admin.disconnect()
+      await ending.remove()
+      await redis.stop()
     }
   })
 })

@@ -193,7 +193,8 @@ describe('overload, end to end', function () {
 
   it('turns nobody away in shadow, but says whom it would have', async () => {
     await start('loop: 85%')
-    await strain()
+    await control.say('NOOP')
+    await server.waitForLog(/load level 3, was \d: strangers would be deferred, .*\(shadow\); .*loop \d+ %/)
     assert.match(await send('127.0.6.1'), /^250 /)
     await server.waitForLog(/action=accept rule=overload mode=shadow stage=connect .*ip=127\.0\.6\.1 .*reason=overload/)
     assert.equal(await shed('stranger'), 0)

@@ -32,6 +32,8 @@ export interface FailoverOptions {
   readonly local: Store
   /** Called exactly once for each change. Must not throw. */
   readonly onChange: (change: StoreChange) => void
+  /** Called with what an operator must read. Must not throw. */
+  readonly onNotice?: (message: string) => void
   readonly clock?: Clock
   readonly breaker?: Omit<BreakerOptions, 'clock'>
   readonly beatEveryMs?: number
@@ -87,7 +89,7 @@ export class FailoverStore implements Store {
     this.breaker = new Breaker({ ...options.breaker, clock: this.clock })
     this.beatEveryMs = options.beatEveryMs ?? BEAT_EVERY_MS
     this.shared.onReset((key) => this.tellReset(key))
-    this.board = new OutageBoard(this.clock)
+    this.board = new OutageBoard(this.clock, options.onNotice)
     this.shared.onBoard((change) => this.board.hear(change))
   }
 
@@ -118,9 +120,9 @@ export class FailoverStore implements Store {
     }
   }
 
+  /** Writes to the shared store before it returns: a process that exits waits for nothing. */
   async release(leases: readonly LeaseRef[]): Promise<void> {
-    await this.local.release(leases)
-    const done = await this.attempt(() => this.shared.release(leases))
+    const [done] = await Promise.all([this.attempt(() => this.shared.release(leases)), this.local.release(leases)])
     if (!done) this.ledger.noteReleased(leases)
   }
 

@@ -30,7 +30,8 @@ const RETRY_MS = 1000
 /**
  * The board in Redis. Every change is one script, which publishes it in the same step; so all processes hear all changes
  * in one order, their own included. After each subscription everything is read, in parts, and what is heard meanwhile
- * comes on top. Changes are numbered: when a number was missed everything is read anew.
+ * comes on top. Changes are numbered: when a number was missed everything is read anew, and when the number is lower than
+ * before, the server has lost what it had.
  */
 export class SharedBoard {
   private readonly script = loadScript('board-1')
@@ -43,6 +44,8 @@ export class SharedBoard {
   private number = 0
   private doubted: number | undefined
   private everRead = false
+  /** The server has lost what it had, and that is not told yet. */
+  private lost = false
   private reading: Promise<void> | undefined
   /** Heard while reading. */
   private backlog: BoardStep[] | undefined
@@ -197,7 +200,9 @@ export class SharedBoard {
     this.backlog = undefined
     if (entries) {
       this.everRead = true
-      this.tell({ kind: 'all', entries: withSteps(entries, heard) })
+      const everything = { kind: 'all', entries: withSteps(entries, heard) } as const
+      this.tell(this.lost ? { ...everything, lost: true } : everything)
+      this.lost = false
     } else {
       for (const step of heard) this.tell(step)
       if (!this.closed) this.retry = setTimeout(() => void this.readAll(), RETRY_MS).unref()
@@ -211,7 +216,9 @@ export class SharedBoard {
       while (this.mustReadAgain) {
         this.mustReadAgain = false
         this.backlog = []
-        this.number = await this.readNumber()
+        const number = await this.readNumber()
+        if (number < this.number) this.lost = true
+        this.number = number
         entries = await this.read('', Infinity)
       }
       return entries

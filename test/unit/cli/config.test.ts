@@ -73,6 +73,16 @@ describe('sluice config', () => {
     assert.match(wrong.stdout, /did you mean "store"/)
   })
 
+  it('takes the directory as --dir too, as all other commands do', async () => {
+    const dir = directoryWith(good)
+    for (const what of ['check', 'show']) {
+      const { code, stdout, stderr } = await sluice('config', what, '--dir', dir)
+      assert.deepEqual({ code, stdout, stderr }, await sluice('config', what, dir))
+      assert.equal(code, 0)
+      assert.equal((await sluice('config', what, '--dir', dir, dir)).code, 2, 'one of them, not both')
+    }
+  })
+
   it('schema: prints JSON', async () => {
     for (const args of [['schema'], ['schema', '--json']]) {
       const { stdout, code } = await sluice('config', ...args)

@@ -43,6 +43,12 @@ describe('sluice doctor', () => {
   })
   afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
+  it('takes the directory as --dir too, as all other commands do', async () => {
+    const { stdout } = await sluice('doctor', '--dir', dir, '--json')
+    assert.deepEqual((JSON.parse(stdout) as { findings: Finding[] }).findings, await examine(dir))
+    assert.equal((await sluice('doctor', '--dir', dir, dir)).code, 2, 'one of them, not both')
+  })
+
   it('finds nothing wrong with what init makes', async () => {
     const findings = await examine(dir)
     // Whether the suite is built depends on who runs this test.

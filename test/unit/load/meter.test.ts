@@ -60,6 +60,11 @@ describe('load meter', () => {
     })
   }
 
+  it('tells of no more than a hundred times a threshold, also when nothing is left', async () => {
+    await firstStep({ diskFreeBytes: async () => 0, queue: () => 1e9 })
+    assert.deepEqual([meter!.pressures.disk, meter!.pressures.queue], [100, 100])
+  })
+
   it('rises when the event loop comes late', async () => {
     const late = new Promise<number>((resolve) => {
       meter = new LoadMeter({

@@ -31,13 +31,15 @@ describe('metrics of a cluster', () => {
 
   it('adds up counters and histograms, and joins gauges as they mean it', async () => {
     own.reader(judged())
-    await order(workers[0]!, { judge: 2, sessions: 5 })
-    await order(workers[1]!, { judge: 3, sessions: 6, loseStore: true })
+    await order(workers[0]!, { judge: 2, sessions: 5, bans: 7 })
+    await order(workers[1]!, { judge: 3, sessions: 6, bans: 8, loseStore: true })
     const value = await scrape()
     assert.equal(value(MAILS), 6)
     assert.equal(value('sluice_judge_seconds_count{stage="mail"}'), 6)
     assert.equal(value('sluice_judge_seconds_bucket{le="+Inf",stage="mail"}'), 6)
     assert.equal(value('sluice_sessions_open'), 11)
+    // One list, of which a worker may have heard more than another.
+    assert.equal(value('sluice_bans'), 8)
     assert.equal(value('sluice_store_up'), 0)
     assert.equal(value(`sluice_build_info{version="1",node="${process.versions.node}"}`), 1)
     assert.equal(value('sluice_workers'), 2)

@@ -10,14 +10,16 @@ serveWorkerMetrics(metrics.registry)
 export interface Order {
   readonly judge?: number
   readonly sessions?: number
+  readonly bans?: number
   readonly loseStore?: boolean
   readonly ready?: boolean
   readonly end?: boolean
 }
 
-process.on('message', ({ judge = 0, sessions, loseStore, ready, end }: Order) => {
+process.on('message', ({ judge = 0, sessions, bans, loseStore, ready, end }: Order) => {
   for (let count = 0; count < judge; count++) metrics.reader(judged())
   if (sessions !== undefined) metrics.watch({ sessionsOpen: () => sessions })
+  if (bans !== undefined) metrics.watch({ bansInForce: () => bans })
   if (loseStore) metrics.reader({ kind: 'store', state: 'lost', at: AT, reason: 'test' })
   if (ready !== undefined) {
     reportStatus({ ready, degraded: loseStore === true, reasons: ready ? [] : ['the store is not open yet'] })

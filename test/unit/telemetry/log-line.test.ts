@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { logLineReader } from '../../../src/telemetry/log-line'
+import type { Mode } from '../../../src/policy/mode'
 import type { TelemetryEvent } from '../../../src/telemetry/events'
 import { targetOf } from '../gates/jail/fixtures'
 import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
@@ -182,6 +183,25 @@ describe('log lines', () => {
         'notice store back after 12.345 s: answers in 0.4 ms',
       ],
     )
+  })
+
+  it('tells a step of the load and what it comes of, and claims no refusals that the mode does not make', () => {
+    const lineOf = (level: number, mode: Mode) =>
+      linesOf([
+        { kind: 'load', at: AT, level, before: 0, mode, pressures: { loop: 0.5, disk: 100, cpu: 1.214, memory: 0 } },
+      ])[0]!
+    const figures = 'of their thresholds: disk 10000 %, cpu 121 %, loop 50 %'
+    assert.equal(lineOf(4, { kind: 'enforce' }), `notice load level 4, was 0: all are deferred; ${figures}`)
+    assert.equal(
+      lineOf(4, { kind: 'shadow' }),
+      `notice load level 4, was 0: all would be deferred (shadow); ${figures}`,
+    )
+    const someKnown = 'strangers would be deferred, and a share of the known clients (off)'
+    assert.equal(lineOf(3, { kind: 'off' }), `notice load level 3, was 0: ${someKnown}; ${figures}`)
+    const canary = 'a share of the strangers is deferred (canary 10%)'
+    assert.equal(lineOf(2, { kind: 'canary', percent: 10 }), `notice load level 2, was 0: ${canary}; ${figures}`)
+    assert.match(lineOf(1, { kind: 'shadow' }), /: strangers would wait \(shadow\);/)
+    assert.match(lineOf(0, { kind: 'shadow' }), /: all are let in;/)
   })
 
   it('tells a configuration taken, and each problem of one refused', () => {

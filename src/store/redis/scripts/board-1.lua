@@ -91,7 +91,8 @@ local function expire_with_last()
   local ends_at = last and math.min(tonumber(last), now + LONGEST_MS) or now
   redis.call('PEXPIREAT', entries, string.format('%.0f', ends_at))
   redis.call('PEXPIREAT', expiries, string.format('%.0f', ends_at))
-  redis.call('PEXPIREAT', number, string.format('%.0f', math.max(ends_at, now + DAY_MS)))
+  -- Longer than any entry by every clock: a number that starts anew means that entries were lost.
+  redis.call('PEXPIREAT', number, string.format('%.0f', ends_at + DAY_MS))
 end
 
 drop_unless(entries, 'hash')

@@ -254,6 +254,14 @@ describe('FailoverStore', () => {
     )
   })
 
+  it('gives leases back in the same turn, as a process that exits has no other', async () => {
+    await store.open()
+    const lease = { key: 'k', id: 'a' }
+    const released = store.release([lease])
+    assert.deepEqual(shared.released, [lease])
+    await released
+  })
+
   describe('and the board', () => {
     const entryOf = (key: string, text = ''): BoardEntry => ({ key, text, expiresAt: now + 60_000 })
     const posted = (entry: BoardEntry): BoardChange => ({ kind: 'posted', entry })

@@ -142,6 +142,23 @@ describe('SharedBoard', () => {
     assert.deepEqual(changes, [{ kind: 'all', entries: [entryOf('a'), entryOf('b'), entryOf('c')] }])
   })
 
+  it('says that the server has lost what it had once its number is lower, also when that takes two readings', async () => {
+    redis.number = 7
+    await open(entryOf('a'), entryOf('b'))
+    redis.number = 1
+    redis.member!.subscribed!()
+    ;(await redis.nextPart()).fail()
+    await new Promise(setImmediate)
+    board.readNow()
+    ;(await redis.nextPart()).answer('0', entryOf('c'))
+    await board.opened()
+    assert.deepEqual(changes.splice(0), [{ kind: 'all', entries: [entryOf('c')], lost: true }])
+    redis.member!.subscribed!()
+    ;(await redis.nextPart()).answer('0', entryOf('c'))
+    await board.opened()
+    assert.deepEqual(changes, [{ kind: 'all', entries: [entryOf('c')] }], 'once')
+  })
+
   it('resolves when its own change has come back, and tells of it once', async () => {
     await open()
     let name = ''
