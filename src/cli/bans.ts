@@ -56,9 +56,10 @@ export function bansCommand(): Command {
     new Command('export')
       .description('the banned networks, for a firewall')
       .option('--dir <dir>', 'Haraka directory', '.')
+      .option('--json', 'print JSON')
       .option('--nft', 'as commands for nft: a table with a set for each family (default: one network a line)')
       .option('--table <name>', 'name of the nft table', readName, 'sluice')
-      // `bans` has that option too, and takes it wherever it stands.
+      // `bans` has --dir and --json too, and takes them wherever they stand.
       .action((_, of: Command) => exportBans(of.optsWithGlobals())),
   )
   return command
@@ -122,17 +123,19 @@ function row({ target, until, origin, reason }: Ban, now: number): string[] {
   return [target.text, humanTime(Math.max(0, until - now)), origin, reason === '' ? '-' : reason]
 }
 
-interface ExportOptions {
-  readonly dir: string
+interface ExportOptions extends Common {
   readonly nft?: true
   readonly table: string
 }
 
-async function exportBans({ dir, nft, table: name }: ExportOptions): Promise<void> {
+async function exportBans({ dir, json, nft, table: name }: ExportOptions): Promise<void> {
+  if (json && nft) throw new CliError('say either --json or --nft', 2)
   await atDesk(dir, async (desk, { trusted, jail }) => {
     const bans = (await desk.list()).filter((ban) => isApplied(ban, jail.mode))
     if (nft) return print(nftSet(bans, [...trusted.ranges(), ...jail.never.ranges()], name, Date.now()))
-    for (const { target } of bans) if (target.kind === 'network') print(target.text)
+    const networks = bans.filter(({ target }) => target.kind === 'network')
+    if (json) return printJson(networks.map(banForMachines))
+    for (const { target } of networks) print(target.text)
   })
 }
 

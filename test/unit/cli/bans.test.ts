@@ -138,6 +138,22 @@ describe('sluice ban, unban, bans', () => {
     assert.equal((await run('bans', 'export', '--table', 'a b')).code, 2)
   })
 
+  it('exports as JSON too, wherever that is said', async () => {
+    for (const who of ['192.0.2.7', 'account:ann']) await run('ban', who)
+    for (const args of [
+      ['bans', '--json', 'export'],
+      ['bans', 'export', '--json'],
+    ]) {
+      const bans = JSON.parse((await run(...args)).stdout) as { target: string }[]
+      assert.deepEqual(
+        bans.map(({ target }) => target),
+        ['192.0.2.7'],
+      )
+    }
+    const both = await run('bans', 'export', '--json', '--nft')
+    assert.deepEqual([both.code, both.stdout], [2, ''])
+  })
+
   it('exports nothing that only shadow has banned', async () => {
     await run('ban', '192.0.2.7')
     const until = Date.now() + HOUR

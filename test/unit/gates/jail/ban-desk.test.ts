@@ -15,7 +15,11 @@ describe('ban desk', () => {
     now = AT
     store = new MemoryStore({ clock: () => now })
     await store.open()
-    const protection = protectionOf(networks('203.0.113.0/24'), networks('198.51.100.7', '2001:db8:7::9'), isIn('192.0.2.99'))
+    const protection = protectionOf(
+      networks('203.0.113.0/24'),
+      networks('198.51.100.7', '2001:db8:7::9'),
+      isIn('192.0.2.99'),
+    )
     desk = new BanDesk(store, protection, () => now)
   })
 
