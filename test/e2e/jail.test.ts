@@ -230,10 +230,10 @@ describe('the jail, end to end', function () {
     assert.equal((await call('POST', '/api/bans', ban)).status, 201)
     assert.match(await greeting(server, THIEF), BANNED)
     await server.waitForLog(
-      /action=ban target=2001:db8:6:1::7 origin=fail2ban duration_s=600 before=0 mode=enforce why="ssh"/,
+      /action=ban target=2001:db8:6:1::\/64 origin=fail2ban duration_s=600 before=0 mode=enforce why="ssh"/,
     )
     const [listed] = (await call('GET', '/api/bans')).body as unknown as [{ target: string; origin: string }]
-    assert.deepEqual([listed.target, listed.origin], ['2001:db8:6:1::7', 'fail2ban'])
+    assert.deepEqual([listed.target, listed.origin], ['2001:db8:6:1::/64', 'fail2ban'])
     assert.match(
       String((await call('POST', '/api/bans', { ...ban, seconds: -1 })).body.error),
       /nothing stays for ever/,
