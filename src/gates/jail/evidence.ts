@@ -1,12 +1,10 @@
 import { hash32, keyText } from '../../keys/key'
 import type { Ask, MeritAsk, WindowAsk } from '../../store/store'
-import { CLIENT_TIER, NETWORK_TIER, type Tier, tierText } from '../limits/rule'
+import { CLIENT_TIER, NEIGHBOURHOOD_TIER, type Tier, tierText } from '../limits/rule'
 import type { BanTarget } from '../../policy/ban'
 import type { Client } from '../../policy/subject'
 import type { JailPolicy, Offence } from './jail-policy'
 
-/** The whole of an IPv4 /24, and of what a site is given in IPv6 (RFC 6177): more than the /64 of one client. */
-const NEIGHBOURHOOD: Tier = { ...NETWORK_TIER, bits6: 48 }
 const DAY_MS = 86_400_000
 /** By then every process has heard of a ban, and counts nothing more of who is banned. */
 const HEARD_MS = 30_000
@@ -18,7 +16,7 @@ export function clientText(client: Client): string {
 }
 
 export function neighbourhoodText(client: Client): string {
-  return tierText(client.address, NEIGHBOURHOOD)
+  return tierText(client.address, NEIGHBOURHOOD_TIER)
 }
 
 /** What an offence fills; `ban` when it overflows for the client, `slow` for the account. */
@@ -63,7 +61,7 @@ export function countsAgainst(target: BanTarget): string[] {
     return [keyText('jail', [who]), recordKey(who), turnKey(who)]
   }
   const { text } = target
-  return bits === bitsOf(NEIGHBOURHOOD) ? [recordKey(text), offendersKey(text), turnKey(text)] : []
+  return bits === bitsOf(NEIGHBOURHOOD_TIER) ? [recordKey(text), offendersKey(text), turnKey(text)] : []
 }
 
 function turnKey(target: string): string {

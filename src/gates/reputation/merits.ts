@@ -3,7 +3,7 @@ import type { Rule } from '../../policy/decision'
 import type { GateAsk } from '../../policy/gate'
 import type { Client, Subject } from '../../policy/subject'
 import type { MeritAsk } from '../../store/store'
-import { CLIENT_TIER, NETWORK_TIER, tierText } from '../limits/rule'
+import { CLIENT_TIER, NEIGHBOURHOOD_TIER, tierText } from '../limits/rule'
 import { type Bearer, LEAST_SAMPLES, MOST_SAMPLES, PROVEN_MEAN, type ReputationPolicy } from './reputation'
 
 /** How long conduct is remembered. */
@@ -52,13 +52,11 @@ export function readMerit(bearer: Bearer, name: string, memory: Memory): GateAsk
 export function bearersOf(client: Client): [Bearer, string][] {
   const names: [Bearer, string][] = [
     ['client', tierText(client.address, CLIENT_TIER)],
-    ['network', tierText(client.address, NEIGHBOURHOOD)],
+    ['network', tierText(client.address, NEIGHBOURHOOD_TIER)],
   ]
   if (client.asn !== undefined) names.push(['asn', client.asn])
   return names
 }
-
-const NEIGHBOURHOOD = { ...NETWORK_TIER, bits6: 48 }
 
 /** Asks that tell whether the client, or the domain that SPF has proved for its sender, has proven itself. */
 export function provenAsks({ client, spfDomain }: Subject, memory: Memory): GateAsk[] {
