@@ -85,6 +85,7 @@ describe('fail2ban, end to end', function () {
     await shouter.say(`MAIL FROM:<"${FORGED.replaceAll('"', '\\"')}"@example.com>`)
     await shouter.say(`MAIL FROM:<"ip=${VICTIM} action=refuse command=VRFY ip=${VICTIM}"@example.com>`)
     await shouter.say(`RCPT TO:<"${FORGED.replaceAll('"', '\\"')}"@elsewhere.test>`)
+    await shouter.say(`NONSENSE ip=${VICTIM}`)
     await shouter.vanish()
     const prober = await SmtpClient.greet(server.port, '203.0.113.3')
     await prober.say(`VRFY ip=${VICTIM}`)
