@@ -1,0 +1,80 @@
+/** When a message that was deferred is tried again, and when it is given up. */
+export interface RetryPlan {
+  /** Until the first retry. */
+  readonly firstMs: number
+  /** Each further wait is this many times the one before. */
+  readonly factor: number
+  readonly longestMs: number
+  /** Waits are spread by this share to either side, so that what failed together does not come back together. */
+  readonly jitter: number
+  /** A message is given up when it is older than this, a bounce sooner: nobody waits for it. */
+  readonly lifetimeMs: number
+  readonly bounceLifetimeMs: number
+}
+
+/** RFC 5321 §4.5.4.1 has the first retry after half an hour at least; large senders come back sooner, and so do we. */
+export const DEFAULT_RETRY: RetryPlan = {
+  firstMs: 5 * 60_000,
+  factor: 2,
+  longestMs: 4 * 3_600_000,
+  jitter: 0.2,
+  lifetimeMs: 24 * 3_600_000,
+  bounceLifetimeMs: 4 * 3_600_000,
+}
+
+/** A message that could not be delivered just now. */
+export interface Deferred {
+  /** Attempts so far, this one included; at least 1. */
+  readonly attempts: number
+  /** When it was first queued, in milliseconds since 1970. Splitting or a restart does not renew it. */
+  readonly queuedAt: number
+  readonly isBounce: boolean
+  /** What the other side has asked for, such as greylisting's `try again in 300 seconds`; 0 when it has not. */
+  readonly hintMs: number
+}
+
+export type NextAttempt = { readonly afterMs: number } | { readonly expired: true }
+
+/** No hint is taken further than this: it is the other side's word. */
+const LONGEST_HINT_MS = 6 * 3_600_000
+
+/**
+ * Tells when to try again, in whole milliseconds of at least 1000: Haraka loses messages over delays that are no numbers,
+ * or none. The last attempt is made when the lifetime ends, not given up a retry before.
+ *
+ * @param random from 0 up to 1
+ */
+export function nextAttempt(plan: RetryPlan, deferred: Deferred, now: number, random: () => number): NextAttempt {
+  const leftMs = timeLeft(plan, deferred, now)
+  if (leftMs <= 0) return { expired: true }
+  const backoffMs = Math.min(plan.longestMs, plan.firstMs * plan.factor ** Math.max(0, deferred.attempts - 1))
+  const spread = 1 + plan.jitter * (2 * random() - 1)
+  const wishedMs = Math.max(backoffMs * spread, Math.min(deferred.hintMs, LONGEST_HINT_MS))
+  return { afterMs: Math.max(1000, Math.ceil(Math.min(wishedMs, leftMs))) }
+}
+
+/** How much longer a message is kept; 0 or less when it is too old to be tried once more. */
+export function timeLeft(
+  plan: RetryPlan,
+  { queuedAt, isBounce }: Pick<Deferred, 'queuedAt' | 'isBounce'>,
+  now: number,
+): number {
+  return queuedAt + (isBounce ? plan.bounceLifetimeMs : plan.lifetimeMs) - now
+}
+
+/**
+ * The wait that a reply asks for: `try again in 5 minutes`, `retry after 300 seconds`, `delayed for 00:05:00`. 0 when it
+ * names none. Whoever words his replies otherwise is tried by the plan.
+ */
+export function hintOf(reply: string): number {
+  const text = reply.slice(0, 1000)
+  const clock = /\b(?:for|in|after) (\d{1,2}):([0-5]\d):([0-5]\d)\b/i.exec(text)
+  if (clock) return ((Number(clock[1]) * 60 + Number(clock[2])) * 60 + Number(clock[3])) * 1000
+  const words =
+    /\b(?:again|retry|back|wait)\b[^\d]{0,30}\b(\d{1,5}) ?(s|sec|secs|seconds?|m|min|mins|minutes?|h|hours?)\b/i.exec(
+      text,
+    )
+  if (!words) return 0
+  const unit = words[2]![0]!.toLowerCase()
+  return Number(words[1]) * (unit === 's' ? 1000 : unit === 'm' ? 60_000 : 3_600_000)
+}
