@@ -172,7 +172,7 @@ export class ExhaustedCache implements Store {
   }
 }
 
-/** Whether an ask may have room where another of the same key had none: reputation widens limits. */
+/** Whether an ask may have room where another of the same key had none, or another wait: reputation widens limits. */
 function isWider(ask: Ask, than: Ask): boolean {
   if (ask.op === 'window' && than.op === 'window') {
     if (ask.windows === than.windows) return false
@@ -184,7 +184,11 @@ function isWider(ask: Ask, than: Ask): boolean {
       })
     )
   }
-  if (ask.op === 'rate' && than.op === 'rate') return ask.burst > than.burst || ask.intervalMs < than.intervalMs
+  if (ask.op === 'rate' && than.op === 'rate') {
+    // One that looks less far ahead has no room either, but for longer than was said.
+    if (ask.aheadMs !== than.aheadMs) return true
+    return ask.burst > than.burst || ask.intervalMs < than.intervalMs
+  }
   if (ask.op === 'lease' && than.op === 'lease') return ask.limit > than.limit
   return ask.op !== than.op
 }

@@ -40,12 +40,29 @@ export interface WindowAsk extends AskBase {
   readonly cost: number
 }
 
-/** Token bucket by virtual scheduling (GCRA): one unit each `intervalMs`, up to `burst` units at once. */
+/**
+ * Token bucket by virtual scheduling (GCRA): one unit each `intervalMs`, up to `burst` units at once.
+ *
+ * With `aheadMs` the ask is a reservation: one that has no room now, but will within so long, is `ok` and takes the slot
+ * that is next, and {@link Answer.startsInMs} says when that begins. So however many processes reserve, their slots lie
+ * `intervalMs` apart, and in no time more units begin than `burst` and one each `intervalMs`. This holds for reservations
+ * and asks without `aheadMs` of one key together, and when the store's clock is put back; if it is put forward, slots that
+ * are reserved later come so much sooner.
+ *
+ * A slot that was taken is not given back: those behind it are promised already, so but for the very last one nobody
+ * could have it. One that is not used is lost to the rate.
+ */
 export interface RateAsk extends AskBase {
   readonly op: 'rate'
   readonly intervalMs: number
   readonly burst: number
+  /** More than `burst` never has room, nor can it be reserved. */
   readonly cost: number
+  /**
+   * How far ahead a slot may begin; from 0 to {@link MAX_AHEAD_MS}. A store throws, or rejects with, a RangeError when it is
+   * anything else.
+   */
+  readonly aheadMs?: number
 }
 
 /**
@@ -123,7 +140,7 @@ export type Ask = WindowAsk | RateAsk | LeaseAsk | TripletAsk | MeritAsk | Disti
 export interface Answer {
   readonly ok: boolean
   /**
-   * Units in use before this ask: in the window that binds, of the bucket, or leases held; how often a triplet has passed;
+   * Units in use before this ask: in the window that binds, of the bucket (with what is reserved of it), or leases held; how often a triplet has passed;
    * samples of a merit, rounded down; different values, estimated.
    */
   readonly count: number
@@ -139,6 +156,12 @@ export interface Answer {
    * for merits.
    */
   readonly retryAfterMs: number
+  /**
+   * For rates with `aheadMs` that are `ok`: in how long their slot begins, rounded up to a millisecond; 0 when at once.
+   * Where the batch is not committed it is what could have been. Absent where a batch was refused without the store being
+   * asked.
+   */
+  readonly startsInMs?: number
   /**
    * For merits that were judged: the mean before this ask, from −1 to 1; 0 when no sample is held. Absent where a batch was
    * refused without the store being asked.
@@ -273,6 +296,8 @@ export const MAX_BOARD_TEXT = 2000
 export const MAX_BOARD_ENTRIES = 100_000
 /** No batch is larger; the policy compiler refuses a configuration that could ask more at one stage. */
 export const MAX_ASKS = 64
+/** No slot of a rate is reserved further ahead. */
+export const MAX_AHEAD_MS = 3_600_000
 /** No merit holds more samples. */
 export const MOST_SAMPLES = 1_000_000
 /** Beyond so many different values a sketch of 1024 bits says too little. */

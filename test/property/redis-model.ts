@@ -1,9 +1,10 @@
 import { decodeState, encodeState } from '../../src/store/engine/codec'
 import { judgeBatch, releaseLease, renewLease } from '../../src/store/engine/judge'
-import { type State, expiryOf, fits } from '../../src/store/engine/state'
+import { commitRate, followClock } from '../../src/store/engine/rate'
+import { type RateState, type State, expiryOf, fits } from '../../src/store/engine/state'
 import { append, emptyTape, trim } from '../../src/store/engine/tape'
 import type { Charge, WindowCharge } from '../../src/store/redis/shared-store'
-import type { Ask, LeaseRef, Verdict } from '../../src/store/store'
+import type { Ask, LeaseRef, RateAsk, Verdict } from '../../src/store/store'
 
 /** The engine of `engine/` over the same bytes as Redis holds. */
 export class RedisModel {
@@ -31,11 +32,18 @@ export class RedisModel {
 
   charge(charge: Charge): void {
     if (charge.op === 'window') return this.chargeWindows(charge)
-    const state = this.get(charge.key)
-    const stored = state?.op === 'rate' ? state.tat : 0
-    const from = stored - this.now <= charge.depthMs ? Math.max(stored, this.now) : this.now
-    const tat = Math.min(from + charge.debtMs, this.now + charge.depthMs)
-    if (tat > this.now) this.put(charge.key, { op: 'rate', tat, noted: false })
+    const { key, depthMs, debtMs, startsInMs } = charge
+    const { now } = this
+    const known = this.get(key)
+    const state: RateState = known?.op === 'rate' ? known : { op: 'rate', tat: 0, noted: false }
+    const bucket: RateAsk = { op: 'rate', key, enforced: true, cost: 0, intervalMs: depthMs, burst: 1 }
+    followClock(state, bucket, now)
+    // Nothing taken: settles the time of the bucket.
+    commitRate(state, bucket, now)
+    const tat = Math.max(state.tat, Math.min(state.tat + debtMs, now + depthMs))
+    state.tat = startsInMs === undefined ? tat : Math.max(tat, now + startsInMs + depthMs)
+    if (startsInMs !== undefined) state.writtenAt = now
+    if (state.tat > now) this.put(key, state)
   }
 
   private chargeWindows({ key, windows, entries }: WindowCharge): void {

@@ -62,6 +62,18 @@ const judged: fc.Arbitrary<Ask> = fc.oneof(
     }),
   },
   {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('rate' as const),
+      key,
+      enforced,
+      cost: fc.integer({ min: 0, max: 12 }),
+      intervalMs: fc.constantFrom(1, 100, 1000 / 3, 0.1, 60_000 / 7),
+      burst: fc.constantFrom(1, 5, 10),
+      aheadMs: fc.constantFrom(0, 0.5, 700, 700, 60_000, 3_600_000),
+    }),
+  },
+  {
     weight: 2,
     arbitrary: fc.record({
       op: fc.constant('lease' as const),
@@ -152,7 +164,26 @@ const charge: fc.Arbitrary<Charge> = fc.oneof(
     depthMs: fc.constantFrom(500, 1000, 60_000),
     debtMs: fc.double({ min: 0, max: 70_000, noNaN: true }),
   }),
+  fc.record({
+    op: fc.constant('rate' as const),
+    key,
+    depthMs: fc.constantFrom(500, 1000, 60_000),
+    debtMs: fc.double({ min: 0, max: 70_000, noNaN: true }),
+    startsInMs: fc.integer({ min: 1, max: 4_000_000 }),
+  }),
 )
+const rateTag = 0x72
+/** Buckets with reservations that no ask has made: a time that is none, far ahead or negative, written in times to come. */
+const likeRate = fc
+  .tuple(
+    fc.constantFrom(NaN, Infinity, -1, -0, 1e300, 1_700_000_000_000, 1_700_003_000_000, 1_700_004_000_000),
+    fc.constantFrom(0, 1_700_000_000_000, 1_700_000_900_000, 1_700_003_500_000, 2 ** 48 - 1),
+  )
+  .map(([tat, writtenAt]) => {
+    const bytes = Buffer.alloc(15, rateTag)
+    bytes.writeUIntBE(writtenAt, bytes.writeDoubleBE(tat, 1), 6)
+    return Uint8Array.from(bytes)
+  })
 const meritTag = 0x6d
 const sketchTag = 0x64
 /** Bytes of the right tag and length that need not be a state: a mean beyond 1, more set bits than there are. */
@@ -200,7 +231,7 @@ export const anyStep: fc.Arbitrary<Step> = fc.oneof(
       passedMs,
       key,
       how: fc.constantFrom('bytes' as const, 'cut' as const, 'type' as const),
-      bytes: fc.oneof(fc.uint8Array({ maxLength: 40 }), likeMerit, likeSketch),
+      bytes: fc.oneof(fc.uint8Array({ maxLength: 40 }), likeRate, likeMerit, likeSketch),
     }),
   },
 )

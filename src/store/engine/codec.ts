@@ -3,7 +3,7 @@
  * are unsigned and big-endian; u48 holds milliseconds since 1970 and running totals.
  *
  * window: `w` u8:tapes, then for each tape u48:windowMs u48:base u16:entries, then entries × (u48:time u48:total)
- * rate:   `r` f64:tat
+ * rate:   `r` f64:tat, and u48:writtenAt once a slot was reserved ahead
  * lease:  `l` then holders × (12 ASCII bytes:id u48:expiresAt)
  * triplet: `g` u48:firstAt u48:expiresAt u32:passes
  * merit:  `m` u32:samples u16:mean + 10,000 u48:lastAt u48:expiresAt u48:halfLifeMs
@@ -22,6 +22,8 @@ const TAG_LEASE = 0x6c
 const TAG_TRIPLET = 0x67
 const TAG_MERIT = 0x6d
 const TAG_DISTINCT = 0x64
+const RATE_BYTES = 9
+const RESERVED_RATE_BYTES = 15
 const TRIPLET_BYTES = 17
 const MERIT_BYTES = 25
 const DISTINCT_HEADER_BYTES = 17
@@ -95,17 +97,20 @@ function decodeWindows(bytes: Buffer): WindowState | undefined {
   return at === bytes.length ? { op: 'window', tapes, noted: false } : undefined
 }
 
-function encodeRate({ tat }: RateState, room: number): Buffer {
-  const bytes = Buffer.allocUnsafe(room + 9)
+function encodeRate({ tat, writtenAt }: RateState, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + (writtenAt === undefined ? RATE_BYTES : RESERVED_RATE_BYTES))
   bytes[room] = TAG_RATE
-  bytes.writeDoubleBE(tat, room + 1)
+  const at = bytes.writeDoubleBE(tat, room + 1)
+  if (writtenAt !== undefined) bytes.writeUIntBE(writtenAt, at, 6)
   return bytes
 }
 
 function decodeRate(bytes: Buffer): RateState | undefined {
-  if (bytes.length !== 9) return undefined
+  if (bytes.length !== RATE_BYTES && bytes.length !== RESERVED_RATE_BYTES) return undefined
   const tat = bytes.readDoubleBE(1)
-  return Number.isFinite(tat) && tat >= 0 ? { op: 'rate', tat, noted: false } : undefined
+  if (!Number.isFinite(tat) || tat < 0) return undefined
+  if (bytes.length === RATE_BYTES) return { op: 'rate', tat, noted: false }
+  return { op: 'rate', tat, writtenAt: bytes.readUIntBE(RATE_BYTES, 6), noted: false }
 }
 
 function encodeLeases({ holders }: LeaseState, room: number): Buffer {

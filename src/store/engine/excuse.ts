@@ -1,33 +1,16 @@
 /** Asks that a merit excuses; see `unless` in `store.ts`. */
 import type { Answer, Ask } from '../store'
 
-/** The answer to `asks[index]` when one of the merits it names is `ok`; else undefined. Throws when it names no earlier merit. */
+/** The answer to `asks[index]` when one of the merits it names is `ok`; else undefined. */
 export function excusedBy(asks: readonly Ask[], index: number, answers: readonly Answer[]): Answer | undefined {
   const ask = asks[index]!
-  const mistake = mistakeAt(asks, index)
-  if (mistake) throw mistake
-  const merit = ask.unless!.find((earlier) => answers[earlier]!.ok)
+  const merit = ask.unless?.find((earlier) => answers[earlier]!.ok)
   return merit === undefined ? undefined : excusedAnswer(ask, merit)
 }
 
-/** The mistake of a caller whose batch has an ask that names what is no earlier merit. */
-export function mistakeIn(asks: readonly Ask[]): RangeError | undefined {
-  for (let index = 0; index < asks.length; index++) {
-    const mistake = asks[index]!.unless === undefined ? undefined : mistakeAt(asks, index)
-    if (mistake) return mistake
-  }
-  return undefined
-}
-
-function mistakeAt(asks: readonly Ask[], index: number): RangeError | undefined {
-  const { key, unless } = asks[index]!
-  const wrong = unless!.find((earlier) => earlier >= index || asks[earlier]?.op !== 'merit')
-  if (wrong === undefined) return undefined
-  return new RangeError(`ask ${index} (${key}) names ask ${wrong} in unless, which is no earlier merit`)
-}
-
 export function excusedAnswer(ask: Ask, merit: number): Answer {
-  return { ok: true, count: 0, ...boundOf(ask), retryAfterMs: 0, excused: merit }
+  const answer = { ok: true, count: 0, ...boundOf(ask), retryAfterMs: 0, excused: merit }
+  return ask.op === 'rate' && ask.aheadMs !== undefined ? { ...answer, startsInMs: 0 } : answer
 }
 
 function boundOf(ask: Ask): { limit: number; windowMs: number } {

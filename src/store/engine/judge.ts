@@ -1,6 +1,8 @@
-import type { Answer, Ask, LeaseAsk, LeaseRef, RateAsk, TripletAsk, Window, WindowAsk } from '../store'
+import type { Answer, Ask, LeaseAsk, LeaseRef, TripletAsk, Window, WindowAsk } from '../store'
 import { excusedBy } from './excuse'
 import { commitMerit, emptyMerit, isMeritOver, judgeMerit } from './merit'
+import { mistakeAt } from './mistake'
+import { commitRate, followClock, judgeRate } from './rate'
 import { commitDistinct, emptySketch, isSketchOver, judgeDistinct } from './sketch'
 import {
   type DistinctState,
@@ -39,6 +41,8 @@ export function judgeBatch(table: Table, asks: readonly Ask[], now: number): Jud
   let committed = true
   for (let index = 0; index < asks.length; index++) {
     const ask = asks[index]!
+    const mistake = mistakeAt(asks, index)
+    if (mistake) throw mistake
     if (ask.unless !== undefined) {
       const excused = excusedBy(asks, index, answers)
       if (excused !== undefined) {
@@ -50,6 +54,7 @@ export function judgeBatch(table: Table, asks: readonly Ask[], now: number): Jud
     const state = known !== undefined && fits(known, ask) && !isOver(known, ask, now) ? known : emptyState(ask, now)
     // Whatever becomes of the batch: a client that is deferred for something else has tried all the same.
     if (state !== known && ask.op === 'triplet') table.put(ask.key, state)
+    if (ask.op === 'rate' && followClock(state as RateState, ask, now)) table.put(ask.key, state)
     const answer = judgeAsk(state, ask, now)
     states[index] = state
     answers[index] = answer
@@ -143,16 +148,6 @@ function judgeWindows(state: WindowState, ask: WindowAsk, now: number): Answer {
   return { ok: retryAfterMs === 0, count: bindingCount, limit, windowMs, retryAfterMs }
 }
 
-function judgeRate(state: RateState, ask: RateAsk, now: number): Answer {
-  const depthMs = ask.burst * ask.intervalMs
-  // A clock that jumped back further than a full bucket lasts would lock the key out: start anew.
-  const tat = state.tat - now > depthMs ? now : Math.max(state.tat, now)
-  const waitMs = tat + ask.cost * ask.intervalMs - depthMs - now
-  const ok = waitMs <= 0
-  const retryAfterMs = ok ? 0 : ask.cost > ask.burst ? Infinity : Math.max(1, Math.ceil(waitMs))
-  return { ok, count: Math.ceil((tat - now) / ask.intervalMs), limit: ask.burst, windowMs: depthMs, retryAfterMs }
-}
-
 function judgeLease(state: LeaseState, ask: LeaseAsk, now: number): Answer {
   let count = 0
   let firstEnd = Infinity
@@ -184,12 +179,8 @@ function commitAsk(state: State, ask: Ask, now: number): boolean {
       trim(tape, at)
       append(tape, at, ask.windows[index]!.limit, ask.cost)
     }
-  } else if (ask.op === 'rate') {
-    const rate = state as RateState
-    const depthMs = ask.burst * ask.intervalMs
-    const tat = rate.tat - now > depthMs ? now : Math.max(rate.tat, now)
-    rate.tat = tat + ask.cost * ask.intervalMs
-  } else if (ask.op === 'triplet') {
+  } else if (ask.op === 'rate') commitRate(state as RateState, ask, now)
+  else if (ask.op === 'triplet') {
     const triplet = state as TripletState
     triplet.passes = Math.min(MOST_PASSES, triplet.passes + 1)
     triplet.expiresAt = now + ask.passMs

@@ -16,6 +16,8 @@ export interface WindowState extends Kept {
 export interface RateState extends Kept {
   readonly op: 'rate'
   tat: number
+  /** When this was written, by the store's clock; only of a bucket of which a slot was reserved ahead. */
+  writtenAt?: number
 }
 
 /** State of a `lease` ask's key: holders and when each lease ends. Never longer than the largest limit asked. */

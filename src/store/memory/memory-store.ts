@@ -14,6 +14,8 @@ import { Board, checkEntries, checkKeys } from '../board'
 import { BoardListeners } from '../board-listeners'
 import { describeKey } from '../engine/describe'
 import { judgeBatch, releaseLease, renewLease } from '../engine/judge'
+import { drainRate } from '../engine/rate'
+import type { RateState } from '../engine/state'
 import { BoundedTable } from './bounded-table'
 
 export interface MemoryStoreOptions {
@@ -69,6 +71,17 @@ export class MemoryStore implements Store {
     for (const lease of leases) {
       this.table.put(lease.key, renewLease(this.table.get(lease.key), lease, now, ttlMs))
     }
+  }
+
+  /**
+   * Uses up the bucket of a `rate` ask so far that it is full in `leadMs` at the soonest: by what was reserved of it in
+   * another store.
+   */
+  drain(key: string, leadMs: number): void {
+    const known = this.table.get(key)
+    const state: RateState = known?.op === 'rate' ? known : { op: 'rate', tat: 0, noted: false }
+    drainRate(state, leadMs, this.clock())
+    this.table.put(key, state)
   }
 
   list(prefix: string, most: number): Promise<KeyState[]> {

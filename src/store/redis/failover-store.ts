@@ -26,10 +26,16 @@ export interface StoreChange {
   readonly downMs?: number
 }
 
+/** What answers for one process alone. */
+export interface LocalStore extends Store {
+  /** Uses up the bucket of a rate so far that it is full in `leadMs` at the soonest. */
+  drain(key: string, leadMs: number): void
+}
+
 export interface FailoverOptions {
   readonly shared: SharedStore
   /** Answers while `shared` is out of reach. Taken over: opened and closed with it. */
-  readonly local: Store
+  readonly local: LocalStore
   /** Called exactly once for each change. Must not throw. */
   readonly onChange: (change: StoreChange) => void
   /** Called with what an operator must read. Must not throw. */
@@ -60,11 +66,14 @@ const ROUNDS_PER_SETTLING = 400
  * is lost is sent again, nor is a judgement charged whose answer was lost, as it may have been carried out. Leases that
  * were taken here are taken there by the renewals of their holders. What was put on the board or taken off it holds here
  * at once, and is sent until it has arrived (`outage-board.ts`).
+ *
+ * Slots of a rate that are reserved ahead stay so: those this process reserved here begin at its share's pace behind the
+ * last it knows of there, and nothing begins there before the last that it has reserved here.
  */
 export class FailoverStore implements Store {
   readonly kind: Store['kind']
   private readonly shared: SharedStore
-  private readonly local: Store
+  private readonly local: LocalStore
   private readonly onChange: (change: StoreChange) => void
   private readonly clock: Clock
   private readonly breaker: Breaker
@@ -113,6 +122,7 @@ export class FailoverStore implements Store {
     try {
       const verdict = await this.shared.judge(asks)
       this.breaker.note(true)
+      this.noteReserved(asks, verdict)
       return verdict
     } catch (error) {
       const { code } = this.failed(error)
@@ -205,6 +215,16 @@ export class FailoverStore implements Store {
     const verdict = await this.local.judge(shareOf(asks, this.nodes))
     if (charge) this.ledger.noteAdmitted(asks, verdict, this.clock())
     return { ...verdict, degraded: true }
+  }
+
+  /** So that, if the shared store goes away, this process begins nothing among the slots it knows to be reserved. */
+  private noteReserved(asks: readonly Ask[], { committed, answers }: Verdict): void {
+    if (!committed) return
+    asks.forEach((ask, index) => {
+      const { ok, count, excused } = answers[index]!
+      if (ask.op !== 'rate' || ask.aheadMs === undefined || !ok || excused !== undefined) return
+      this.local.drain(ask.key, (count + ask.cost) * ask.intervalMs)
+    })
   }
 
   /** One call to the shared store that may fail; skipped while the breaker is open. Returns whether it was made. */

@@ -17,6 +17,8 @@ interface RateDebt {
   readonly op: 'rate'
   depthMs: number
   tat: number
+  /** When the last slot that was reserved begins. */
+  startsAt?: number
 }
 
 /**
@@ -42,7 +44,9 @@ export class OutageLedger {
       if ((ask.op !== 'window' && ask.op !== 'rate') || ask.unless !== undefined) return
       if (ask.cost <= 0 || !verdict.answers[index]!.ok) return
       const known = this.debts.get(ask.key)
-      put(this.debts, ask.key, ask.op === 'window' ? addUnits(known, ask, now) : addDebt(known, ask, now))
+      const { startsInMs } = verdict.answers[index]!
+      const debt = ask.op === 'window' ? addUnits(known, ask, now) : addDebt(known, ask, startsInMs, now)
+      put(this.debts, ask.key, debt)
     })
   }
 
@@ -89,9 +93,18 @@ function addUnits(known: WindowDebt | RateDebt | undefined, ask: WindowAsk, now:
   return debt
 }
 
-function addDebt(known: WindowDebt | RateDebt | undefined, ask: RateAsk, now: number): RateDebt {
-  const tat = Math.max(known?.op === 'rate' ? known.tat : now, now) + ask.cost * ask.intervalMs
-  return { op: 'rate', depthMs: ask.burst * ask.intervalMs, tat }
+function addDebt(
+  known: WindowDebt | RateDebt | undefined,
+  ask: RateAsk,
+  startsInMs: number | undefined,
+  now: number,
+): RateDebt {
+  const before = known?.op === 'rate' ? known : undefined
+  const beginsAt = now + (startsInMs ?? 0)
+  const tat = Math.max(before?.tat ?? 0, beginsAt) + ask.cost * ask.intervalMs
+  const depthMs = ask.burst * ask.intervalMs
+  const startsAt = startsInMs ? Math.max(before?.startsAt ?? 0, beginsAt) : before?.startsAt
+  return startsAt === undefined ? { op: 'rate', depthMs, tat } : { op: 'rate', depthMs, tat, startsAt }
 }
 
 function windowCharge(key: string, { windows, tape }: WindowDebt, now: number): Charge | undefined {
@@ -105,8 +118,10 @@ function windowCharge(key: string, { windows, tape }: WindowDebt, now: number): 
   return entries.length === 0 ? undefined : { op: 'window', key, windows, entries }
 }
 
-function rateCharge(key: string, { depthMs, tat }: RateDebt, now: number): Charge | undefined {
-  return tat <= now ? undefined : { op: 'rate', key, depthMs, debtMs: tat - now }
+function rateCharge(key: string, { depthMs, tat, startsAt = 0 }: RateDebt, now: number): Charge | undefined {
+  if (tat <= now) return undefined
+  const charge = { op: 'rate', key, depthMs, debtMs: tat - now } as const
+  return startsAt > now ? { ...charge, startsInMs: startsAt - now } : charge
 }
 
 /** A known key keeps its place: one that is removed to be put last stays behind in its bucket, see BoundedTable. */

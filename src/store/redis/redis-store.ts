@@ -13,7 +13,7 @@ import {
   StoreError,
   type Verdict,
 } from '../store'
-import { mistakeIn } from '../engine/excuse'
+import { mistakeIn } from '../engine/mistake'
 import { Channels } from './channels'
 import { type RedisClient, makeClient } from './connect'
 import { withDeadline } from './deadline'

@@ -8,12 +8,16 @@ export interface WindowCharge {
   readonly entries: readonly { readonly agoMs: number; readonly units: number }[]
 }
 
-/** What a token bucket of `depthMs` (burst × interval) lacks on account of units admitted in the meantime. */
+/**
+ * What a token bucket of `depthMs` (burst × interval) lacks on account of units admitted in the meantime. With
+ * `startsInMs`: and none of its slots may begin before the one after that, as this one is reserved.
+ */
 export interface RateCharge {
   readonly op: 'rate'
   readonly key: string
   readonly depthMs: number
   readonly debtMs: number
+  readonly startsInMs?: number
 }
 
 export type Charge = WindowCharge | RateCharge

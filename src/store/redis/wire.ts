@@ -32,7 +32,9 @@ function pushAsk(args: string[], ask: Ask): void {
       for (const window of ask.windows) args.push(String(window.limit), String(window.windowMs))
       break
     case 'rate':
-      args.push('r', enforced, String(ask.cost), String(ask.intervalMs), String(ask.burst))
+      args.push(ask.aheadMs === undefined ? 'r' : 'a', enforced)
+      args.push(String(ask.cost), String(ask.intervalMs), String(ask.burst))
+      if (ask.aheadMs !== undefined) args.push(String(ask.aheadMs))
       break
     case 'lease':
       args.push('l', enforced, String(ask.limit), ask.id, String(ask.ttlMs))
@@ -61,10 +63,15 @@ export function decodeVerdicts(reply: readonly number[], batches: readonly (read
   let at = 0
   return batches.map((asks) => {
     const verdict = decodeVerdict(reply, at, asks)
-    for (const { op } of asks) at += op === 'window' || op === 'merit' ? 3 : 2
+    for (const ask of asks) at += saysMore(ask) ? 3 : 2
     at++
     return verdict
   })
+}
+
+/** Whether the reply has a third number for an ask. */
+function saysMore(ask: Ask): boolean {
+  return ask.op === 'window' || ask.op === 'merit' || (ask.op === 'rate' && ask.aheadMs !== undefined)
 }
 
 function decodeVerdict(reply: readonly number[], from: number, asks: readonly Ask[]): Verdict {
@@ -76,7 +83,7 @@ function decodeVerdict(reply: readonly number[], from: number, asks: readonly As
     const count = reply[at++]!
     if (wait < -1) {
       answers[index] = excusedAnswer(ask, -2 - wait)
-      if (ask.op === 'window' || ask.op === 'merit') at++
+      if (saysMore(ask)) at++
       continue
     }
     const retryAfterMs = wait < 0 ? Infinity : wait
@@ -87,9 +94,12 @@ function decodeVerdict(reply: readonly number[], from: number, asks: readonly As
         answers[index] = { ok, count, limit, windowMs, retryAfterMs }
         break
       }
-      case 'rate':
-        answers[index] = { ok, count, limit: ask.burst, windowMs: ask.burst * ask.intervalMs, retryAfterMs }
+      case 'rate': {
+        const answer = { ok, count, limit: ask.burst, windowMs: ask.burst * ask.intervalMs, retryAfterMs }
+        const startsInMs = ask.aheadMs === undefined ? 0 : reply[at++]!
+        answers[index] = ok && ask.aheadMs !== undefined ? { ...answer, startsInMs } : answer
         break
+      }
       case 'lease':
         answers[index] = { ok, count, limit: ask.limit, windowMs: 0, retryAfterMs }
         break
@@ -114,7 +124,9 @@ export function encodeCharges(charges: readonly Charge[]): string[] {
   const args: string[] = []
   for (const charge of charges) {
     if (charge.op === 'rate') {
-      args.push('r', String(charge.depthMs), String(charge.debtMs))
+      const { depthMs, debtMs, startsInMs } = charge
+      args.push(startsInMs === undefined ? 'r' : 'a', String(depthMs), String(debtMs))
+      if (startsInMs !== undefined) args.push(String(startsInMs))
       continue
     }
     args.push('w', String(charge.windows.length))

@@ -6,17 +6,20 @@ ARGV     for each charge in the order of KEYS, flat, numbers in decimal:
            'w' windows, then for each window: limit windowMs
                entries, then for each entry, oldest first: agoMs units
            'r' depthMs debtMs
+           'a' depthMs debtMs startsInMs
+               a slot is reserved that begins then
 Result   how many keys were charged
 
 A unit of a window bears the time it was admitted at, or that of the key's newest entry when that is later: tapes stay
 in order, and no unit is counted too short. What has left a window already is not added to it. A bucket of depthMs
-(burst × intervalMs) is emptied by another debtMs.
+(burst × intervalMs) is emptied by another debtMs; beyond a slot that is reserved nothing begins sooner.
 ]]
 local SLICES = 60
 local WRAP = 281474976710656 -- 2^48
 local LONGEST_MS = 1e13 -- longer than any use of a key; PX must be an integer that prints as one
 local HEADER, ENTRY = 14, 12 -- bytes
 local MAX_TAPES = 16
+local MAX_AHEAD_MS = 3600000
 
 local floor, max = math.floor, math.max
 local clock = redis.call('TIME')
@@ -113,22 +116,38 @@ local function charge_windows(key, arg)
   return last_arg + 1
 end
 
+-- The time of a bucket, and whether a slot of it was reserved; see judge-1.
+local function read_rate(raw, depth_ms)
+  if not raw or (#raw ~= 9 and #raw ~= 15) or string.byte(raw) ~= 114 then
+    return now, false
+  end
+  local tat = struct.unpack('>d', raw, 2)
+  if not (tat >= 0 and tat < math.huge) then
+    return now, false
+  elseif #raw == 9 then
+    return tat - now <= depth_ms and max(tat, now) or now, false
+  end
+  local written_at = struct.unpack('>I6', raw, 10)
+  if written_at > now then
+    tat = now + max(0, tat - written_at)
+  end
+  return tat - now <= 2 * depth_ms + MAX_AHEAD_MS and max(tat, now) or now, true
+end
+
 local function charge_rate(key, arg)
   local depth_ms, debt_ms = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
-  local raw = redis.call('MGET', key)[1]
-  local tat = now
-  if raw and #raw == 9 and string.byte(raw) == 114 then
-    local stored = struct.unpack('>d', raw, 2)
-    if stored > now and stored - now <= depth_ms then
-      tat = stored
-    end
+  local starts_in_ms = ARGV[arg] == 'a' and tonumber(ARGV[arg + 3])
+  local tat, reserved = read_rate(redis.call('MGET', key)[1], depth_ms)
+  -- Never beyond an empty bucket, but for what is reserved: a judgement takes that for a clock that jumped back.
+  tat = max(tat, math.min(tat + debt_ms, now + depth_ms))
+  if starts_in_ms then
+    tat, reserved = max(tat, now + starts_in_ms + depth_ms), true
   end
-  -- Never beyond an empty bucket: a judgement takes that for a clock that jumped back.
-  tat = math.min(tat + debt_ms, now + depth_ms)
   if tat > now then
-    redis.call('SET', key, struct.pack('>c0d', 'r', tat), 'PX', max(1, math.min(math.ceil(tat) - now, LONGEST_MS)))
+    local value = reserved and struct.pack('>c0dI6', 'r', tat, now) or struct.pack('>c0d', 'r', tat)
+    redis.call('SET', key, value, 'PX', max(1, math.min(math.ceil(tat) - now, LONGEST_MS)))
   end
-  return arg + 3
+  return arg + (starts_in_ms and 4 or 3)
 end
 
 local arg = 1

@@ -7,6 +7,8 @@ KEYS[i]  key of the i-th ask, over all batches; no key twice in a batch, all in 
 ARGV     number of batches, then for each batch: number of asks, then for each ask, flat, numbers in decimal:
            'w' enforced cost windows, then for each window: limit windowMs
            'r' enforced cost intervalMs burst
+           'a' enforced cost intervalMs burst aheadMs
+               the same, as a reservation
            'l' enforced limit id ttlMs
            'g' enforced delayMs retryMs passMs
            'm' 0 leastSamples leastMean halfLifeMs most apartMs keepMs sample
@@ -21,7 +23,8 @@ Result   integers, flat: for each batch 1 when committed, else 0; then for each 
            retryAfterMs  0 when it has room, -1 when it never can have; of 'm' 0 when it is ok, else 1;
                          -2 - index when that merit has excused it
            count         units in use before this ask; of 'm' whole samples; of 'd' set bits
-           more          'w': index of the window that count is of, from 0; 'm': the mean; the others: nothing
+           more          'w': index of the window that count is of, from 0; 'm': the mean; 'a': startsInMs;
+                         the others: nothing
 
 A value of the wrong type, or one that is no state of its ask, counts as none: that forgets a count and refuses nobody.
 
@@ -42,6 +45,7 @@ local MAX_TAPES = 16
 local MOST_PASSES = 4294967295 -- 2^32 - 1
 local MEAN_UNITS, SAMPLE_UNITS = 10000, 1000
 local BITS = 1024
+local MAX_AHEAD_MS = 3600000
 
 local clock = call('TIME')
 local now = clock[1] * 1000 + floor(clock[2] / 1000)
@@ -183,11 +187,31 @@ local function judge_windows(ask, first_arg, raw)
   return retry_ms, arg
 end
 
-local function judge_rate(ask, arg, raw)
+-- The time of a bucket of which a slot was reserved, nil when the bytes are of none. A clock that was put back is followed:
+-- what is reserved lies as far ahead of the new time as it did of the old.
+local function read_reserved(ask, raw, depth_ms)
+  local tat, written_at = read('>dI6', raw, 2)
+  if not (tat >= 0 and tat < NEVER) then
+    return nil
+  end
+  local longest_ms = 2 * depth_ms + MAX_AHEAD_MS
+  if written_at > now then
+    local lead_ms = max(0, tat - written_at)
+    tat = lead_ms > longest_ms and now or now + lead_ms
+    -- Even if nothing is taken: else it would stand still until the clock is where it was.
+    call('SET', keys[before + ask], pack('>c0dI6', 'r', tat, now), 'PX', max(1, min(ceil(tat) - now, LONGEST_MS)))
+  end
+  return tat - now > longest_ms and now or max(tat, now)
+end
+
+local function judge_rate(ask, arg, raw, ahead_ms)
   local cost, interval_ms, burst = argv[arg + 2] + 0, argv[arg + 3] + 0, argv[arg + 4] + 0
   local depth_ms = burst * interval_ms
-  local tat = now
-  if raw and #raw == 9 and byte(raw) == 114 then
+  local tat, reserved = now, nil
+  if raw and #raw == 15 and byte(raw) == 114 then
+    reserved = read_reserved(ask, raw, depth_ms)
+    tat = reserved or now
+  elseif raw and #raw == 9 and byte(raw) == 114 then
     local stored = read('>d', raw, 2)
     -- A clock that jumped back further than a full bucket lasts would lock the key out: start anew.
     if stored > now and stored - now <= depth_ms then
@@ -196,15 +220,31 @@ local function judge_rate(ask, arg, raw)
   end
   local wait_ms = tat + cost * interval_ms - depth_ms - now
   local retry_ms = 0
-  if wait_ms > 0 then
-    retry_ms = cost > burst and NEVER or max(1, ceil(wait_ms))
+  if wait_ms > 0 and cost > burst then
+    retry_ms = NEVER
+  elseif wait_ms > (ahead_ms or 0) then
+    retry_ms = max(1, ceil(wait_ms - (ahead_ms or 0)))
   end
   local tat_after = tat + cost * interval_ms
-  values[ask] = retry_ms == 0 and pack('>c0d', 'r', tat_after)
+  if retry_ms > 0 then
+    values[ask] = false
+  elseif ahead_ms or reserved then
+    values[ask] = pack('>c0dI6', 'r', tat_after, now)
+  else
+    values[ask] = pack('>c0d', 'r', tat_after)
+  end
   lives[ask] = max(1, min(ceil(tat_after) - now, LONGEST_MS))
   result[filled + 1], result[filled + 2] = retry_ms, ceil((tat - now) / interval_ms)
   filled = filled + 2
+  if ahead_ms then
+    result[filled + 1], filled = max(0, ceil(wait_ms)), filled + 1
+  end
   return retry_ms, arg + 5
+end
+
+local function judge_reservation(ask, arg, raw)
+  local retry_ms, next_arg = judge_rate(ask, arg, raw, argv[arg + 5] + 0)
+  return retry_ms, next_arg + 1
 end
 
 -- Where in the bytes of a lease state the holder stands, or nil.
@@ -361,6 +401,7 @@ end
 local judges = {
   w = judge_windows,
   r = judge_rate,
+  a = judge_reservation,
   l = judge_lease,
   g = judge_triplet,
   m = judge_merit,
@@ -377,7 +418,7 @@ function judges.x(ask, arg, raw)
       values[ask], merits[ask] = false, true
       result[filled + 1], result[filled + 2] = -2 - merit, 0
       filled = filled + 2
-      if op == 'w' or op == 'm' then
+      if op == 'w' or op == 'm' or op == 'a' then
         result[filled + 1], filled = 0, filled + 1
       end
       return 0, first_arg + argv[arg + 2]
