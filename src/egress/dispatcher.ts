@@ -1,0 +1,83 @@
+import type { Waiting } from './fair-queue'
+import { PathDispatcher, type PathDispatcherOptions } from './path-dispatcher'
+
+/** What a path has to do at the moment, in this process. */
+export interface PathLoad {
+  readonly path: string
+  readonly waiting: number
+  readonly underWay: number
+}
+
+/** A path in the making: all that does not depend on who asks. */
+export type PathSetup<Item extends Waiting> = Omit<PathDispatcherOptions<Item>, 'onIdle'>
+
+/**
+ * All paths of this process. They know nothing of each other: a slow provider keeps nobody else waiting. A path lives as
+ * long as it has something to do.
+ */
+export class Dispatcher<Item extends Waiting> {
+  private readonly paths = new Map<string, PathDispatcher<Item>>()
+  /** Where a message waits. */
+  private readonly pathOf = new Map<string, string>()
+
+  constructor(private readonly setup: (path: string) => PathSetup<Item>) {}
+
+  /** Throws when the message waits already, on whatever path: it would be sent twice. */
+  add(path: string, item: Item): void {
+    if (this.pathOf.has(item.id)) throw new Error(`${item.id} waits already`)
+    this.pathOf.set(item.id, path)
+    this.open(path).add(item)
+  }
+
+  has(id: string): boolean {
+    return this.pathOf.has(id)
+  }
+
+  /** Takes a message out; undefined when it does not wait. */
+  remove(id: string): Item | undefined {
+    const path = this.pathOf.get(id)
+    if (path === undefined) return undefined
+    this.pathOf.delete(id)
+    return this.paths.get(path)?.remove(id)
+  }
+
+  /** The busiest paths first. */
+  loads(): PathLoad[] {
+    return [...this.paths]
+      .map(([path, { waiting, underWay }]) => ({ path, waiting, underWay }))
+      .sort((a, b) => b.waiting - a.waiting || b.underWay - a.underWay)
+  }
+
+  /** The limits of a path have changed. */
+  pump(path: string): void {
+    this.paths.get(path)?.pump()
+  }
+
+  /** Prolongs the places of all deliveries under way. Rejects with the first failure, after all were tried. */
+  async renew(): Promise<void> {
+    const outcomes = await Promise.allSettled([...this.paths.values()].map((path) => path.renew()))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  /** Nothing is let go any more; what waits is returned. */
+  close(): Item[] {
+    this.pathOf.clear()
+    return [...this.paths.values()].flatMap((path) => path.close())
+  }
+
+  private open(path: string): PathDispatcher<Item> {
+    const known = this.paths.get(path)
+    if (known) return known
+    const setup = this.setup(path)
+    const dispatcher = new PathDispatcher<Item>({
+      ...setup,
+      send: (grant) => {
+        this.pathOf.delete(grant.item.id)
+        setup.send(grant)
+      },
+      onIdle: () => this.paths.delete(path),
+    })
+    this.paths.set(path, dispatcher)
+    return dispatcher
+  }
+}
