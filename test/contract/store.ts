@@ -9,6 +9,7 @@ import { describeLeases } from './cases/leases'
 import { describeMerits } from './cases/merits'
 import { describeProperties } from './cases/properties'
 import { describeRates } from './cases/rates'
+import { describeReservations } from './cases/reservations'
 import { describeTriplets } from './cases/triplets'
 import { describeWindows } from './cases/windows'
 import { Bench } from './bench'
@@ -41,6 +42,7 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
 
     describeWindows(bench)
     describeRates(bench)
+    describeReservations(bench)
     describeLeases(bench)
     describeTriplets(bench)
     describeMerits(bench)

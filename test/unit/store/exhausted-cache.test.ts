@@ -69,6 +69,23 @@ describe('ExhaustedCache', () => {
     )
   })
 
+  it('asks again for who looks further or less far ahead, and says the wait of each', () => {
+    const rate = (aheadMs?: number): Ask => ({
+      ...{ op: 'rate', key: 'r', enforced: true, intervalMs: 1000, burst: 1, cost: 1 },
+      ...(aheadMs !== undefined && { aheadMs }),
+    })
+    for (const expected of [0, 1000, 2000]) assert.equal(judge(rate(2000)).answers[0]!.startsInMs, expected)
+    for (let round = 0; round < 2; round++) {
+      assert.equal(judge(rate()).answers[0]!.retryAfterMs, 3000)
+      assert.equal(judge(rate(2000)).answers[0]!.retryAfterMs, 1000)
+    }
+    const { trips } = store
+    assert.equal(judge(rate(2000)).answers[0]!.retryAfterMs, 1000)
+    assert.equal(store.trips, trips, 'the same is remembered')
+    judge(rate())
+    assert.equal(judge(rate(3000)).answers[0]!.startsInMs, 3000, 'a reservation that has room')
+  })
+
   it('forgets a key that is reset', async () => {
     for (let count = 0; count < 3; count++) judge(ask('a'))
     await store.reset(['a'])

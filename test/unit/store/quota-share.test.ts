@@ -33,6 +33,8 @@ describe('shareOf', () => {
   it('divides burst and rate of a bucket', () => {
     const ask: Ask = { op: 'rate', key: 'k', enforced: true, cost: 1, burst: 50, intervalMs: 100 }
     assert.deepEqual(shareOf([ask], 4)[0], { ...ask, burst: 12, intervalMs: 400 })
+    const ahead = { ...ask, aheadMs: 5000 }
+    assert.deepEqual(shareOf([ahead], 4)[0], { ...ahead, burst: 12, intervalMs: 400 })
   })
 
   it('lets nothing that wants memory hold up a batch, even of a lone process', () => {

@@ -23,6 +23,7 @@ const state: fc.Arbitrary<State> = fc.oneof(
     plain,
   ),
   fc.record({ op: fc.constant('rate' as const), tat, noted }, plain),
+  fc.record({ op: fc.constant('rate' as const), tat, writtenAt: u48, noted }, plain),
   fc.record({ op: fc.constant('lease' as const), holders: fc.array(holder, { maxLength: 50 }), noted }, plain),
   fc.record(
     { op: fc.constant('triplet' as const), firstAt: u48, expiresAt: u48, passes: fc.nat(2 ** 31 - 1), noted },
@@ -96,6 +97,8 @@ describe('codec', () => {
       '7701' + '0000000003e8' + '000000000007' + '0001' + '000000000102' + '000000000008',
     )
     assert.equal(encodeState({ op: 'rate', tat: 1, noted: false }).toString('hex'), '72' + '3ff0000000000000')
+    const reserved = encodeState({ op: 'rate', tat: 1, writtenAt: 2, noted: false })
+    assert.equal(reserved.toString('hex'), '72' + '3ff0000000000000' + '000000000002')
     const lease = encodeState({ op: 'lease', holders: [{ id: 'abcdefghijkl', expiresAt: 1 }], noted: false })
     assert.equal(lease.toString('hex'), '6c' + '6162636465666768696a6b6c' + '000000000001')
     const times = { lastAt: 2, expiresAt: 3, halfLifeMs: 4 }

@@ -8,6 +8,7 @@ import {
   type BoardChange,
   type BoardEntry,
   type LeaseRef,
+  type RateAsk,
   StoreError,
   type Verdict,
 } from '../../../../src/store/store'
@@ -194,6 +195,41 @@ describe('FailoverStore', () => {
     let admitted = 3
     while ((await store.judge([ask])).committed) admitted++
     assert.equal(admitted, 3)
+  })
+
+  const reservation = (key = 'r'): Ask => ({
+    ...{ op: 'rate', key, enforced: true, cost: 1, intervalMs: 1000, burst: 1, aheadMs: 60_000 },
+  })
+  const reserve = async (key?: string) => (await store.judge([reservation(key)])).answers[0]!.startsInMs
+
+  it('begins nothing among the slots it has reserved there, and at the pace of its share behind them', async () => {
+    shared.live = 4
+    await store.open()
+    for (const startsInMs of [0, 1000, 2000]) assert.equal(await reserve(), startsInMs)
+    await lose()
+    assert.deepEqual([await reserve(), await reserve(), await reserve()], [3000, 7000, 11_000])
+    assert.equal(await reserve('another'), 0)
+  })
+
+  it('follows what was reserved of the whole also where a share is rounded down, as far ahead as can be', async () => {
+    shared.live = 3
+    const wide: Ask = { ...(reservation() as RateAsk), burst: 5, aheadMs: 3_600_000, intervalMs: 600_000 }
+    const next = async () => (await store.judge([wide])).answers[0]!
+    await store.open()
+    for (let slot = 0; slot < 11; slot++) assert.equal((await next()).ok, true)
+    await lose()
+    assert.equal((await next()).ok, false)
+  })
+
+  it('says there which slots it has reserved meanwhile', async () => {
+    await store.open()
+    await lose()
+    for (const startsInMs of [0, 1000, 2000, 3000]) assert.equal(await reserve(), startsInMs)
+    shared.down = undefined
+    await pass(1000)
+    const { debtMs, startsInMs } = shared.charged.find((charge) => charge.op === 'rate')!
+    assert.ok(startsInMs !== undefined && startsInMs >= 2000 && startsInMs < 3000, String(startsInMs))
+    assert.equal(debtMs, startsInMs + 1000)
   })
 
   it('does not believe at once, after a return, that the others are gone', async () => {

@@ -74,6 +74,21 @@ describe('OutageLedger', () => {
     assert.deepEqual(ledger.takeCharges(9, start + 3000), [])
   })
 
+  it('charges a slot that is reserved until it has begun, and then as one of that time', () => {
+    const reserve = (now: number, startsInMs: number) => {
+      const asks = [{ ...rateAsk(1), aheadMs: 60_000 }]
+      const { answers, ...verdict } = verdictOf(asks)
+      ledger.noteAdmitted(asks, { ...verdict, answers: [{ ...answers[0]!, startsInMs }] }, now)
+    }
+    const bucket = { op: 'rate', key: 'r', depthMs: 10_000 }
+    reserve(start, 0)
+    reserve(start, 5000)
+    assert.deepEqual(ledger.takeCharges(9, start + 2000), [{ ...bucket, debtMs: 4000, startsInMs: 3000 }])
+    reserve(start, 5000)
+    admit(start, rateAsk(1))
+    assert.deepEqual(ledger.takeCharges(9, start + 5500), [{ ...bucket, debtMs: 1500 }])
+  })
+
   it('notes only what was admitted', () => {
     const asks = [windowAsk('k'), rateAsk(1)]
     ledger.noteAdmitted(asks, verdictOf(asks, false), start)
