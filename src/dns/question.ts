@@ -1,5 +1,5 @@
 /** Types of record that are asked for. */
-export type AskedType = 'A' | 'AAAA' | 'PTR' | 'TXT' | 'SOA'
+export type AskedType = 'A' | 'AAAA' | 'MX' | 'PTR' | 'TXT' | 'SOA'
 
 /**
  * Why nothing is known. `busy` and `closed` are our own state, `bad_name` is no question at all; the others are the

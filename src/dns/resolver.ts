@@ -1,10 +1,11 @@
-import { Resolver as NodeResolver, type SoaRecord } from 'node:dns'
+import { type MxRecord, Resolver as NodeResolver, type SoaRecord } from 'node:dns'
 import { type AskedType, type FailureReason, isAskable, reasonOf } from './question'
 
 /** What one record of a type is to the caller. A TXT record is its strings, joined. */
 export interface RecordOf {
   A: string
   AAAA: string
+  MX: MxRecord
   PTR: string
   TXT: string
   SOA: SoaRecord
@@ -205,6 +206,8 @@ function query(resolver: NodeResolver, name: string, type: AskedType, done: Done
       return resolver.resolve4(name, { ttl: true }, addresses)
     case 'AAAA':
       return resolver.resolve6(name, { ttl: true }, addresses)
+    case 'MX':
+      return resolver.resolveMx(name, (error, records) => done(error, error ? [] : records))
     case 'PTR':
       return resolver.resolvePtr(name, (error, names) => done(error, names))
     case 'TXT':
