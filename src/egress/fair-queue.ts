@@ -57,8 +57,8 @@ export class FairQueue<Item extends Waiting> {
 
   /** Takes the next one; undefined when nothing waits. */
   take(): Item | undefined {
-    const next = this.nextClass()
-    const item = next?.take()
+    const following = this.nextClass()
+    const item = following?.take()
     if (item) this.places.delete(item.id)
     return item
   }
@@ -94,9 +94,9 @@ export class FairQueue<Item extends Waiting> {
       urgent ??= queue
       if (queue.earn()) due = queue
     }
-    const next = due ?? urgent
-    next?.pay()
-    return next
+    const following = due ?? urgent
+    following?.pay()
+    return following
   }
 }
 
@@ -113,20 +113,20 @@ class Line<Item> {
   first: Place<Item> | undefined
   last: Place<Item> | undefined
   previous: Line<Item> = this
-  next: Line<Item> = this
+  following: Line<Item> = this
 
   constructor(readonly tenant: string) {}
 
   standBefore(line: Line<Item>): void {
-    this.next = line
+    this.following = line
     this.previous = line.previous
-    line.previous.next = this
+    line.previous.following = this
     line.previous = this
   }
 
   leave(): void {
-    this.previous.next = this.next
-    this.next.previous = this.previous
+    this.previous.following = this.following
+    this.following.previous = this.previous
   }
 }
 
@@ -170,7 +170,7 @@ class ClassQueue<Item extends Waiting> {
     const { turn } = this
     const place = turn?.first
     if (!turn || !place) return undefined
-    this.turn = turn.next
+    this.turn = turn.following
     this.remove(place)
     return place.item
   }
@@ -199,6 +199,6 @@ class ClassQueue<Item extends Waiting> {
   private leave(line: Line<Item>): void {
     this.lines.delete(line.tenant)
     line.leave()
-    if (this.turn === line) this.turn = line.next === line ? undefined : line.next
+    if (this.turn === line) this.turn = line.following === line ? undefined : line.following
   }
 }

@@ -12,16 +12,6 @@ export interface RetryPlan {
   readonly bounceLifetimeMs: number
 }
 
-/** RFC 5321 §4.5.4.1 has the first retry after half an hour at least; large senders come back sooner, and so do we. */
-export const DEFAULT_RETRY: RetryPlan = {
-  firstMs: 5 * 60_000,
-  factor: 2,
-  longestMs: 4 * 3_600_000,
-  jitter: 0.2,
-  lifetimeMs: 24 * 3_600_000,
-  bounceLifetimeMs: 4 * 3_600_000,
-}
-
 /** A message that could not be delivered just now. */
 export interface Deferred {
   /** Attempts so far, this one included; at least 1. */

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { DEFAULT_RETRY, type Deferred, hintOf, nextAttempt } from '../../../src/egress/retry'
+import { type Deferred, type RetryPlan, hintOf, nextAttempt } from '../../../src/egress/retry'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
+const PLAN: RetryPlan = {
+  firstMs: 5 * MINUTE,
+  factor: 2,
+  longestMs: 4 * HOUR,
+  jitter: 0.2,
+  lifetimeMs: 24 * HOUR,
+  bounceLifetimeMs: 4 * HOUR,
+}
 const NOW = Date.UTC(2026, 10, 22)
 
 describe('retry', () => {
@@ -15,7 +23,7 @@ describe('retry', () => {
     ...changes,
   })
   const after = (changes: Partial<Deferred>, now = NOW, random = 0.5) => {
-    const next = nextAttempt(DEFAULT_RETRY, deferred(changes), now, () => random)
+    const next = nextAttempt(PLAN, deferred(changes), now, () => random)
     return 'afterMs' in next ? next.afterMs : undefined
   }
 
@@ -51,7 +59,7 @@ describe('retry', () => {
     })
     fc.assert(
       fc.property(anything, fc.double({ min: 0, max: 0.999, noNaN: true }), (message, random) => {
-        const next = nextAttempt(DEFAULT_RETRY, message, NOW, () => random)
+        const next = nextAttempt(PLAN, message, NOW, () => random)
         if ('expired' in next) {
           assert.ok(NOW - message.queuedAt >= (message.isBounce ? 4 : 24) * HOUR)
           return
