@@ -10,10 +10,12 @@ const may = {
   telemetry: ['policy'],
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
-  config: ['policy', 'gates', 'keys', 'dns', 'store/store', 'store/open-store'],
+  egress: ['policy', 'keys', 'dns', 'store/store'],
+  config: ['policy', 'gates', 'egress', 'keys', 'dns', 'store/store', 'store/open-store'],
   console: ['telemetry', 'policy'],
   haraka: [
     'gates',
+    'egress',
     'policy',
     'keys',
     'dns',
@@ -25,7 +27,7 @@ const may = {
     'store/open-store',
     'store/exhausted-cache',
   ],
-  cli: ['config', 'gates', 'policy', 'keys', 'dns', 'telemetry', 'store/store', 'store/open-store'],
+  cli: ['config', 'gates', 'egress', 'policy', 'keys', 'dns', 'telemetry', 'store/store', 'store/open-store'],
 }
 const folders = Object.keys(may)
 
@@ -63,7 +65,7 @@ export default tseslint.config(
   },
   ...folders.map(arrows),
   {
-    files: ['src/{policy,gates,keys,dns,store,load,config,telemetry,console,cli}/**/*.ts'],
+    files: ['src/{policy,gates,egress,keys,dns,store,load,config,telemetry,console,cli}/**/*.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

@@ -1,5 +1,5 @@
 /** Reads the files of the configuration, within bounds. */
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 
 export type ReadFile = { readonly text: string } | { readonly missing: true } | { readonly problem: string }
@@ -29,4 +29,15 @@ function sayFailure({ code, message }: NodeJS.ErrnoException): ReadFile {
 export function displayName(harakaDir: string, file: string): string {
   const relative = path.relative(harakaDir, file)
   return relative.startsWith('..') || path.isAbsolute(relative) ? file : relative.split(path.sep).join('/')
+}
+
+/** A file of this package's own config directory, found from the sources and from the built files alike. */
+export function shippedFile(named: string): string | undefined {
+  if (!/^sluice\/[\w.-]+$/.test(named)) return undefined
+  for (let folder = __dirname; folder !== path.dirname(folder); folder = path.dirname(folder)) {
+    if (!existsSync(path.join(folder, 'package.json'))) continue
+    const file = path.join(folder, 'config', named)
+    return existsSync(file) ? file : undefined
+  }
+  return undefined
 }

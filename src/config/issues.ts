@@ -1,7 +1,7 @@
 /** Puts what the schema found into words for the person who wrote the file. */
 import type { core } from 'zod'
 import { DEFAULTS } from './defaults'
-import { descriptionAt, keysAt } from './json-schema'
+import { CONFIG_KEYS, type SchemaKeys } from './json-schema'
 import { didYouMean, pathText } from './problem'
 import { redactKeys, redactSecrets } from './redact'
 
@@ -22,13 +22,17 @@ export interface Mistakes {
   readonly more: number
 }
 
-/** The first mistakes behind the schema's issues, each once; `input` is what was checked. */
-export function mistakesOf(issues: readonly core.$ZodIssue[], input: unknown): Mistakes {
+/** The first mistakes behind a schema's issues, each once; `input` is what was checked, `keys` what may stand in it. */
+export function mistakesOf(
+  issues: readonly core.$ZodIssue[],
+  input: unknown,
+  keys: SchemaKeys = CONFIG_KEYS,
+): Mistakes {
   const single = issues.flatMap((issue): core.$ZodIssue[] => {
     return issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ ...issue, keys: [key] })) : [issue]
   })
   const explained = single.slice(0, MOST_EXPLAINED)
-  const mistakes = explained.flatMap((issue) => describe(issue, [], input))
+  const mistakes = explained.flatMap((issue) => describe(issue, [], { input, keys }))
   const once = new Map(mistakes.map((mistake) => [`${pathText(mistake.path)} ${mistake.message}`, mistake]))
   return { mistakes: gatherMissing([...once.values()]), more: single.length - explained.length }
 }
@@ -51,23 +55,29 @@ function gatherMissing(mistakes: readonly Mistake[]): Mistake[] {
   return others
 }
 
-function describe(issue: core.$ZodIssue, above: readonly PropertyKey[], input: unknown): Mistake[] {
+/** What was checked, and what may stand in it. */
+interface Checked {
+  readonly input: unknown
+  readonly keys: SchemaKeys
+}
+
+function describe(issue: core.$ZodIssue, above: readonly PropertyKey[], checked: Checked): Mistake[] {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, path) }))
+    return issue.keys.map((key) => ({ path: [...path, key], at: 'key', message: unknownKey(key, path, checked.keys) }))
   }
   if (issue.code === 'invalid_key') return [{ path, at: 'key', message: issue.issues[0]?.message ?? issue.message }]
-  const value = valueAt(input, path)
-  if (value === undefined) return [{ path, at: 'key', message: sayMissing(path) }]
+  const value = valueAt(checked.input, path)
+  if (value === undefined) return [{ path, at: 'key', message: sayMissing(path, checked.keys) }]
   if (value === null) return [{ path, at: 'key', message: 'has no value: write one, or remove the line' }]
-  if (issue.code === 'invalid_union') return describeUnion(issue, path, value, input)
+  if (issue.code === 'invalid_union') return describeUnion(issue, path, value, checked)
   return [{ path, at: 'value', message: sayWrong(issue, value) }]
 }
 
 const MISSING = 'is missing'
 
-function sayMissing(path: readonly PropertyKey[]): string {
-  const what = descriptionAt(path)
+function sayMissing(path: readonly PropertyKey[], keys: SchemaKeys): string {
+  const what = keys.descriptionAt(path)
   return what === undefined ? MISSING : `${MISSING}: ${what}`
 }
 
@@ -76,10 +86,10 @@ function describeUnion(
   issue: core.$ZodIssueInvalidUnion,
   path: readonly PropertyKey[],
   value: unknown,
-  input: unknown,
+  checked: Checked,
 ): Mistake[] {
   const meant = issue.errors.find((issues) => !issues.some((inner) => isOtherType(inner, value)))
-  if (meant) return meant.flatMap((inner) => describe(inner, path, input))
+  if (meant) return meant.flatMap((inner) => describe(inner, path, checked))
   const shapes = issue.errors.map((issues) => expectedOf(issues[0]!))
   return [{ path, at: 'value', message: `must be ${shapes.join(' or ')}, not ${sayValue(value)}` }]
 }
@@ -144,11 +154,11 @@ export function sayValue(value: unknown): string {
   return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN - 1)}…"`
 }
 
-function unknownKey(key: string, section: readonly PropertyKey[]): string {
-  const known = keysAt(section)
+function unknownKey(key: string, section: readonly PropertyKey[], keys: SchemaKeys): string {
+  const known = keys.keysAt(section)
   const meant = didYouMean(key, known)
   if (meant !== undefined) return `unknown key, did you mean "${meant}"?`
-  const home = section.length > 0 ? undefined : known.find((name) => keysAt([name]).includes(key))
+  const home = section.length > 0 ? undefined : known.find((name) => keys.keysAt([name]).includes(key))
   if (home !== undefined) return `unknown key here: it belongs under ${home}`
   return `unknown key: what may stand here is ${known.join(', ')}`
 }

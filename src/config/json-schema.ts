@@ -48,27 +48,40 @@ function addDefaults(schema: JsonSchema, value: unknown): void {
   }
 }
 
-let known: JsonSchema | undefined
+/** What may stand where, to explain what may not. */
+export class SchemaKeys {
+  private known: JsonSchema | undefined
 
-/** The schemas that may hold at a path: several where alternatives exist, none where the path leads nowhere. */
-export function schemasAt(path: readonly PropertyKey[]): JsonSchema[] {
-  known ??= configJsonSchema()
-  let schemas = [known]
-  for (const step of path) {
-    schemas = schemas.flatMap(alternatives).flatMap((schema) => stepInto(schema, step))
+  constructor(private readonly make: () => JsonSchema) {}
+
+  /** The keys that may stand in the section at a path. */
+  keysAt(path: readonly PropertyKey[]): string[] {
+    return [...new Set(this.schemasAt(path).flatMap(({ properties }) => Object.keys(properties ?? {})))]
   }
-  return schemas.flatMap(alternatives)
+
+  /** What the key at a path is for. */
+  descriptionAt(path: readonly PropertyKey[]): string | undefined {
+    const key = String(path.at(-1))
+    return this.schemasAt(path.slice(0, -1)).find(({ properties }) => properties?.[key])?.properties?.[key]?.description
+  }
+
+  /** The schemas that may hold at a path: several where alternatives exist, none where the path leads nowhere. */
+  schemasAt(path: readonly PropertyKey[]): JsonSchema[] {
+    this.known ??= this.make()
+    let schemas = [this.known]
+    for (const step of path) {
+      schemas = schemas.flatMap(alternatives).flatMap((schema) => stepInto(schema, step))
+    }
+    return schemas.flatMap(alternatives)
+  }
 }
 
-/** The keys that may stand in the section at a path. */
+/** Of `config/sluice.yaml`. */
+export const CONFIG_KEYS = new SchemaKeys(configJsonSchema)
+
+/** The keys that may stand in the section of `config/sluice.yaml` at a path. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
-  return [...new Set(schemasAt(path).flatMap(({ properties }) => Object.keys(properties ?? {})))]
-}
-
-/** What the key at a path is for. */
-export function descriptionAt(path: readonly PropertyKey[]): string | undefined {
-  const key = String(path.at(-1))
-  return schemasAt(path.slice(0, -1)).find(({ properties }) => properties?.[key])?.properties?.[key]?.description
+  return CONFIG_KEYS.keysAt(path)
 }
 
 function alternatives(schema: JsonSchema): JsonSchema[] {

@@ -6,10 +6,10 @@ import { DEFAULTS } from './defaults'
 import { type ConfigDocument, type Place, readDocument } from './document'
 import { displayName, readText } from './files'
 import { MOST_EXPLAINED, type Mistake, mistakesOf, sayValue } from './issues'
+import { locate, problemAt } from './locate'
 import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
-import { type ConfigProblem, byPlace, pathText } from './problem'
-import { redactKeys, redactProse } from './redact'
+import { type ConfigProblem, byPlace } from './problem'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
 import { storeMistakes } from './store-address'
@@ -175,21 +175,6 @@ function salvage(effective: Record<string, unknown>, mistakes: readonly Mistake[
 
 function mistakeOf({ path, message }: CompileProblem): Mistake {
   return { path, at: 'value', message }
-}
-
-function locate(file: string, document: ConfigDocument, { path, at, message }: Mistake): ConfigProblem {
-  // Something inherited from the defaults has no place: the nearest key above it that the file holds stands for it.
-  const place = at === 'value' && document.holds(path) ? document.placeOfValue(path) : document.placeOfKey(path)
-  return problemAt(file, place, pathText(path), message)
-}
-
-/**
- * Where an indent slips, anything may stand anywhere, also as a key: the password of a store, the key of a DNS list. All
- * that is said of the file goes through here, into logs and `config check --json` alike.
- */
-function problemAt(file: string, { line, column }: Place, path: string, message: string): ConfigProblem {
-  const hide = (text: string) => redactProse(redactKeys(text))
-  return { file, line, column, path: hide(path), message: hide(message) }
 }
 
 function originsOf(file: string, document: ConfigDocument): Origins {

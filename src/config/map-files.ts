@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { displayName, readText } from './files'
+import { displayName, readText, shippedFile } from './files'
 import { type MapEntry, type MapProblem, parseMap } from './maps'
 
 /** 200,000 entries of ordinary length. */
@@ -52,15 +52,4 @@ export class MapFiles {
     if ('problem' in read) return { problem: `${name} ${read.problem}` }
     return { name, text: read.text, ...parseMap(read.text) }
   }
-}
-
-/** A file of this package's own config directory, found from the sources and from the built files alike. */
-function shippedFile(named: string): string | undefined {
-  if (!/^sluice\/[\w.-]+$/.test(named)) return undefined
-  for (let folder = __dirname; folder !== path.dirname(folder); folder = path.dirname(folder)) {
-    if (!existsSync(path.join(folder, 'package.json'))) continue
-    const file = path.join(folder, 'config', named)
-    return existsSync(file) ? file : undefined
-  }
-  return undefined
 }

@@ -8,7 +8,7 @@ import { type Read, readDuration, readShare, readSize } from './units'
 const LONGEST_MEMORY_MS = 100 * 86_400_000
 
 /** A string with a unit, read while parsing so that the error stands at the right key. */
-function unit<T>(read: (text: string) => Read<T>) {
+export function unit<T>(read: (text: string) => Read<T>) {
   return z.union([z.string(), z.number()]).transform((input, context): T => {
     const result = read(String(input))
     if ('value' in result) return result.value

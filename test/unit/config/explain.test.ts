@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { parse } from 'yaml'
 import { type Explanation, explainAsYaml, explainPolicy } from '../../../src/config/explain'
-import { type JsonSchema, configJsonSchema, descriptionAt, keysAt } from '../../../src/config/json-schema'
+import { CONFIG_KEYS, type JsonSchema, configJsonSchema, keysAt } from '../../../src/config/json-schema'
 import { type LoadedPolicy, loadPolicy } from '../../../src/config/load'
 import { TestDirectory } from './fixtures'
 
@@ -107,6 +107,6 @@ describe('JSON Schema', () => {
     assert.deepEqual(keysAt(['hardening']), ['vrfy', 'banner', 'relay'])
     assert.ok(keysAt(['limits', 'any']).includes('overrides_file'))
     assert.deepEqual(keysAt(['nowhere']), [])
-    assert.match(descriptionAt(['limits', 'any', 'count'])!, /counted/)
+    assert.match(CONFIG_KEYS.descriptionAt(['limits', 'any', 'count'])!, /counted/)
   })
 })

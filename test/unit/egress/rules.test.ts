@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { ProviderIndex } from '../../../src/egress/providers'
+import { type EgressRules, resolvePath } from '../../../src/egress/rules'
+import { BASE, layer } from './fixtures'
+
+const big = {
+  name: 'big',
+  match: { mxSuffix: ['big.test'], mxHost: [], domain: [] },
+  layer: layer('provider', 'big', { connections: 20 }),
+}
+const rules: EgressRules = {
+  base: BASE,
+  providers: new Map([['big', big]]),
+  index: new ProviderIndex([big]),
+  sites: new Map([['mx1.small.test+mx2.small.test', layer('site', 'small', { connections: 2 })]]),
+  domains: new Map([['shop.test', layer('domain', 'shop.test', { recipients: 7 })]]),
+  sources: new Map([['slow', layer('source', 'slow', { connections: 1 })]]),
+}
+
+describe('the path of a delivery', () => {
+  it('is that of the provider, for all its domains', () => {
+    const found = resolvePath(rules, { domain: 'Shop.test', mx: ['mx.big.test'], source: 'default' })
+    assert.deepEqual([found.path, found.provider, found.site], ['egress|default|big', 'big', 'mx.big.test'])
+    assert.deepEqual([found.profile.connections, found.profile.recipients], [20, 7])
+  })
+
+  it('is that of the MX set where there is no provider', () => {
+    const mx = ['mx2.small.test', 'mx1.small.test']
+    const found = resolvePath(rules, { domain: 'a.test', mx, source: 'default' })
+    assert.deepEqual(
+      [found.path, found.provider, found.profile.connections],
+      ['egress|default|mx1.small.test+mx2.small.test', undefined, 2],
+    )
+  })
+
+  it('is another one from another source, whose figures come last', () => {
+    const found = resolvePath(rules, { domain: 'a.test', mx: ['mx.big.test'], source: 'slow' })
+    assert.deepEqual([found.path, found.profile.connections], ['egress|slow|big', 1])
+  })
+})
