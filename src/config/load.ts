@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
+import type { EgressRules } from '../egress/rules'
 import type { Overrides } from '../gates/limits/rule'
 import { type CompileProblem, type Policy, compilePolicy } from './compile'
 import { DEFAULTS } from './defaults'
@@ -10,6 +11,7 @@ import { locate, problemAt } from './locate'
 import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
 import { type ConfigProblem, byPlace } from './problem'
+import { type ReadProviders, readProviders } from './providers/read'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
 import { storeMistakes } from './store-address'
@@ -33,6 +35,8 @@ interface Files {
 /** A configuration that can be put in force. */
 export interface LoadedPolicy extends Files {
   readonly policy: Policy
+  /** What `config/sluice/providers.yaml` says, the operator's over the shipped one. */
+  readonly egress: EgressRules
   /** The operator's file is not there, or says nothing: everything is a default. */
   readonly empty: boolean
   readonly origins: Origins
@@ -68,26 +72,34 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
   const absolute = path.resolve(home, file)
   const name = displayName(home, absolute)
   const maps = new MapFiles(home, path.join(home, CONFIG_DIR))
+  const providers = readProviders(home, path.join(home, CONFIG_DIR))
   const read = readText(absolute, MOST_CONFIG_BYTES)
   const text = 'text' in read ? read.text : ''
   const content = 'text' in read ? text : JSON.stringify(read)
   let outcome: Outcome
   try {
-    outcome = 'problem' in read ? refuse(name, read.problem) : readPolicy(name, text, maps)
+    outcome = 'problem' in read ? refuse(name, read.problem) : withProviders(readPolicy(name, text, maps), providers)
   } catch (error) {
     // A running server reads this too: a bug in here must not end it.
     outcome = refuse(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }
-  return { ...outcome, ...filesOf(home, name, content, maps) }
+  return { ...outcome, ...filesOf(home, name, content, maps, providers) }
 }
 
-type Outcome = Omit<LoadedPolicy, keyof Files> | Omit<RefusedPolicy, keyof Files>
+type Refused = Omit<RefusedPolicy, keyof Files>
+type Outcome = Omit<LoadedPolicy, keyof Files> | Refused
+type PolicyOutcome = Omit<LoadedPolicy, keyof Files | 'egress'> | Refused
 
-function refuse(file: string, message: string): Outcome {
+function withProviders(outcome: PolicyOutcome, { outcome: read }: ReadProviders): Outcome {
+  if ('rules' in read) return 'problems' in outcome ? outcome : { ...outcome, egress: read.rules }
+  return first([...('problems' in outcome ? outcome.problems : []), ...read.problems])
+}
+
+function refuse(file: string, message: string): Refused {
   return { problems: [problemAt(file, { line: 1, column: 1 }, '', message)] }
 }
 
-function readPolicy(name: string, text: string, maps: MapFiles): Outcome {
+function readPolicy(name: string, text: string, maps: MapFiles): PolicyOutcome {
   const parsed = readDocument(text)
   if ('problems' in parsed)
     return first(parsed.problems.map((problem) => problemAt(name, problem, '', problem.message)))
@@ -107,7 +119,7 @@ function readPolicy(name: string, text: string, maps: MapFiles): Outcome {
 }
 
 /** Each becomes a line in the log of a running server. `more` are known to be there and not among them. */
-function first(problems: readonly ConfigProblem[], more = 0): Outcome {
+function first(problems: readonly ConfigProblem[], more = 0): Refused {
   const shown = problems.slice(0, MOST_EXPLAINED)
   const left = problems.length - shown.length + more
   const last = shown.at(-1)
@@ -181,9 +193,11 @@ function originsOf(file: string, document: ConfigDocument): Origins {
   return { of: (path) => (document.holds(path) ? { file, ...document.placeOfKey(path) } : 'default') }
 }
 
-function filesOf(home: string, name: string, content: string, maps: MapFiles): Files {
+function filesOf(home: string, name: string, content: string, maps: MapFiles, providers: ReadProviders): Files {
   const hash = createHash('sha256').update(content)
-  for (const map of maps.files) hash.update('\0').update(map.name).update('\0').update(map.text)
-  const lookedFor = [...maps.lookedFor].map((file) => displayName(home, file))
+  for (const { name, text } of [...maps.files, ...providers.texts]) {
+    hash.update('\0').update(name).update('\0').update(text)
+  }
+  const lookedFor = [...maps.lookedFor, providers.lookedFor].map((file) => displayName(home, file))
   return { files: [...new Set([name, ...lookedFor])], fingerprint: hash.digest('hex').slice(0, 16) }
 }

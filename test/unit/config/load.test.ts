@@ -54,7 +54,7 @@ describe('loadPolicy', () => {
     assert.ok('policy' in compiled)
     assert.deepEqual(policy.config, compiled.policy.config)
     assert.deepEqual(effective, DEFAULTS)
-    assert.deepEqual(files, ['config/sluice.yaml', 'config/sluice/large-senders.map'])
+    assert.deepEqual(files, ['config/sluice.yaml', 'config/sluice/large-senders.map', 'config/sluice/providers.yaml'])
     assert.ok(policy.rules.every(({ mode }) => mode.kind === 'shadow'))
   })
 

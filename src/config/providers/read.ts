@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import type { EgressRules } from '../../egress/rules'
+import { readDocument } from '../document'
+import { displayName, readText, shippedFile } from '../files'
+import { type Mistake, MOST_EXPLAINED, mistakesOf, sayValue } from '../issues'
+import { locate, problemAt } from '../locate'
+import { isSection } from '../merge'
+import { type ConfigProblem, byPlace } from '../problem'
+import { type ProvidersFile, rulesOf } from './layers'
+import { mistakesIn } from './lint'
+import { PROVIDERS_KEYS, providersSchema } from './schema'
+
+/** Relative to the config directory: the operator's stands over the shipped one. */
+export const PROVIDERS_FILE = 'sluice/providers.yaml'
+const MOST_BYTES = 1024 ** 2
+
+export interface ReadProviders {
+  /** The operator's file, there or not, absolute: a change of it may change the outcome. */
+  readonly lookedFor: string
+  /** Names and texts of the files that were read. */
+  readonly texts: readonly { readonly name: string; readonly text: string }[]
+  readonly outcome: { readonly rules: EgressRules } | { readonly problems: readonly ConfigProblem[] }
+}
+
+/** Reads the shipped file and the operator's over it. Never throws for what the files hold. */
+export function readProviders(harakaDir: string, configDir: string): ReadProviders {
+  const lookedFor = path.resolve(configDir, PROVIDERS_FILE)
+  try {
+    return { lookedFor, ...readFiles(harakaDir, lookedFor) }
+  } catch (error) {
+    // A running server reads this too: a bug in here must not end it.
+    const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    return { lookedFor, texts: [], outcome: { problems: [problemAt(`config/${PROVIDERS_FILE}`, START, '', message)] } }
+  }
+}
+
+function readFiles(harakaDir: string, lookedFor: string): Omit<ReadProviders, 'lookedFor'> {
+  const shipped = shippedFile(PROVIDERS_FILE)
+  const wanted = [...(shipped === undefined ? [] : [shipped]), ...(existsSync(lookedFor) ? [lookedFor] : [])]
+  const texts: { name: string; text: string }[] = []
+  const files: ProvidersFile[] = []
+  const problems: ConfigProblem[] = []
+  let rules: EgressRules | undefined
+  // In a checkout of this package the two are the same.
+  for (const file of new Set(wanted)) {
+    const name = displayName(harakaDir, file)
+    const read = readText(file, MOST_BYTES)
+    if (!('text' in read)) {
+      problems.push(problemAt(name, START, '', 'problem' in read ? read.problem : 'is gone'))
+      continue
+    }
+    texts.push({ name, text: read.text })
+    const parsed = readFile(name, read.text)
+    if ('problems' in parsed) {
+      problems.push(...parsed.problems)
+      continue
+    }
+    files.push(parsed.file)
+    const under = rules
+    const all = rulesOf(files)
+    rules = all
+    problems.push(...inPlaces(parsed.file, mistakesIn(parsed.file, all, under)))
+  }
+  if (!rules && problems.length === 0) problems.push(problemAt(`config/${PROVIDERS_FILE}`, START, '', NOT_SHIPPED))
+  const outcome = rules && problems.length === 0 ? { rules } : { problems }
+  return { texts, outcome }
+}
+
+const START = { line: 1, column: 1 }
+const NOT_SHIPPED = 'is missing from this package too: install it again'
+
+function readFile(
+  name: string,
+  text: string,
+): { readonly file: ProvidersFile } | { readonly problems: readonly ConfigProblem[] } {
+  const parsed = readDocument(text)
+  if ('problems' in parsed) return { problems: parsed.problems.map((one) => problemAt(name, one, '', one.message)) }
+  const { document } = parsed
+  const value = document.value ?? {}
+  if (!isSection(value)) {
+    return { problems: [problemAt(name, START, '', `must be lines of "key: value", not ${sayValue(value)}`)] }
+  }
+  const checked = providersSchema.safeParse(value)
+  if (checked.success) return { file: { name, document, written: checked.data } }
+  const { mistakes } = mistakesOf(checked.error.issues, value, PROVIDERS_KEYS)
+  return { problems: mistakes.map((mistake) => locate(name, document, mistake)).sort(byPlace) }
+}
+
+function inPlaces({ name, document }: ProvidersFile, mistakes: readonly Mistake[]): ConfigProblem[] {
+  const problems = mistakes.map((mistake) => locate(name, document, mistake))
+  return problems.sort(byPlace).slice(0, MOST_EXPLAINED)
+}
