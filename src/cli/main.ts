@@ -6,6 +6,7 @@ import { greylistCommand } from './greylist'
 import { reputationCommand } from './reputation'
 import { dnsblCommand } from './dnsbl'
 import { doctorCommand } from './doctor'
+import { egressCommand } from './egress'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
 import { packageVersion } from './package-root'
@@ -66,6 +67,7 @@ export function program(): Command {
     reputationCommand(),
     storeCommand(),
     dnsblCommand(),
+    egressCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

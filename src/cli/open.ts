@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Policy } from '../config/compile'
-import { formatProblem, loadPolicy } from '../config/load'
+import { type LoadedPolicy, formatProblem, loadPolicy } from '../config/load'
 import { storeSpecOf } from '../config/store-spec'
 import { openStore, type StoreSpec } from '../store/open-store'
 import type { Store } from '../store/store'
@@ -9,10 +9,15 @@ import { CliError, say } from './terminal'
 
 /** The policy of a Haraka directory. Throws a {@link CliError} that holds every mistake of the configuration. */
 export function readPolicy(dir: string): Policy {
+  return readConfig(dir).policy
+}
+
+/** All of its configuration; throws as {@link readPolicy} does. */
+export function readConfig(dir: string): LoadedPolicy {
   if (!existsSync(join(dir, 'config')))
     throw new CliError(`${resolve(dir)} is no Haraka directory: it has no config folder (make one: sluice init DIR)`)
   const loaded = loadPolicy(dir)
-  if ('policy' in loaded) return loaded.policy
+  if ('policy' in loaded) return loaded
   throw new CliError(['the configuration cannot be used:', ...loaded.problems.map(formatProblem)].join('\n  '))
 }
 
