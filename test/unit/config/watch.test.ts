@@ -83,6 +83,22 @@ describe('watchPolicy', () => {
     assert.equal(watch.policy, before)
   })
 
+  it('reads again when providers.yaml appears or changes, and keeps what holds on a mistake', async () => {
+    start()
+    const connections = () => {
+      const last = loads.at(-1)!
+      return 'policy' in last ? last.egress.providers.get('google')!.layer.figures.connections : undefined
+    }
+    await change('config/sluice/providers.yaml', 'providers: {google: {connections: 3}}\n')
+    assert.equal(connections(), 3)
+    const before = watch.policy
+    await change('config/sluice/providers.yaml', 'providers: {mine: {}}\n')
+    assert.ok('problems' in loads.at(-1)!)
+    assert.equal(watch.policy, before)
+    await change('config/sluice/providers.yaml', 'providers: {google: {connections: 4}}\n')
+    assert.equal(connections(), 4)
+  })
+
   it('notices a mistake in a map, and its mending', async () => {
     start()
     await change('config/sluice/a.map', 'example.com\n')
