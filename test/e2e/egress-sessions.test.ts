@@ -23,10 +23,16 @@ describe('outbound sessions, end to end', function () {
     await sink.stop()
   })
 
-  async function start(options: SinkOptions = {}, outbound = '', plugins = ['sluice/plugins/egress']): Promise<void> {
+  async function start(
+    options: SinkOptions = {},
+    outbound = '',
+    plugins = ['sluice/plugins/egress'],
+    graceful = false,
+  ): Promise<void> {
     sink = await SmtpSink.start(options)
     haraka = await HarakaServer.start({
       sluice: '',
+      graceful,
       plugins: ['no_rdns', 'relay', 'to_sink', ...plugins],
       files: {
         'outbound.ini': `local_mx_ok=true\ntemp_fail_intervals=5s*20\n${outbound}`,
@@ -207,7 +213,7 @@ describe('outbound sessions, end to end', function () {
   })
 
   it('are closed when Haraka stops', async () => {
-    await start()
+    await start({}, '', ['sluice/plugins/egress'], true)
     await send(1)
     await sink.until('the message', () => sink.messages.length === 1)
     await emptied()

@@ -37,15 +37,15 @@ export interface PluggableSocket extends EventEmitter {
 }
 
 export interface TlsSocketModule {
-  connect(options: object): PluggableSocket
+  readonly connect: (this: void, options: object) => PluggableSocket
 }
 
 /** Haraka passes what went wrong as text. */
 export type GotClient = (error: string | null, socket: EventEmitter | null) => void
 
 export interface ClientPool {
-  get_client(mx: Mx, callback: GotClient): void
-  release_client(socket: EventEmitter, mx: Mx): void
+  get_client: (this: void, mx: Mx, callback: GotClient) => void
+  release_client: (this: void, socket: EventEmitter, mx: Mx) => void
 }
 
 /** One queued message on its way to one domain. */
@@ -58,7 +58,7 @@ export interface HMail {
 
 export interface HMailPrototype {
   /** Called for each attempt, right before get_client and in the same turn. */
-  get_force_tls(this: HMail, mx: Mx): boolean
+  get_force_tls: (this: HMail, mx: Mx) => boolean
   try_deliver: unknown
   try_deliver_host_on_socket: unknown
 }
