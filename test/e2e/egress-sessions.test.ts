@@ -218,7 +218,7 @@ describe('outbound sessions, end to end', function () {
     await sink.until('the message', () => sink.messages.length === 1)
     await emptied()
     assert.equal(sink.open, 1)
-    await haraka.stop('SIGTERM')
+    await haraka.stop()
     await settled()
     assert.equal(sink.count('QUIT'), 1)
   })
