@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto'
+import type { Mx } from './types'
+
+/**
+ * Deliveries of one key may share a session: same host, same source, same name, same login, same demand for TLS. Logins are
+ * in it as a digest only.
+ */
+export function sessionKey(mx: Mx, forceTls: boolean): string {
+  const login = mx.auth_user === undefined ? '' : digest([mx.auth_user, mx.auth_pass, mx.auth_type])
+  const host = mx.path ? [mx.path] : [mx.exchange, mx.port, mx.bind]
+  return JSON.stringify([host, mx.bind_helo, mx.from_dns, mx.using_lmtp === true, login, forceTls])
+}
+
+function digest(parts: readonly (string | undefined)[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64')
+}

@@ -1,0 +1,243 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import tls from 'node:tls'
+import { selfSigned } from './certificate'
+
+/** What the sink does in place of its usual answer: a reply, or no answer, or the end of the connection. */
+export type Misdeed = `${number} ${string}` | `${number}-${string}` | 'hang' | 'close' | 'reset' | undefined
+
+export interface SinkOptions {
+  /** Offers STARTTLS; `broken` answers the handshake with noise. */
+  readonly starttls?: boolean | 'broken'
+  /**
+   * Asked for each verb, before the usual answer. More verbs: CONNECT for the greeting, BODY at the first piece of a message,
+   * DOT at its end (the message counts as taken unless the answer is a refusal), TAKEN after it was answered.
+   */
+  readonly misdeed?: (verb: string, session: SinkSession) => Misdeed
+  /** Waits before each reply. */
+  readonly replyMs?: number
+}
+
+/** A message that was taken. */
+export interface Taken {
+  readonly id: string
+  readonly session: number
+  readonly recipients: readonly string[]
+  readonly bytes: number
+  readonly encrypted: boolean
+}
+
+const CERTIFICATE = selfSigned('sink.test')
+
+/** An SMTP server on loopback that takes everything, counts, and misbehaves as told. */
+export class SmtpSink {
+  readonly messages: Taken[] = []
+  /** Every command of every session, in order. */
+  readonly commands: string[] = []
+  connections = 0
+  open = 0
+  handshakes = 0
+  private readonly sockets = new Set<net.Socket>()
+  private readonly watchers = new Set<() => void>()
+
+  private constructor(
+    private readonly server: net.Server,
+    readonly options: SinkOptions,
+  ) {
+    server.on('connection', (socket) => {
+      this.connections++
+      this.open++
+      this.sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('close', () => {
+        this.sockets.delete(socket)
+        this.open--
+        this.changed()
+      })
+      new SinkSession(this, socket, this.connections).begin()
+    })
+  }
+
+  static async start(options: SinkOptions = {}): Promise<SmtpSink> {
+    const sink = new SmtpSink(net.createServer(), options)
+    sink.server.listen(0, '127.0.0.1')
+    await once(sink.server, 'listening')
+    return sink
+  }
+
+  get port(): number {
+    return (this.server.address() as net.AddressInfo).port
+  }
+
+  count(verb: string): number {
+    return this.commands.filter((command) => command === verb).length
+  }
+
+  /** Resolves when it holds; what the sink has seen is in the error when it does not in time. */
+  async until(what: string, holds: () => boolean, timeoutMs = 15_000): Promise<void> {
+    const late = AbortSignal.timeout(timeoutMs)
+    while (!holds()) {
+      await new Promise<void>((resolve, reject) => {
+        const watcher = () => finish(resolve)
+        const fail = () => finish(() => reject(new Error(`not ${what}: ${this.describe()}`)))
+        const finish = (settle: () => void) => {
+          this.watchers.delete(watcher)
+          late.removeEventListener('abort', fail)
+          settle()
+        }
+        this.watchers.add(watcher)
+        late.addEventListener('abort', fail)
+      })
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy()
+    this.server.close()
+    await once(this.server, 'close')
+  }
+
+  changed(): void {
+    for (const watcher of [...this.watchers]) watcher()
+  }
+
+  private describe(): string {
+    return `${this.messages.length} messages, ${this.connections} connections, ${this.open} open, ${this.handshakes} handshakes`
+  }
+}
+
+/** One connection. */
+export class SinkSession {
+  /** Messages taken on it. */
+  taken = 0
+  private received = ''
+  private inBody = false
+  private body = ''
+  private recipients: string[] = []
+  private encrypted = false
+  private socket: net.Socket
+  /** Work on what was received is under way, or the session is to say nothing more. */
+  private isBusy = false
+
+  constructor(
+    private readonly sink: SmtpSink,
+    socket: net.Socket,
+    readonly number: number,
+  ) {
+    this.socket = socket
+    this.listen(socket)
+  }
+
+  begin(): void {
+    this.isBusy = true
+    void this.respond('CONNECT', '220 sink.test ESMTP').then(() => this.work())
+  }
+
+  private listen(socket: net.Socket): void {
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes) => {
+      this.received += bytes.toString('latin1')
+      if (!this.isBusy) void this.work()
+    })
+  }
+
+  private async work(): Promise<void> {
+    this.isBusy = true
+    while (this.received !== '' && !this.socket.destroyed) {
+      if (!(this.inBody ? await this.readBody() : await this.readCommand())) break
+    }
+    this.isBusy = false
+  }
+
+  /** Says the usual, or does the misdeed. False when the session has said its last. */
+  private async respond(verb: string, usual: string): Promise<boolean> {
+    const { misdeed, replyMs } = this.sink.options
+    const answer = misdeed?.(verb, this) ?? usual
+    if (answer === 'hang') await once(this.socket, 'close')
+    if (answer === 'close') this.socket.end()
+    if (answer === 'reset') this.rawReset()
+    if (answer === 'hang' || answer === 'close' || answer === 'reset') return false
+    if (replyMs) await delay(replyMs)
+    if (answer) this.socket.write(`${answer}\r\n`)
+    if (/^421/.test(answer)) this.socket.end()
+    return answer === usual
+  }
+
+  private rawReset(): void {
+    if (this.socket instanceof tls.TLSSocket) this.socket.destroy()
+    else this.socket.resetAndDestroy()
+  }
+
+  private async readCommand(): Promise<boolean> {
+    const end = this.received.indexOf('\r\n')
+    if (end < 0) return false
+    const line = this.received.slice(0, end)
+    this.received = this.received.slice(end + 2)
+    const verb = line.split(' ')[0]!.toUpperCase()
+    this.sink.commands.push(verb)
+    this.sink.changed()
+    const usual = this.usual(verb)
+    const isUsual = await this.respond(verb, usual)
+    if (!isUsual) return !this.socket.writableEnded && !this.socket.destroyed
+    if (verb === 'MAIL' || verb === 'RSET') this.recipients = []
+    if (verb === 'RCPT') this.recipients.push(/<(.*)>/.exec(line)![1]!)
+    if (verb === 'DATA') [this.inBody, this.body] = [true, '']
+    if (verb === 'QUIT') this.socket.end()
+    if (verb === 'STARTTLS') return this.encrypt()
+    return true
+  }
+
+  private usual(verb: string): string {
+    const offer = this.sink.options.starttls && !this.encrypted ? '250-STARTTLS\r\n' : ''
+    if (verb === 'EHLO') return `250-sink.test\r\n${offer}250 8BITMIME`
+    if (verb === 'STARTTLS') return '220 go on'
+    if (verb === 'DATA') return '354 go on'
+    if (verb === 'QUIT') return '221 bye'
+    return ['MAIL', 'RCPT', 'RSET'].includes(verb) ? '250 fine' : '502 what?'
+  }
+
+  private async readBody(): Promise<boolean> {
+    if (this.body === '' && !(await this.respond('BODY', ''))) return false
+    this.body += this.received
+    this.received = ''
+    const end = this.body.indexOf('\r\n.\r\n')
+    if (end < 0) return false
+    this.received = this.body.slice(end + 5)
+    this.inBody = false
+    if (!(await this.respond('DOT', this.take(this.body.slice(0, end))))) {
+      this.sink.messages.pop()
+      return !this.socket.writableEnded && !this.socket.destroyed
+    }
+    this.sink.changed()
+    return this.respond('TAKEN', '')
+  }
+
+  private take(text: string): string {
+    this.taken++
+    this.sink.messages.push({
+      id: /^Message-Id: <(.*)>/im.exec(text)?.[1] ?? 'none',
+      session: this.number,
+      recipients: this.recipients,
+      bytes: text.length,
+      encrypted: this.encrypted,
+    })
+    return `250 taken ${this.taken}`
+  }
+
+  private encrypt(): boolean {
+    this.socket.removeAllListeners('data')
+    if (this.sink.options.starttls === 'broken') {
+      this.socket.end('this is no TLS at all\r\n')
+      return false
+    }
+    const secure = new tls.TLSSocket(this.socket, { isServer: true, ...CERTIFICATE })
+    secure.once('secure', () => {
+      this.sink.handshakes++
+      this.encrypted = true
+    })
+    this.socket = secure
+    this.listen(secure)
+    return false
+  }
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { reuseSessions } from '../../../../src/haraka/outbound/install'
+import type { HarakaPlugin } from '../../../../src/haraka/types'
+
+const LIMITS = { messages: 50, idleMs: 5000 }
+
+describe('session reuse in a Haraka that is not as expected', () => {
+  function install(modules: Record<string, unknown>): { installed: boolean; warnings: string[] } {
+    const warnings: string[] = []
+    const plugin = {
+      haraka_require: (name: string) => {
+        if (!(name in modules)) throw new Error(`Cannot find module ${name}`)
+        return modules[name]
+      },
+      loginfo: () => undefined,
+      logwarn: (message: string) => warnings.push(message),
+    } as unknown as HarakaPlugin
+    return { installed: reuseSessions(plugin, LIMITS) !== undefined, warnings }
+  }
+
+  it('is off when a module is missing', () => {
+    const { installed, warnings } = install({})
+    assert.equal(installed, false)
+    assert.match(warnings.join(), /^outbound sessions are not reused, .*Cannot find module outbound\/hmail$/)
+  })
+
+  it('is off when functions differ, which stay as they are', () => {
+    const get_client = (_mx: unknown) => undefined
+    const clientPool = { get_client, release_client: (_socket: unknown, _mx: unknown) => undefined }
+    class HMailItem {
+      get_force_tls(_mx: unknown) {
+        return false
+      }
+      try_deliver() {
+        return undefined
+      }
+    }
+    const { installed, warnings } = install({
+      'outbound/client_pool': clientPool,
+      'outbound/hmail': HMailItem,
+      tls_socket: { connect: (_options = {}) => undefined },
+    })
+    assert.equal(installed, false)
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0]!, /client_pool\.get_client takes 1 arguments, not 2/)
+    assert.match(warnings[0]!, /HMailItem\.try_deliver does not say client_pool\.get_client/)
+    assert.match(warnings[0]!, /HMailItem\.try_deliver_host_on_socket is no function/)
+    assert.equal(clientPool.get_client, get_client)
+  })
+})
