@@ -1,7 +1,7 @@
 /**
  * A merit: samples of how somebody behaved, as their number and their mean. Both are whole numbers, thousandths of a
  * sample and ten-thousandths of the mean, and every step of the arithmetic is exact or rounded the same way everywhere,
- * since `scripts/judge-1.lua` must come to the very same bytes.
+ * since `scripts/judge-1/` must come to the very same bytes.
  */
 import { type Answer, MOST_SAMPLES, type MeritAsk } from '../store'
 import type { MeritState } from './state'

@@ -10,8 +10,16 @@ export interface Script {
 
 export type ScriptName = 'judge-1' | 'release-1' | 'renew-1' | 'charge-1' | 'beat-1' | 'board-1'
 
+/** Scripts too long to be read in one sitting lie in parts, which are one script in this order. */
+const PARTS: Partial<Record<ScriptName, readonly string[]>> = {
+  'judge-1': ['head', 'windows', 'rates', 'leases', 'triplets', 'merits', 'distinct', 'batches'].map(
+    (part) => `judge-1/${part}`,
+  ),
+}
+
 /** Reads a script from `scripts/`, which lies beside this module. The version in its name lets releases share a Redis. */
 export function loadScript(name: ScriptName): Script {
-  const lua = readFileSync(join(__dirname, 'scripts', `${name}.lua`), 'utf8')
+  const files = PARTS[name] ?? [name]
+  const lua = files.map((file) => readFileSync(join(__dirname, 'scripts', `${file}.lua`), 'utf8')).join('')
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
 }

@@ -4,7 +4,7 @@ import { bitOf, estimateOf, mostBits } from '../engine/sketch'
 import type { Answer, Ask, MeritAsk, Verdict } from '../store'
 import type { Charge } from './shared-store'
 
-/** How batches and verdicts travel to and from `scripts/judge-1.lua`: flat lists of decimal numbers. */
+/** How batches and verdicts travel to and from `scripts/judge-1/`: flat lists of decimal numbers. */
 export function encodeBatches(batches: readonly (readonly Ask[])[]): string[] {
   const args = [String(batches.length)]
   for (const asks of batches) {
@@ -58,7 +58,7 @@ function pushMerit(args: string[], ask: MeritAsk): void {
   args.push('m', '0', ...numbers, sample === undefined ? '' : String(meanUnits(sample)))
 }
 
-/** Reads the reply of `judge-1.lua` to just these batches. */
+/** Reads the reply of `judge-1` to just these batches. */
 export function decodeVerdicts(reply: readonly number[], batches: readonly (readonly Ask[])[]): Verdict[] {
   let at = 0
   return batches.map((asks) => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { FailoverStore, type StoreChange } from '../../../../src/store/redis/failover-store'
-import type { Charge, SharedStore } from '../../../../src/store/redis/shared-store'
 import {
   type Ask,
   type BoardChange,
@@ -10,62 +9,11 @@ import {
   type LeaseRef,
   type RateAsk,
   StoreError,
-  type Verdict,
 } from '../../../../src/store/store'
+import { FakeShared } from './fake-shared'
 
 const ask: Ask = { op: 'window', key: 'k', enforced: true, cost: 1, windows: [{ limit: 12, windowMs: 60_000 }] }
 const refs: LeaseRef[] = [{ key: 'l', id: 'session-0001' }]
-
-/** A shared store in memory whose answers the test chooses. */
-class FakeShared extends MemoryStore implements SharedStore {
-  down: Error | undefined
-  live = 1
-  readonly charged: Charge[] = []
-  readonly released: LeaseRef[] = []
-  /** While set, calls that charge fail with it. */
-  refusesCharges: Error | undefined
-
-  override async open(): Promise<void> {
-    this.answer()
-    await super.open()
-  }
-  override judge(asks: readonly Ask[]): Verdict {
-    this.answer()
-    return super.judge(asks)
-  }
-  override release(leases: readonly LeaseRef[]): void {
-    this.answer()
-    this.released.push(...leases)
-  }
-  override renew(leases: readonly LeaseRef[], ttlMs: number): void {
-    this.answer()
-    super.renew(leases, ttlMs)
-  }
-  /** While set, calls that post fail with it. */
-  refusesBoard: Error | undefined
-
-  override async post(entries: readonly BoardEntry[]): Promise<void> {
-    this.answer()
-    if (this.refusesBoard) throw this.refusesBoard
-    return super.post(entries)
-  }
-  override async withdraw(keys: readonly string[]): Promise<number> {
-    this.answer()
-    return super.withdraw(keys)
-  }
-  async beat(): Promise<number> {
-    this.answer()
-    return this.live
-  }
-  async charge(charges: readonly Charge[]): Promise<void> {
-    this.answer()
-    if (this.refusesCharges) throw this.refusesCharges
-    this.charged.push(...charges)
-  }
-  private answer(): void {
-    if (this.down) throw this.down
-  }
-}
 
 describe('FailoverStore', () => {
   const gone = new StoreError('STORE_REFUSED', 'gone')
