@@ -1,5 +1,6 @@
 /** A flood from one client over its limit, and what a well-behaved client feels of it. */
 import { HarakaServer } from '../test/support/haraka'
+import { onlyLimits } from '../test/support/limits'
 import { LoadProcess, cpuSeconds, median, printTable } from './measure'
 
 const FLOODER = '127.9.9.9'
@@ -12,17 +13,7 @@ const POLICY = `mode: enforce
 store: 'lmdb:data/sluice'
 trusted: []
 session: {junk: 10000}
-limits:
-  connection_rate: {limit: 1/min, tiers: false, overrides: {'127.1.0.0/16': exempt}}
-  parallel_sessions: false
-  client_messages: false
-  client_recipients: false
-  client: false
-  sender: false
-  sender_domain: false
-  recipient: false
-  recipient_share: false
-`
+${onlyLimits("  connection_rate: {limit: 1/min, tiers: false, overrides: {'127.1.0.0/16': exempt}}")}`
 
 export interface FloodFigure {
   readonly refusedPerSecond: number

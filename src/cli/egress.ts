@@ -2,11 +2,12 @@ import { Command } from 'commander'
 import { type MailHosts, lookupMx } from '../dns/mx'
 import { isAskable } from '../dns/question'
 import { DnsResolver } from '../dns/resolver'
-import type { Rate, ResolvedFigure } from '../egress/profile'
+import type { ResolvedFigure } from '../egress/profile'
 import { plainName } from '../egress/providers'
 import { DEFAULT_SOURCE, type ResolvedPath, resolvePath } from '../egress/rules'
 import type { Policy } from '../config/compile'
 import { parseIp } from '../keys/address'
+import type { Window } from '../store/store'
 import { readConfig } from './open'
 import { CliError, humanTime, print, printJson, say, table } from './terminal'
 
@@ -111,6 +112,6 @@ function sayValue({ figure, value }: ResolvedFigure): string {
   return figure === 'size' ? `${value} bytes` : String(value)
 }
 
-function sayRate({ limit, windowMs }: Rate): string {
+function sayRate({ limit, windowMs }: Window): string {
   return `${limit} in ${humanTime(windowMs)}`
 }

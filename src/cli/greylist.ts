@@ -1,11 +1,10 @@
 import { Command } from 'commander'
 import { type Greylist, passesAsk } from '../gates/greylist/greylist-gate'
-import type { Ask, KeyState, Store } from '../store/store'
-import { oneLine } from '../telemetry/escape'
+import type { Ask, Store } from '../store/store'
+import { findClients, findTriplets, readClients, readTriplets, showKnown } from './greylist/known'
 import { type Who, readWho } from './greylist/who'
-import { MOST_READ } from './limits/find-keys'
 import { withStore } from './open'
-import { CliError, humanTime, print, printJson, readMost, say, table } from './terminal'
+import { CliError, humanTime, print, printJson, readMost, say } from './terminal'
 
 const EXAMPLES = `
 Examples:
@@ -14,7 +13,6 @@ Examples:
   sluice greylist allow someone@example.com
   sluice greylist forget 192.0.2.7`
 
-const TRIPLET = 'greylist|'
 const WHO = 'an address of a sender or recipient, a domain, or an IP address'
 
 /** What else an operator might take for done. */
@@ -27,28 +25,19 @@ interface Common {
   readonly json?: true
 }
 
-/** A triplet as a person wants to see it. */
-interface Triplet {
-  readonly key: string
-  readonly client: string
-  readonly sender: string
-  readonly recipient: string
-  /** 0: it has been tried, and has not come back in time yet. */
-  readonly passes: number
-  readonly expiresAt: number
-}
-
 /** `sluice greylist list|show|allow|forget`: whom greylisting knows. */
 export function greylistCommand(): Command {
   const command = new Command('greylist').description('whom greylisting knows').addHelpText('after', EXAMPLES)
   command.addCommand(
-    common(new Command('list').description('triplets, those that wait first'))
+    common(
+      new Command('list').description('triplets, those that wait first, and clients whose new messages have come back'),
+    )
       .option('--waiting', 'only those that have not come back yet')
       .option('--most <n>', 'how many', readMost, 50)
       .action(list),
   )
   command.addCommand(
-    common(new Command('show').description('all triplets of somebody')).argument('<who>', WHO).action(show),
+    common(new Command('show').description('all that is known of somebody')).argument('<who>', WHO).action(show),
   )
   command.addCommand(
     common(new Command('allow').description('take what waits for somebody at its next try'))
@@ -71,20 +60,22 @@ function common(command: Command): Command {
 
 async function list({ dir, json, waiting, most }: Common & { waiting?: true; most: number }): Promise<void> {
   await withStore(dir, async (store) => {
-    const all = (await readTriplets(store)).filter(({ passes }) => !waiting || passes === 0)
-    const shown = all.sort((a, b) => a.passes - b.passes || b.expiresAt - a.expiresAt).slice(0, most)
-    showAll(shown, json)
-    if (!json && all.length > shown.length) say(`${all.length - shown.length} more: --most ${all.length}`)
-    if (!json && all.length === 0) say(waiting ? 'Nobody waits.' : 'Greylisting knows nobody yet.')
+    const triplets = (await readTriplets(store)).filter(({ passes }) => !waiting || passes === 0)
+    const clients = waiting ? [] : await readClients(store)
+    showKnown({ triplets: triplets.slice(0, most), clients: clients.slice(0, most) }, json)
+    if (json) return
+    const longest = Math.max(triplets.length, clients.length)
+    if (longest > most) say(`Some are not shown: --most ${longest}`)
+    if (longest === 0) say(waiting ? 'Nobody waits.' : 'Greylisting knows nobody yet.')
   })
 }
 
 async function show(text: string, { dir, json }: Common): Promise<void> {
   const who = readWho(text)
   await withStore(dir, async (store) => {
-    const found = await findTriplets(store, who)
-    showAll(found, json)
-    if (!json && found.length === 0) say(`Greylisting knows nothing of ${text}.`)
+    const known = { triplets: await findTriplets(store, who), clients: await findClients(store, originOf(who)) }
+    showKnown(known, json)
+    if (!json && known.triplets.length + known.clients.length === 0) say(`Greylisting knows nothing of ${text}.`)
   })
 }
 
@@ -137,62 +128,8 @@ async function forget(text: string, { dir, json, dryRun }: Change): Promise<void
   })
 }
 
-async function readTriplets(store: Store): Promise<Triplet[]> {
-  const states = await store.list(TRIPLET, MOST_READ)
-  if (states.length === MOST_READ) say(`Only ${MOST_READ} triplets were looked at; the store holds more.`)
-  return states.filter(({ op }) => op === 'triplet').map(tripletOf)
-}
-
-async function findTriplets(store: Store, who: Who): Promise<Triplet[]> {
-  const is = matcher(who)
-  return (await readTriplets(store)).filter(is)
-}
-
-function matcher(who: Who): (triplet: Triplet) => boolean {
-  switch (who.kind) {
-    case 'network':
-      return ({ client }) => client === who.network
-    case 'mailbox':
-      return ({ sender, recipient }) => sender === who.address || recipient === who.address
-    case 'domain': {
-      const of = (party: string) => party.endsWith(`@${who.name}`) || party.endsWith(`.${who.name}`)
-      return ({ client, sender, recipient }) => client === who.name || of(sender) || of(recipient)
-    }
-  }
-}
-
 /** The client that greylisting would take a network or a domain for. Undefined for a single mailbox. */
 function originOf(who: Who): string | undefined {
   if (who.kind === 'network') return who.network
   return who.kind === 'domain' ? who.organisation : undefined
-}
-
-function tripletOf({ key, counts, expiresAt }: KeyState): Triplet {
-  const [, client = '', sender = '', recipient = ''] = key.split('|').map(unescaped)
-  return { key, client, sender, recipient, passes: counts[0]?.count ?? 0, expiresAt }
-}
-
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
-function showAll(triplets: readonly Triplet[], json: true | undefined): void {
-  if (json) {
-    printJson(triplets.map(({ expiresAt, ...rest }) => ({ ...rest, expires: new Date(expiresAt).toISOString() })))
-    return
-  }
-  if (triplets.length === 0) return
-  const now = Date.now()
-  const rows = triplets.map(({ client, sender, recipient, passes, expiresAt }) => [
-    passes === 0 ? 'waits' : `passed ${passes}x`,
-    humanTime(Math.max(0, expiresAt - now)),
-    client,
-    sender,
-    recipient,
-  ])
-  for (const line of table([['STATE', 'KEPT FOR', 'CLIENT', 'SENDER', 'RECIPIENT'], ...rows])) print(oneLine(line))
 }

@@ -1,10 +1,6 @@
-/** What holds for a delivery, put together from layers; each figure remembers the layer that said it. */
+import type { Window } from '../store/store'
 
-/** At most `limit` in every span of `windowMs`. */
-export interface Rate {
-  readonly limit: number
-  readonly windowMs: number
-}
+/** What holds for a delivery, put together from layers; each figure remembers the layer that said it. */
 
 export type TlsDemand = 'opportunistic' | 'required'
 /** As node:tls names versions. */
@@ -14,8 +10,8 @@ export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
 export interface EgressFigures {
   /** Parallel sessions. */
   readonly connections: number
-  readonly message_rate: Rate
-  readonly connection_rate: Rate
+  readonly message_rate: Window
+  readonly connection_rate: Window
   /** Recipients of one message; the others are sent with a copy. */
   readonly recipients: number
   readonly size: number
@@ -106,8 +102,8 @@ export interface ResolvedFigure {
 /** The figures that hold for a path. Where an optional one is missing there is no such limit. */
 export interface EgressProfile {
   readonly connections: number
-  readonly messageRate: Rate | undefined
-  readonly connectionRate: Rate | undefined
+  readonly messageRate: Window | undefined
+  readonly connectionRate: Window | undefined
   readonly recipients: number | undefined
   readonly sizeBytes: number | undefined
   readonly sessions: 'off' | { readonly messages: number | undefined; readonly idleMs: number }

@@ -1,12 +1,9 @@
+import type { EgressProfile } from './profile'
+
+type RetryWaits = EgressProfile['retry']
+
 /** When a message that was deferred is tried again, and when it is given up. */
-export interface RetryPlan {
-  /** Until the first retry. */
-  readonly firstMs: number
-  /** Each further wait is this many times the one before. */
-  readonly factor: number
-  readonly longestMs: number
-  /** Waits are spread by this share to either side, so that what failed together does not come back together. */
-  readonly jitter: number
+export interface RetryPlan extends RetryWaits {
   /** A message is given up when it is older than this, a bounce sooner: nobody waits for it. */
   readonly lifetimeMs: number
   readonly bounceLifetimeMs: number

@@ -50,18 +50,21 @@ function runtimeOf(plugin: HarakaPlugin): Runtime {
   return host(plugin).runtime
 }
 
-/** Whichever plugin is listed first tells that sessions begin and end, for all. */
+/**
+ * Whichever plugin is listed first tells that sessions begin and end, for all. The names do not begin with hook_: Haraka
+ * would take them for hooks of that name.
+ */
 function followSessions(plugin: HarakaPlugin, name: string): void {
-  plugin.hook_begin_session = guard(name, 'connect_init', runtimeOf, (runtime, connection) => {
+  plugin.begin_session = guard(name, 'connect_init', runtimeOf, (runtime, connection) => {
     runtime.sessions.of(connection)
     return undefined
   })
-  plugin.hook_end_session = guard(name, 'disconnect', runtimeOf, (runtime, connection) => {
+  plugin.end_session = guard(name, 'disconnect', runtimeOf, (runtime, connection) => {
     runtime.end(connection)
     return undefined
   })
-  plugin.register_hook('connect_init', 'hook_begin_session')
-  plugin.register_hook('disconnect', 'hook_end_session')
+  plugin.register_hook('connect_init', 'begin_session')
+  plugin.register_hook('disconnect', 'end_session')
 }
 
 /** Start-up never waits for us: what must be loud is told by the host itself. */

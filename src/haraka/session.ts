@@ -137,18 +137,18 @@ export class Sessions {
     session.idle = 0
     session.helos = 0
     session.unknownRecipients = 0
+    session.mailRefused = false
     session.triedAccount = undefined
     session.slow = false
     session.heldFor = undefined
   }
 
-  /** Its client has gone. False when that is known already. */
-  close(session: Session): boolean {
-    if (session.closed) return false
+  /** Its client has gone. Idempotent. */
+  close(session: Session): void {
+    if (session.closed) return
     session.closed = true
     session.onClose?.()
     if (--this.open === 0) for (const tell of this.waiting.splice(0)) tell()
-    return true
   }
 
   /** Resolves when no session is open. */

@@ -1,6 +1,6 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
 import type { Ban } from '../policy/ban'
-import type { Client, SpfResult, Stage, Subject } from '../policy/subject'
+import { type Client, NOTHING_DONE, type SpfResult, type Stage, type Subject } from '../policy/subject'
 import type { Jail } from './jail'
 import type { LoadFacts } from './load-watch'
 import type { Session } from './session'
@@ -73,16 +73,7 @@ export function subjectAtDoor(client: Client, port: number, ban: Ban | undefined
     stage: 'connect',
     at,
     client,
-    session: {
-      leaseId: '',
-      startedAt: at,
-      recipients: 0,
-      errors: 0,
-      junk: 0,
-      authFailures: 0,
-      unknownRecipients: 0,
-      early: false,
-    },
+    session: { leaseId: '', startedAt: at, ...NOTHING_DONE },
     direction: 'inbound',
     id: '-',
     helo: undefined,

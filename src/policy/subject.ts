@@ -43,6 +43,16 @@ export interface SessionFacts {
   readonly early: boolean
 }
 
+/** Counters of a session that has done nothing yet. */
+export const NOTHING_DONE: Omit<SessionFacts, 'leaseId' | 'startedAt'> = {
+  recipients: 0,
+  errors: 0,
+  junk: 0,
+  authFailures: 0,
+  unknownRecipients: 0,
+  early: false,
+}
+
 /** What SPF says of the sender (RFC 7208 §2.6), as far as it matters here. */
 export type SpfResult = 'pass' | 'fail' | 'softfail' | 'other'
 

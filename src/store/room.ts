@@ -2,9 +2,9 @@ import type { State } from './engine/state'
 
 /**
  * Whether a state is what is remembered of somebody (greylisting, merits), for days and weeks, or a counter, for minutes
- * and hours. When a store is full, the kind of which there is more makes room, so each has half of it for certain: else a flood of new triplets, which anybody can
- * bring and which all outlive a counter, would drive out every counter, and no limit would hold; and a flood of senders
- * would drive out all that was learned.
+ * and hours. When a store is full, the kind of which there is more makes room, so each has half of it for certain: else a
+ * flood of new triplets, which anybody can bring and which all outlive a counter, would drive out every counter, and no
+ * limit would hold; and a flood of senders would drive out all that was learned.
  */
 export function isRemembered({ op }: State): boolean {
   return op === 'triplet' || op === 'merit'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HarakaServer } from '../support/haraka'
+import { onlyLimits } from '../support/limits'
 import { SmtpClient } from '../support/smtp-client'
 import { sluice as runSluice } from '../unit/cli/command'
 
@@ -14,7 +15,6 @@ const PLUGINS = [
   'sluice/plugins/greylist',
   'queue/discard',
 ]
-const NONE = ['connection_rate', 'parallel_sessions', 'client_messages', 'client_recipients', 'client', 'sender']
 const TAKEN = /^250 /
 
 describe('attackers who know what stands in their way, end to end', function () {
@@ -23,9 +23,7 @@ describe('attackers who know what stands in their way, end to end', function () 
   afterEach(() => server.remove())
 
   async function start(text: string, limits = '', dir?: string): Promise<void> {
-    const all = [...NONE, 'sender_domain', 'new_sender', 'recipient', 'recipient_share']
-    const removed = all.filter((name) => !limits.includes(`  ${name}:`)).map((name) => `  ${name}: false`)
-    const head = ['mode: enforce', 'trusted: []', text, 'limits:', ...removed, limits, '']
+    const head = ['mode: enforce', 'trusted: []', text, onlyLimits(...(limits === '' ? [] : [limits]))]
     server = await HarakaServer.start({ sluice: head.join('\n'), plugins: PLUGINS, ...(dir !== undefined && { dir }) })
   }
 

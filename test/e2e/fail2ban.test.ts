@@ -3,6 +3,7 @@ import { appendFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Fail2ban } from '../support/fail2ban'
 import { HarakaServer } from '../support/haraka'
+import { passwordsPlugin } from '../support/passwords'
 import { SmtpClient } from '../support/smtp-client'
 import { sluice as runSluice } from '../unit/cli/command'
 
@@ -17,15 +18,8 @@ const PLUGINS = [
   'rcpt_to.in_host_list',
   'queue/discard',
 ]
-/** Logins without TLS that all fail. */
-const PASSWORDS = `exports.register = function () { this.inherits('auth/auth_base') }
-exports.hook_capabilities = (next, connection) => {
-  connection.capabilities.push('AUTH PLAIN LOGIN')
-  connection.notes.allowed_auth_methods = ['PLAIN', 'LOGIN']
-  next()
-}
-exports.check_plain_passwd = (connection, user, password, done) => done(false)
-`
+/** Logins that all fail. */
+const PASSWORDS = passwordsPlugin('false')
 const VICTIM = '198.51.100.66'
 /** What an attacker would like fail2ban to read. */
 const FORGED = `2026-11-22T03:41:52.946Z [NOTICE] [-] [sluice] action=offence offence=auth ip=${VICTIM} account="x"`

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HarakaServer } from '../support/haraka'
+import { passwordsPlugin } from '../support/passwords'
 import { RedisServer } from '../support/redis-server'
 import { SmtpClient } from '../support/smtp-client'
 import { sluice as runSluice } from '../unit/cli/command'
@@ -17,15 +18,8 @@ const PLUGINS = [
   'rcpt_to.in_host_list',
   'queue/discard',
 ]
-/** Logins without TLS; ann's password is right. */
-const PASSWORDS = `exports.register = function () { this.inherits('auth/auth_base') }
-exports.hook_capabilities = (next, connection) => {
-  connection.capabilities.push('AUTH PLAIN LOGIN')
-  connection.notes.allowed_auth_methods = ['PLAIN', 'LOGIN']
-  next()
-}
-exports.check_plain_passwd = (connection, user, password, done) => done(user === 'ann' && password === 'right')
-`
+/** ann's password is right. */
+const PASSWORDS = passwordsPlugin("user === 'ann' && password === 'right'")
 
 const THIEF = '2001:db8:6:1::7'
 const BANNED = /^421 4\.7\.0 Your address is banned, try again in .* \(sluice ban \w+\)$/

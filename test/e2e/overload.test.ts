@@ -4,6 +4,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { HarakaServer } from '../support/haraka'
+import { onlyLimits } from '../support/limits'
 import { SmtpClient } from '../support/smtp-client'
 
 const SLUICE = path.resolve(__dirname, '../../bin/sluice.js')
@@ -31,17 +32,7 @@ const policy = (overload: string) => `mode: enforce
 store: memory
 trusted: [127.0.9.0/24]
 overload: {${overload}}
-limits:
-  connection_rate: false
-  parallel_sessions: {limit: {concurrency: 1000}}
-  client_messages: false
-  client_recipients: false
-  client: false
-  sender: false
-  sender_domain: false
-  recipient: false
-  recipient_share: false
-`
+${onlyLimits('  parallel_sessions: {limit: {concurrency: 1000}}')}`
 const ENFORCE = 'mode: enforce, loop: 85%, again: 2s, hold: 1s'
 const SHED = /^421 4\.3\.2 Busy, try again in \d+ seconds? \(sluice overload (\w{7})\)$/
 

@@ -39,6 +39,14 @@ const cost = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 0, max: 120 }) },
   { weight: 1, arbitrary: fc.constantFrom(2 ** 47, 2 ** 48 - 2) },
 )
+const rate = {
+  op: fc.constant('rate' as const),
+  key,
+  enforced,
+  cost: fc.integer({ min: 0, max: 12 }),
+  intervalMs: fc.constantFrom(1, 100, 1000 / 3, 0.1, 60_000 / 7),
+  burst: fc.constantFrom(1, 5, 10),
+}
 const judged: fc.Arbitrary<Ask> = fc.oneof(
   {
     weight: 4,
@@ -50,28 +58,10 @@ const judged: fc.Arbitrary<Ask> = fc.oneof(
       windows: fc.constantFrom(...LAYOUTS),
     }),
   },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      op: fc.constant('rate' as const),
-      key,
-      enforced,
-      cost: fc.integer({ min: 0, max: 12 }),
-      intervalMs: fc.constantFrom(1, 100, 1000 / 3, 0.1, 60_000 / 7),
-      burst: fc.constantFrom(1, 5, 10),
-    }),
-  },
+  { weight: 1, arbitrary: fc.record(rate) },
   {
     weight: 4,
-    arbitrary: fc.record({
-      op: fc.constant('rate' as const),
-      key,
-      enforced,
-      cost: fc.integer({ min: 0, max: 12 }),
-      intervalMs: fc.constantFrom(1, 100, 1000 / 3, 0.1, 60_000 / 7),
-      burst: fc.constantFrom(1, 5, 10),
-      aheadMs: fc.constantFrom(0, 0.5, 700, 700, 60_000, 3_600_000),
-    }),
+    arbitrary: fc.record({ ...rate, aheadMs: fc.constantFrom(0, 0.5, 700, 700, 60_000, 3_600_000) }),
   },
   {
     weight: 2,
@@ -172,7 +162,7 @@ const charge: fc.Arbitrary<Charge> = fc.oneof(
     startsInMs: fc.integer({ min: 1, max: 4_000_000 }),
   }),
 )
-const rateTag = 0x72
+const reservedTag = 0x61
 /** Buckets with reservations that no ask has made: a time that is none, far ahead or negative, written in times to come. */
 const likeRate = fc
   .tuple(
@@ -180,7 +170,7 @@ const likeRate = fc
     fc.constantFrom(0, 1_700_000_000_000, 1_700_000_900_000, 1_700_003_500_000, 2 ** 48 - 1),
   )
   .map(([tat, writtenAt]) => {
-    const bytes = Buffer.alloc(15, rateTag)
+    const bytes = Buffer.alloc(15, reservedTag)
     bytes.writeUIntBE(writtenAt, bytes.writeDoubleBE(tat, 1), 6)
     return Uint8Array.from(bytes)
   })

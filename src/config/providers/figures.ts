@@ -6,9 +6,9 @@ import {
   NEEDED_FIGURES,
   OPTIONAL_FIGURES,
   type OptionalFigure,
-  type Rate,
   type TlsVersion,
 } from '../../egress/profile'
+import type { Window } from '../../store/store'
 import { type Read, namesSize, readWindow } from '../units'
 import { durationMs, sizeBytes, unit } from '../values'
 
@@ -16,7 +16,7 @@ const SECOND_MS = 1000
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 
-const rate = unit((text): Read<Rate> => {
+const rate = unit((text): Read<Window> => {
   if (namesSize(text)) return { problem: `"${text}" counts bytes: write a number per time, such as 100/s` }
   const read = readWindow(text)
   if ('problem' in read) return read

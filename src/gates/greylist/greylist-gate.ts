@@ -36,7 +36,8 @@ export interface Greylist {
 export const GREYLIST_PLUGIN = 'greylist'
 const ALLOWED_BY: readonly Dimension[] = ['sender', 'recipient']
 /** A client whose new triplets have passed so often, at least an hour apart, does come back: it is asked no more. */
-const PASSES = 5
+/** New triplets of a client that must come back before it is taken at once. */
+export const PASSES = 5
 const PASSES_APART_MS = 3_600_000
 
 /**

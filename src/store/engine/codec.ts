@@ -3,7 +3,7 @@
  * are unsigned and big-endian; u48 holds milliseconds since 1970 and running totals.
  *
  * window: `w` u8:tapes, then for each tape u48:windowMs u48:base u16:entries, then entries × (u48:time u48:total)
- * rate:   `r` f64:tat, and u48:writtenAt once a slot was reserved ahead
+ * rate:   `r` f64:tat; once a slot was reserved ahead `a` f64:tat u48:writtenAt, so that neither is taken for the other cut off
  * lease:  `l` then holders × (12 ASCII bytes:id u48:expiresAt)
  * triplet: `g` u48:firstAt u48:expiresAt u32:passes
  * merit:  `m` u32:samples u16:mean + 10,000 u48:lastAt u48:expiresAt u48:halfLifeMs
@@ -18,6 +18,7 @@ import type { Tape } from './tape'
 
 const TAG_WINDOW = 0x77
 const TAG_RATE = 0x72
+const TAG_RESERVED_RATE = 0x61
 const TAG_LEASE = 0x6c
 const TAG_TRIPLET = 0x67
 const TAG_MERIT = 0x6d
@@ -54,7 +55,7 @@ export function encodeState(state: State, room = 0): Buffer {
 export function decodeState(bytes: Buffer): State | undefined {
   const tag = bytes[0]
   if (tag === TAG_WINDOW) return decodeWindows(bytes)
-  if (tag === TAG_RATE) return decodeRate(bytes)
+  if (tag === TAG_RATE || tag === TAG_RESERVED_RATE) return decodeRate(bytes)
   if (tag === TAG_LEASE) return decodeLeases(bytes)
   if (tag === TAG_TRIPLET) return decodeTriplet(bytes)
   if (tag === TAG_MERIT) return decodeMerit(bytes)
@@ -99,17 +100,18 @@ function decodeWindows(bytes: Buffer): WindowState | undefined {
 
 function encodeRate({ tat, writtenAt }: RateState, room: number): Buffer {
   const bytes = Buffer.allocUnsafe(room + (writtenAt === undefined ? RATE_BYTES : RESERVED_RATE_BYTES))
-  bytes[room] = TAG_RATE
+  bytes[room] = writtenAt === undefined ? TAG_RATE : TAG_RESERVED_RATE
   const at = bytes.writeDoubleBE(tat, room + 1)
   if (writtenAt !== undefined) bytes.writeUIntBE(writtenAt, at, 6)
   return bytes
 }
 
 function decodeRate(bytes: Buffer): RateState | undefined {
-  if (bytes.length !== RATE_BYTES && bytes.length !== RESERVED_RATE_BYTES) return undefined
+  const isReserved = bytes[0] === TAG_RESERVED_RATE
+  if (bytes.length !== (isReserved ? RESERVED_RATE_BYTES : RATE_BYTES)) return undefined
   const tat = bytes.readDoubleBE(1)
   if (!Number.isFinite(tat) || tat < 0) return undefined
-  if (bytes.length === RATE_BYTES) return { op: 'rate', tat, noted: false }
+  if (!isReserved) return { op: 'rate', tat, noted: false }
   return { op: 'rate', tat, writtenAt: bytes.readUIntBE(RATE_BYTES, 6), noted: false }
 }
 

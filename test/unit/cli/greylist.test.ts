@@ -62,6 +62,20 @@ describe('sluice greylist', () => {
     })
   }
 
+  it('shows whom it takes at once, once that was allowed', async () => {
+    assert.match((await run('list')).stderr, /Greylisting knows nobody yet/)
+    assert.match((await run('show', '192.0.2.7')).stderr, /knows nothing of 192\.0\.2\.7/)
+    await run('allow', '192.0.2.7')
+    const shown = /^NEW MESSAGES +KEPT FOR +CLIENT\ntaken at once +35 d +192\.0\.2\.0\/24\n$/
+    assert.match((await run('list')).stdout, shown)
+    assert.match((await run('show', '192.0.2.99')).stdout, shown)
+    const { triplets, clients } = JSON.parse((await run('list', '--json')).stdout) as Record<string, unknown[]>
+    assert.deepEqual([triplets?.length, clients?.length], [0, 1])
+    assert.match((await run('list', '--waiting')).stderr, /Nobody waits/)
+    await run('forget', '192.0.2.7')
+    assert.match((await run('list')).stderr, /Greylisting knows nobody yet/)
+  })
+
   it('says that a domain is taken only where SPF proves it, and what else there is', async () => {
     const { code, stdout, stderr } = await run('allow', 'Mail.Example.com')
     assert.equal(code, 0)

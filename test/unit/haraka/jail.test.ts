@@ -65,7 +65,7 @@ describe('jail', () => {
   }
 
   /** Lets what nobody waits for happen. */
-  const settle = () => new Promise((resolve) => setTimeout(resolve, 5))
+  const settle = () => new Promise((resolve) => setImmediate(resolve))
   const kinds = () => events.map((event) => (event.kind === 'offence' ? `offence ${event.account}` : event.kind))
 
   it('tells of each offence, bans, and ends the session', async () => {

@@ -1,21 +1,11 @@
 import { parseIp } from '../../../src/keys/address'
 import { foldRecipient, foldSender } from '../../../src/keys/mailbox'
 import type { Decision, Outcome, Rule } from '../../../src/policy/decision'
-import type { Subject } from '../../../src/policy/subject'
+import { NOTHING_DONE, type Subject } from '../../../src/policy/subject'
 import type { JudgedEvent } from '../../../src/telemetry/events'
 
 /** 2026-08-04 13:22:05 UTC */
 export const AT = Date.UTC(2026, 7, 4, 13, 22, 5)
-
-/** Counters of a session that has done nothing yet. */
-export const NOTHING_DONE = {
-  recipients: 0,
-  errors: 0,
-  junk: 0,
-  authFailures: 0,
-  unknownRecipients: 0,
-  early: false,
-}
 
 export function subject(changes: Partial<Subject> = {}): Subject {
   return {

@@ -118,13 +118,14 @@ end
 
 -- The time of a bucket, and whether a slot of it was reserved; see judge-1.
 local function read_rate(raw, depth_ms)
-  if not raw or (#raw ~= 9 and #raw ~= 15) or string.byte(raw) ~= 114 then
+  local reserved = raw and #raw == 15 and string.byte(raw) == 97
+  if not reserved and not (raw and #raw == 9 and string.byte(raw) == 114) then
     return now, false
   end
   local tat = struct.unpack('>d', raw, 2)
   if not (tat >= 0 and tat < math.huge) then
     return now, false
-  elseif #raw == 9 then
+  elseif not reserved then
     return tat - now <= depth_ms and max(tat, now) or now, false
   end
   local written_at = struct.unpack('>I6', raw, 10)
@@ -144,7 +145,7 @@ local function charge_rate(key, arg)
     tat, reserved = max(tat, now + starts_in_ms + depth_ms), true
   end
   if tat > now then
-    local value = reserved and struct.pack('>c0dI6', 'r', tat, now) or struct.pack('>c0d', 'r', tat)
+    local value = reserved and struct.pack('>c0dI6', 'a', tat, now) or struct.pack('>c0d', 'r', tat)
     redis.call('SET', key, value, 'PX', max(1, math.min(math.ceil(tat) - now, LONGEST_MS)))
   end
   return arg + (starts_in_ms and 4 or 3)

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { type Overload, overloadGate } from '../../../../src/gates/overload/overload-gate'
 import { parseIp } from '../../../../src/keys/address'
 import type { Exemption, Finding } from '../../../../src/policy/decision'
-import type { Subject } from '../../../../src/policy/subject'
-import { AT, NOTHING_DONE, subject } from '../../telemetry/fixtures'
+import { NOTHING_DONE, type Subject } from '../../../../src/policy/subject'
+import { AT, subject } from '../../telemetry/fixtures'
 
 const AGAIN_MS = 60_000
 

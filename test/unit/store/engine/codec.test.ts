@@ -83,8 +83,18 @@ describe('codec', () => {
     )
   })
 
+  it('takes a bucket with a reservation that is cut off for none without', () => {
+    const reserved = encodeState({ op: 'rate', tat: 5, writtenAt: 3, noted: false })
+    const plain = encodeState({ op: 'rate', tat: 5, noted: false })
+    assert.equal(decodeState(reserved.subarray(0, plain.length)), undefined)
+    assert.equal(decodeState(Buffer.concat([plain, Buffer.alloc(reserved.length - plain.length)])), undefined)
+  })
+
   it('takes any bytes for a state or for none, and never fails', () => {
-    const tagged = fc.tuple(fc.constantFrom(0x77, 0x72, 0x6c, 0x67, 0x6d, 0x64), fc.uint8Array({ maxLength: 300 }))
+    const tagged = fc.tuple(
+      fc.constantFrom(0x77, 0x72, 0x61, 0x6c, 0x67, 0x6d, 0x64),
+      fc.uint8Array({ maxLength: 300 }),
+    )
     fc.assert(fc.property(tagged, ([tag, rest]) => void decodeState(Buffer.from([tag, ...rest]))))
     fc.assert(fc.property(fc.uint8Array(), (bytes) => void decodeState(Buffer.from(bytes))))
     assert.equal(decodeState(Buffer.alloc(0)), undefined)
@@ -98,7 +108,7 @@ describe('codec', () => {
     )
     assert.equal(encodeState({ op: 'rate', tat: 1, noted: false }).toString('hex'), '72' + '3ff0000000000000')
     const reserved = encodeState({ op: 'rate', tat: 1, writtenAt: 2, noted: false })
-    assert.equal(reserved.toString('hex'), '72' + '3ff0000000000000' + '000000000002')
+    assert.equal(reserved.toString('hex'), '61' + '3ff0000000000000' + '000000000002')
     const lease = encodeState({ op: 'lease', holders: [{ id: 'abcdefghijkl', expiresAt: 1 }], noted: false })
     assert.equal(lease.toString('hex'), '6c' + '6162636465666768696a6b6c' + '000000000001')
     const times = { lastAt: 2, expiresAt: 3, halfLifeMs: 4 }

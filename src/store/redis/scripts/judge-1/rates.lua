@@ -10,7 +10,7 @@ local function read_reserved(ask, raw, depth_ms)
     local lead_ms = max(0, tat - written_at)
     tat = lead_ms > longest_ms and now or now + lead_ms
     -- Even if nothing is taken: else it would stand still until the clock is where it was.
-    call('SET', keys[before + ask], pack('>c0dI6', 'r', tat, now), 'PX', max(1, min(ceil(tat) - now, LONGEST_MS)))
+    call('SET', keys[before + ask], pack('>c0dI6', 'a', tat, now), 'PX', max(1, min(ceil(tat) - now, LONGEST_MS)))
   end
   return tat - now > longest_ms and now or max(tat, now)
 end
@@ -19,7 +19,7 @@ local function judge_rate(ask, arg, raw, ahead_ms)
   local cost, interval_ms, burst = argv[arg + 2] + 0, argv[arg + 3] + 0, argv[arg + 4] + 0
   local depth_ms = burst * interval_ms
   local tat, reserved = now, nil
-  if raw and #raw == 15 and byte(raw) == 114 then
+  if raw and #raw == 15 and byte(raw) == 97 then
     reserved = read_reserved(ask, raw, depth_ms)
     tat = reserved or now
   elseif raw and #raw == 9 and byte(raw) == 114 then
@@ -40,7 +40,7 @@ local function judge_rate(ask, arg, raw, ahead_ms)
   if retry_ms > 0 then
     values[ask] = false
   elseif ahead_ms or reserved then
-    values[ask] = pack('>c0dI6', 'r', tat_after, now)
+    values[ask] = pack('>c0dI6', 'a', tat_after, now)
   else
     values[ask] = pack('>c0d', 'r', tat_after)
   end
