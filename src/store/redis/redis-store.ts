@@ -125,9 +125,14 @@ export class RedisStore implements SharedStore {
    * trying in the background until {@link close}.
    */
   async open(): Promise<void> {
-    const connected = Promise.all([this.client.connect(), this.channels.open()])
-    await this.guard(connected, OPEN_TIMEOUT_MS, () => new Error(`no connection within ${OPEN_TIMEOUT_MS} ms`))
+    await this.guard(this.connectBoth(), OPEN_TIMEOUT_MS, () => new Error(`no connection within ${OPEN_TIMEOUT_MS} ms`))
     await Promise.race([this.board.opened(), delay(OPEN_TIMEOUT_MS, undefined, { ref: false })])
+  }
+
+  /** Rejects when both have failed or are ready, with what the client says: it is told why, the other often only that. */
+  private async connectBoth(): Promise<void> {
+    const outcomes = await Promise.allSettled([this.client.connect(), this.channels.open()])
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   judge(asks: readonly Ask[]): Promise<Verdict> {
