@@ -2,12 +2,14 @@ import type { EgressProfile } from './profile'
 
 type RetryWaits = EgressProfile['retry']
 
-/** When a message that was deferred is tried again, and when it is given up. */
-export interface RetryPlan extends RetryWaits {
-  /** A message is given up when it is older than this, a bounce sooner: nobody waits for it. */
+/** How long it is tried: a message is given up when it is older than this, a bounce sooner, as nobody waits for it. */
+export interface Lifetimes {
   readonly lifetimeMs: number
   readonly bounceLifetimeMs: number
 }
+
+/** When a message that was deferred is tried again, and when it is given up. */
+export interface RetryPlan extends RetryWaits, Lifetimes {}
 
 /** A message that could not be delivered just now. */
 export interface Deferred {
@@ -42,7 +44,7 @@ export function nextAttempt(plan: RetryPlan, deferred: Deferred, now: number, ra
 
 /** How much longer a message is kept; 0 or less when it is too old to be tried once more. */
 export function timeLeft(
-  plan: RetryPlan,
+  plan: Lifetimes,
   { queuedAt, isBounce }: Pick<Deferred, 'queuedAt' | 'isBounce'>,
   now: number,
 ): number {

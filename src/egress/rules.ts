@@ -1,4 +1,11 @@
-import { type EgressLayer, type EgressProfile, type ResolvedFigure, mergeLayers, profileOf } from './profile'
+import {
+  type EgressLayer,
+  type EgressProfile,
+  type FigureName,
+  type ResolvedFigure,
+  mergeLayers,
+  profileOf,
+} from './profile'
 import { ProviderIndex, type NamedMatch, pathName, plainName, siteName } from './providers'
 
 export interface EgressProvider extends NamedMatch {
@@ -37,18 +44,27 @@ export interface ResolvedPath {
 /** The source where none is configured. */
 export const DEFAULT_SOURCE = 'default'
 
+/** What is shared by all mail on a path; a domain that says one of these for itself has a path of its own. */
+const SHARED_FIGURES: readonly FigureName[] = ['connections', 'message_rate', 'connection_rate']
+
 /** The path of a delivery and what holds on it. */
 export function resolvePath(rules: EgressRules, { domain, mx, source }: Destination): ResolvedPath {
   const provider = rules.index.providerOf(domain, mx)
   const site = siteName(mx)
+  const own = rules.domains.get(plainName(domain))
   const layers = [
     rules.base,
     provider === undefined ? undefined : rules.providers.get(provider)?.layer,
     rules.sites.get(site),
-    rules.domains.get(plainName(domain)),
+    own,
     rules.sources.get(source),
   ].filter((layer) => layer !== undefined)
   const figures = mergeLayers(layers)
-  const path = pathName(source, provider ?? site)
+  const isApart = own !== undefined && SHARED_FIGURES.some((figure) => speaksOf(own, figure))
+  const path = pathName(source, isApart ? `@${plainName(domain)}` : (provider ?? site))
   return { path, source, provider, site, profile: profileOf(figures), figures: [...figures.values()] }
+}
+
+function speaksOf({ figures, unset }: EgressLayer, figure: FigureName): boolean {
+  return figure in figures || unset.some((one) => one === figure)
 }

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { type Policy, compilePolicy } from '../config/compile'
 import { DEFAULTS } from '../config/defaults'
 import { type LoadResult, formatProblem, loadPolicy } from '../config/load'
+import { shippedProviders } from '../config/providers/read'
 import { configSchema } from '../config/schema'
 import { storeSpecOf } from '../config/store-spec'
 import { type PolicyWatch, watchPolicy } from '../config/watch'
@@ -61,11 +62,12 @@ export class Host {
     this.stream.read(logLineReader(harakasLog(plugin)))
     this.stream.read(this.metrics.reader)
     const loaded = loadPolicy(this.home)
-    const policy = 'policy' in loaded ? loaded.policy : shippedPolicy()
+    const { policy, egress } = 'policy' in loaded ? loaded : { policy: shippedPolicy(), egress: shippedProviders() }
     this.started = policy.config
     this.runtime = new Runtime({
       home: this.home,
       policy,
+      egress,
       stream: this.stream,
       proxies: new Proxies(plugin.config),
       openStore: () => this.open(policy),
@@ -248,7 +250,7 @@ export class Host {
 
   private reload(result: LoadResult): void {
     if ('problems' in result) return this.tellRefused(result)
-    this.runtime.adopt(result.policy)
+    this.runtime.adopt(result.policy, result.egress)
     this.exhausted?.clear()
     this.tellConfig(true, [])
     const { store, http, decisions, dns, reputation } = result.policy.config

@@ -29,7 +29,7 @@ const MOST_PENDING = 20
 
 /** Asks DNS about strangers, and turns the answers into signals of their session. Nobody waits here. */
 export class Lookups {
-  private readonly resolver: DnsResolver
+  readonly resolver: DnsResolver
   private readonly timeoutMs: number
   private policy: Policy
   private lists: BlockLists

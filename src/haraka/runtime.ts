@@ -1,4 +1,5 @@
 import type { Policy } from '../config/compile'
+import type { EgressRules } from '../egress/rules'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -29,6 +30,7 @@ export interface RuntimeOptions {
   /** Haraka's directory; relative paths of the config start here. */
   readonly home: string
   readonly policy: Policy
+  readonly egress: EgressRules
   readonly stream: EventStream
   readonly proxies: Proxies
   /** Called once, when this process first needs a store: the master of a cluster never does. */
@@ -54,6 +56,8 @@ export class Runtime {
   reputations: Reputations | undefined
   readonly lookups: Lookups
   policy: Policy
+  /** By what rules mail is delivered. */
+  egress: EgressRules
   tarpit: Tarpit
   readonly load = new LoadWatch()
   readonly door: Door
@@ -66,9 +70,10 @@ export class Runtime {
   private readonly plugins: string[] = []
   private readonly leases: Leases
 
-  constructor({ home, policy, stream, proxies, openStore }: RuntimeOptions) {
+  constructor({ home, policy, egress, stream, proxies, openStore }: RuntimeOptions) {
     this.home = home
     this.policy = policy
+    this.egress = egress
     this.stream = stream
     this.proxies = proxies
     this.openStore = openStore
@@ -150,8 +155,9 @@ export class Runtime {
   }
 
   /** Puts another policy in force, whole; what is under way is finished under the old one. */
-  adopt(policy: Policy): void {
+  adopt(policy: Policy, egress: EgressRules): void {
     this.policy = policy
+    this.egress = egress
     this.plan = policy.plan(this.plugins)
     this.door.adopt()
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)

@@ -6,7 +6,7 @@ import { displayName, readText, shippedFile } from '../files'
 import { type Mistake, MOST_EXPLAINED, mistakesOf, sayValue } from '../issues'
 import { locate, problemAt } from '../locate'
 import { isSection } from '../merge'
-import { type ConfigProblem, byPlace } from '../problem'
+import { type ConfigProblem, byPlace, formatProblem } from '../problem'
 import { type ProvidersFile, rulesOf } from './layers'
 import { mistakesIn } from './lint'
 import { PROVIDERS_KEYS, providersSchema } from './schema'
@@ -33,6 +33,14 @@ export function readProviders(harakaDir: string, configDir: string): ReadProvide
     const message = `cannot be read: ${error instanceof Error ? error.message : String(error)}`
     return { lookedFor, texts: [], outcome: { problems: [problemAt(`config/${PROVIDERS_FILE}`, START, '', message)] } }
   }
+}
+
+/** The shipped rules alone, for when the operator's cannot be used. */
+export function shippedProviders(): EgressRules {
+  const file = shippedFile(PROVIDERS_FILE) ?? PROVIDERS_FILE
+  const { outcome } = readFiles(path.dirname(file), file)
+  if ('rules' in outcome) return outcome.rules
+  throw new Error(`the shipped providers cannot be used: ${outcome.problems.map(formatProblem).join('; ')}`)
 }
 
 function readFiles(harakaDir: string, lookedFor: string): Omit<ReadProviders, 'lookedFor'> {

@@ -8,6 +8,7 @@ import type { EventEmitter } from 'node:events'
 /** Where one delivery goes: HarakaMx of haraka-net-utils, filled up by hmail.js. */
 export interface Mx {
   readonly exchange?: string
+  readonly priority?: number
   readonly port?: number
   /** A unix socket instead of exchange and port. */
   readonly path?: string

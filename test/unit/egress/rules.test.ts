@@ -13,7 +13,11 @@ const rules: EgressRules = {
   providers: new Map([['big', big]]),
   index: new ProviderIndex([big]),
   sites: new Map([['mx1.small.test+mx2.small.test', layer('site', 'small', { connections: 2 })]]),
-  domains: new Map([['shop.test', layer('domain', 'shop.test', { recipients: 7 })]]),
+  domains: new Map([
+    ['shop.test', layer('domain', 'shop.test', { recipients: 7 })],
+    ['slow.test', layer('domain', 'slow.test', { connections: 1 })],
+    ['free.test', { ...layer('domain', 'free.test', {}), unset: ['message_rate'] }],
+  ]),
   sources: new Map([['slow', layer('source', 'slow', { connections: 1 })]]),
 }
 
@@ -31,6 +35,14 @@ describe('the path of a delivery', () => {
       [found.path, found.provider, found.profile.connections],
       ['egress|default|mx1.small.test+mx2.small.test', undefined, 2],
     )
+  })
+
+  it('is its own for a domain that says what all mail on a path shares', () => {
+    const mx = ['mx.big.test']
+    const found = resolvePath(rules, { domain: 'Slow.test', mx, source: 'default' })
+    assert.deepEqual([found.path, found.provider, found.profile.connections], ['egress|default|@slow.test', 'big', 1])
+    const free = resolvePath(rules, { domain: 'free.test', mx, source: 'default' })
+    assert.equal(free.path, 'egress|default|@free.test')
   })
 
   it('is another one from another source, whose figures come last', () => {

@@ -1,0 +1,76 @@
+import { type MailHost, lookupMx } from '../../dns/mx'
+import type { DnsResolver } from '../../dns/resolver'
+import { CONT, DENY, DENYSOFT, OK } from '../types'
+import type { QueueItem } from './queue-item'
+import type { Mx } from './types'
+
+/** Where a message goes. */
+export type Route =
+  /** By DNS; the most preferred first. */
+  | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[] }
+  /** By another plugin's get_mx. */
+  | { readonly kind: 'fixed'; readonly mx: readonly Mx[] }
+  /** Nowhere, or nowhere now: what Haraka is to be told. */
+  | { readonly kind: 'nowhere'; readonly code: typeof DENY | typeof DENYSOFT; readonly why: string }
+  /** It takes no mail, RFC 7505. */
+  | { readonly kind: 'null' }
+
+/** `plugins.run_hooks` of Haraka. */
+export type RunHooks = (hook: string, target: object, parameter: unknown) => void
+
+/** Addresses that one attempt tries at most. */
+const MOST_ADDRESSES = 32
+
+/** Finds out where messages go, through other plugins first, as Haraka does, then through DNS. */
+export class Routes {
+  constructor(
+    private readonly resolver: DnsResolver,
+    private readonly runHooks: RunHooks,
+    /** Makes what a plugin has written, text or object, a HarakaMx of its own. */
+    private readonly makeMx: (written: unknown) => Mx,
+  ) {}
+
+  /** Never rejects. */
+  async find(item: QueueItem, domain: string): Promise<Route> {
+    const { code, mx } = await this.askPlugins(item, domain)
+    if (code === OK) return { kind: 'fixed', mx: (Array.isArray(mx) ? mx : [mx]).map((one) => this.makeMx(one)) }
+    if (code === DENY || code === DENYSOFT)
+      return { kind: 'nowhere', code, why: typeof mx === 'string' ? mx : 'a plugin says so' }
+    const found = await lookupMx(this.resolver, domain)
+    if (found.kind === 'null') return found
+    if (found.kind === 'none') return { kind: 'nowhere', code: DENY, why: found.why }
+    if (found.kind === 'failed') return { kind: 'nowhere', code: DENYSOFT, why: `DNS does not say (${found.reason})` }
+    return { kind: 'hosts', hosts: found.hosts }
+  }
+
+  /**
+   * The addresses of hosts, as Haraka tries them: preferred hosts first, those that are alike in no certain order (RFC
+   * 5321 §5.1). Empty when none has an address, or DNS does not say; never rejects.
+   */
+  async addressesOf(hosts: readonly MailHost[], random: () => number = Math.random): Promise<Mx[]> {
+    const ordered = hosts
+      .map((host) => ({ ...host, lot: random() }))
+      .sort((a, b) => a.preference - b.preference || a.lot - b.lot)
+    const found = await Promise.all(ordered.map(({ host }) => this.resolve(host)))
+    return found.flat().slice(0, MOST_ADDRESSES)
+  }
+
+  private async resolve(host: string): Promise<Mx[]> {
+    const answers = await Promise.all([this.resolver.resolve(host, 'AAAA'), this.resolver.resolve(host, 'A')])
+    const addresses = answers.flatMap((answer) => (answer.kind === 'found' ? answer.records : []))
+    return addresses.map((exchange) => ({ exchange, from_dns: host, priority: 0 }))
+  }
+
+  /**
+   * What the get_mx hooks of other plugins say of a message that waits in send_email, whose own state they must not
+   * change: they are shown one that has all it has.
+   */
+  private askPlugins(item: QueueItem, domain: string): Promise<{ code: number; mx: unknown }> {
+    return new Promise((resolve) => {
+      const shown = Object.create(item) as QueueItem
+      shown.hooks_to_run = []
+      shown.get_mx_respond = (code, mx) => resolve({ code: code || CONT, mx })
+      this.runHooks('get_mx', shown, domain)
+    })
+  }
+}
