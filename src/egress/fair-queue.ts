@@ -9,7 +9,12 @@ export interface Waiting {
   readonly mailClass: MailClass
   /** Whose it is; those of one class take turns. */
   readonly tenant: string
+  /** Since when it could go, in milliseconds since 1970. */
+  readonly dueAt: number
 }
+
+/** One that comes out of order is put right among so many of its tenant that wait last: after a restart all come nearly in order. */
+const MOST_STEPS = 1000
 
 /** The part of all takings that a class is certain of while it waits, however much waits above it. Together below 1. */
 export type Shares = Readonly<Record<MailClass, number>>
@@ -18,7 +23,7 @@ export const DEFAULT_SHARES: Shares = { transactional: 0, system: 0.2, marketing
 
 /**
  * What waits for one path, in the order in which it is taken: the most urgent class first, but for the share that each of
- * the others is certain of; within a class the tenants by turns; of one tenant the one that came first. Everything takes
+ * the others is certain of; within a class the tenants by turns; of one tenant the one that was due first. Everything takes
  * the same time however many wait.
  */
 export class FairQueue<Item extends Waiting> {
@@ -101,7 +106,7 @@ export class FairQueue<Item extends Waiting> {
 }
 
 /** One in a tenant's line; linked, so that one can be taken out of the middle. */
-interface Place<Item> {
+interface Place<Item extends Waiting> {
   readonly item: Item
   readonly line: Line<Item>
   before: Place<Item> | undefined
@@ -109,13 +114,30 @@ interface Place<Item> {
 }
 
 /** What a tenant has waiting. The lines of a class stand in a ring; whose turn it was goes to its end. */
-class Line<Item> {
+class Line<Item extends Waiting> {
   first: Place<Item> | undefined
   last: Place<Item> | undefined
   previous: Line<Item> = this
   following: Line<Item> = this
 
   constructor(readonly tenant: string) {}
+
+  /** Behind whom one belongs that is due then; undefined: it is first. */
+  lastBefore(dueAt: number): Place<Item> | undefined {
+    let place = this.last
+    for (let steps = 0; place && place.item.dueAt > dueAt && steps < MOST_STEPS; steps++) place = place.before
+    return place
+  }
+
+  insert(place: Place<Item>, before: Place<Item> | undefined): void {
+    const after = before ? before.after : this.first
+    place.before = before
+    place.after = after
+    if (before) before.after = place
+    else this.first = place
+    if (after) after.before = place
+    else this.last = place
+  }
 
   standBefore(line: Line<Item>): void {
     this.following = line
@@ -154,14 +176,7 @@ class ClassQueue<Item extends Waiting> {
   add(item: Item, where: 'first' | 'last'): Place<Item> {
     const line = this.lineOf(item.tenant)
     const place: Place<Item> = { item, line, before: undefined, after: undefined }
-    if (line.first === undefined || line.last === undefined) line.first = line.last = place
-    else if (where === 'last') {
-      place.before = line.last
-      line.last = line.last.after = place
-    } else {
-      place.after = line.first
-      line.first = line.first.before = place
-    }
+    line.insert(place, where === 'last' ? line.lastBefore(item.dueAt) : undefined)
     this.size++
     return place
   }

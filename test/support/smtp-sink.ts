@@ -17,6 +17,9 @@ export interface SinkOptions {
   readonly misdeed?: (verb: string, session: SinkSession) => Misdeed
   /** Waits before each reply. */
   readonly replyMs?: number
+  /** Where it listens; default: 127.0.0.1, at a free port. */
+  readonly host?: string
+  readonly port?: number
 }
 
 /** A message that was taken. */
@@ -26,6 +29,9 @@ export interface Taken {
   readonly recipients: readonly string[]
   readonly bytes: number
   readonly encrypted: boolean
+  /** When, in milliseconds since 1970. */
+  readonly at: number
+  readonly text: string
 }
 
 const CERTIFICATE = selfSigned('sink.test')
@@ -37,6 +43,8 @@ export class SmtpSink {
   readonly commands: string[] = []
   connections = 0
   open = 0
+  /** Connections open at a time, at most so far. */
+  mostOpen = 0
   handshakes = 0
   private readonly sockets = new Set<net.Socket>()
   private readonly watchers = new Set<() => void>()
@@ -47,7 +55,7 @@ export class SmtpSink {
   ) {
     server.on('connection', (socket) => {
       this.connections++
-      this.open++
+      this.mostOpen = Math.max(this.mostOpen, ++this.open)
       this.sockets.add(socket)
       socket.setNoDelay(true)
       socket.on('close', () => {
@@ -61,7 +69,7 @@ export class SmtpSink {
 
   static async start(options: SinkOptions = {}): Promise<SmtpSink> {
     const sink = new SmtpSink(net.createServer(), options)
-    sink.server.listen(0, '127.0.0.1')
+    sink.server.listen(options.port ?? 0, options.host ?? '127.0.0.1')
     await once(sink.server, 'listening')
     return sink
   }
@@ -221,6 +229,8 @@ export class SinkSession {
       recipients: this.recipients,
       bytes: text.length,
       encrypted: this.encrypted,
+      at: Date.now(),
+      text,
     })
     return `250 taken ${this.taken}`
   }

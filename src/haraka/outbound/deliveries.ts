@@ -8,7 +8,7 @@ import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egres
 import type { Store } from '../../store/store'
 import { DENYSOFT, OK } from '../types'
 import type { Endings } from './endings'
-import { type QueueItem, messageId, takeOver } from './queue-item'
+import { type QueueItem, dueAt, messageId, takeOver } from './queue-item'
 import type { Route, Routes } from './routes'
 import { splitUp } from './split'
 import type { Mx } from './types'
@@ -125,7 +125,8 @@ export class Deliveries {
       return this.endAs(id, item, () => endings.refuseSize(item, sizeBytes))
     }
     if (recipients !== undefined && todo.rcpt_to.length > recipients) return this.split(id, item, recipients)
-    const delivery = { id, mailClass: 'system', tenant: '', item, proceed, destination, path, route } as const
+    const label = { mailClass: 'system', tenant: '', dueAt: dueAt(item.filename) } as const
+    const delivery: Delivery = { id, ...label, item, proceed, destination, path, route }
     this.known.set(id, delivery)
     this.current.set(item, delivery)
     if (this.lately.size >= MOST_LATELY) this.lately.delete(this.lately.keys().next().value!)

@@ -6,7 +6,7 @@ import { Deliveries } from './deliveries'
 import { Endings } from './endings'
 import { reuseSessions } from './install'
 import type { SessionLimits, SessionPools } from './pool'
-import type { Failure, QueueItem } from './queue-item'
+import { type Failure, type QueueItem, dueAt } from './queue-item'
 import { Routes, type RunHooks } from './routes'
 import type { Mx } from './types'
 
@@ -113,9 +113,16 @@ function openDeliveries(by: HarakaPlugin, runtime: Runtime): { deliveries: Deliv
   return { deliveries, endings }
 }
 
-/** A restart keeps the order: names of queue files begin with the time at which they were written. */
+/** A restart keeps the order. */
 function loadInOrder(by: HarakaPlugin): void {
   const queue = by.haraka_require('outbound/queue') as OutboundQueue
   const load = queue.load_queue_files
-  queue.load_queue_files = (pid, files, each) => load(pid, files.sort(), each)
+  queue.load_queue_files = (pid, files, each) => {
+    const due = new Map(files.map((file) => [file, dueAt(file)]))
+    return load(
+      pid,
+      files.sort((a, b) => due.get(a)! - due.get(b)! || (a < b ? -1 : 1)),
+      each,
+    )
+  }
 }

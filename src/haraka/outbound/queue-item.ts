@@ -66,6 +66,12 @@ export function messageId(filename: string): string {
   return parts.length === 7 ? `${parts[0]}_${parts[4]}` : filename
 }
 
+/** When it was to be tried, in milliseconds since 1970, as its name says; 0 when that does not say. */
+export function dueAt(filename: string): number {
+  const parts = filename.split('_')
+  return Number(parts[parts.length === 7 ? 1 : 0]) || 0
+}
+
 /** Gives Haraka's slot back: from now on the message waits with us, and what it ends with is told to `onEnd`. */
 export function takeOver(item: QueueItem, onEnd: () => void): void {
   const giveBack = item.next_cb

@@ -26,7 +26,7 @@ describe('dispatcher', () => {
       onFailure: (error) => assert.fail(String(error)),
     }))
   })
-  const item = (): Waiting => ({ id: `m${count++}`, mailClass: 'system', tenant: 'a' })
+  const item = (): Waiting => ({ id: `m${count++}`, mailClass: 'system', tenant: 'a', dueAt: 0 })
 
   it('keeps nobody waiting for a slow provider', async () => {
     limits.set('slow', { connections: 1000, rate: { intervalMs: 50, burst: 1 } })

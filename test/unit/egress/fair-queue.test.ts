@@ -4,7 +4,12 @@ import { FairQueue, MAIL_CLASSES, type MailClass, type Waiting } from '../../../
 
 describe('fair queue', () => {
   let count = 0
-  const item = (mailClass: MailClass = 'system', tenant = 'a'): Waiting => ({ id: `m${count++}`, mailClass, tenant })
+  const item = (mailClass: MailClass = 'system', tenant = 'a'): Waiting => ({
+    id: `m${count++}`,
+    mailClass,
+    tenant,
+    dueAt: 0,
+  })
   function filled(...items: Waiting[]): FairQueue<Waiting> {
     const queue = new FairQueue()
     for (const waiting of items) queue.push(waiting)
@@ -15,6 +20,21 @@ describe('fair queue', () => {
     for (let next = queue.take(); next && taken.push(next) < most; next = queue.take());
     return taken
   }
+
+  it('puts what comes out of order where it belongs, as after a restart', () => {
+    const due = fc.array(fc.nat(50), { maxLength: 40 })
+    fc.assert(
+      fc.property(due, (times) => {
+        const queue = new FairQueue()
+        times.forEach((dueAt, index) => queue.push({ ...item(), id: `${index}`, dueAt }))
+        const taken = times.map(() => queue.take()!)
+        assert.deepEqual(
+          taken.map(({ id }) => Number(id)),
+          times.map((_, index) => index).sort((a, b) => times[a]! - times[b]! || a - b),
+        )
+      }),
+    )
+  })
 
   it('takes the most urgent class first, and what came first of a tenant', () => {
     const [news, code, notice, later] = [

@@ -35,7 +35,12 @@ describe('path dispatcher', () => {
       ...options,
     })
   }
-  const item = (mailClass: MailClass = 'system', tenant = 'a'): Waiting => ({ id: `m${count++}`, mailClass, tenant })
+  const item = (mailClass: MailClass = 'system', tenant = 'a'): Waiting => ({
+    id: `m${count++}`,
+    mailClass,
+    tenant,
+    dueAt: 0,
+  })
   const add = (to: PathDispatcher<Waiting>, times: number) => {
     for (let time = 0; time < times; time++) to.add(item())
   }
@@ -97,7 +102,7 @@ describe('path dispatcher', () => {
     const path = dispatcher({ rate: { intervalMs: 500, burst: 1 } })
     for (let news = 0; news < 5; news++) path.add(item('marketing'))
     await timers.pass(100)
-    path.add({ id: 'code', mailClass: 'transactional', tenant: 'b' })
+    path.add({ id: 'code', mailClass: 'transactional', tenant: 'b', dueAt: 0 })
     await timers.pass(400)
     assert.deepEqual(
       sent.map(({ id }) => id),
@@ -127,7 +132,7 @@ describe('path dispatcher', () => {
     assert.equal(await held(), 1)
     // Nobody renews any more.
     const other = dispatcher({ connections: 1 })
-    other.add({ id: 'other', mailClass: 'system', tenant: 'a' })
+    other.add({ id: 'other', mailClass: 'system', tenant: 'a', dueAt: 0 })
     await timers.pass(9000)
     assert.equal(sent.length, 1)
     await timers.pass(2000)

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { DnsServer } from './dns-server'
+import { HarakaServer } from './haraka'
+import { SmtpClient } from './smtp-client'
+import { type SinkOptions, SmtpSink } from './smtp-sink'
+
+/** Relay for this client only: relay_acl_allow. */
+export const SENDER = '127.0.0.99'
+/** Enough for any test, and soon. */
+const QUICK = 'default: {message_rate: 1000/s, retry: {first: 1s, factor: 1, longest: 1s, jitter: 0%}}\n'
+
+export interface MailServerOptions {
+  /** Text of config/sluice/providers.yaml, in place of one that retries each second. */
+  readonly providers?: string
+  /** More lines of config/sluice.yaml. */
+  readonly sluice?: string
+  readonly plugins?: readonly string[]
+  readonly files?: Readonly<Record<string, string>>
+  readonly nodes?: number
+  readonly graceful?: boolean
+  /** An existing directory to start again in. */
+  readonly dir?: string
+}
+
+let hosts = 0
+
+/** The rest of the mail world on loopback: a DNS server, and hosts at port 25 of addresses of their own. */
+export class MailWorld {
+  /** Ids of all messages that were sent, in order. */
+  readonly sent: string[] = []
+  readonly servers: HarakaServer[] = []
+  private readonly sinks: SmtpSink[] = []
+
+  private constructor(readonly dns: DnsServer) {}
+
+  static async start(): Promise<MailWorld> {
+    return new MailWorld(await DnsServer.start())
+  }
+
+  /** A host that takes the mail of a domain; its MX is `mx.DOMAIN`. */
+  async domain(domain: string, options: SinkOptions = {}): Promise<SmtpSink> {
+    const host = `127.3.0.${(hosts++ % 250) + 1}`
+    const sink = await SmtpSink.start({ ...options, host, port: 25 })
+    this.sinks.push(sink)
+    this.mx(domain, `mx.${domain}`, host)
+    return sink
+  }
+
+  /** Says where the mail of a domain goes. */
+  mx(domain: string, host: string, address?: string): void {
+    this.dns.serve(domain, ({ type, front }) => {
+      if (front !== '') return { rcode: 3 }
+      const data = { preference: 10, exchange: host }
+      return { answers: type === 'MX' ? [{ type: 'MX', name: domain, ttl: 300, data }] : [] }
+    })
+    if (address !== undefined) this.dns.records({ [`A ${host}`]: [address] })
+  }
+
+  /** A server that sends; `ann@near.test` may through it. Its own domain near.test is delivered to a sink like others. */
+  async server(options: MailServerOptions = {}): Promise<HarakaServer> {
+    const { providers = QUICK, sluice = '', plugins = [], files = {}, nodes = 0, graceful = false, dir } = options
+    const server = await HarakaServer.start({
+      sluice: `dns: {servers: ['${this.dns.address}']}\n${sluice}`,
+      plugins: ['no_rdns', 'relay', ...plugins, 'sluice/plugins/egress'],
+      files: {
+        'outbound.ini': 'local_mx_ok=true\nconcurrency_max=200\n',
+        'sluice/providers.yaml': providers,
+        ...files,
+      },
+      nodes,
+      graceful,
+      ...(dir === undefined ? {} : { dir }),
+    })
+    this.servers.push(server)
+    await server.waitForLog(/sessions are reused/)
+    return server
+  }
+
+  /** Queues messages, each with an id of its own. */
+  async send(
+    server: HarakaServer,
+    count: number,
+    { to = ['bob@far.test'], from = 'ann@near.test', headers = '', body = 'hello' } = {},
+  ): Promise<string[]> {
+    const client = await SmtpClient.greet(server.port, SENDER)
+    const ids: string[] = []
+    for (let number = 0; number < count; number++) {
+      const id = `m${this.sent.length}@near.test`
+      const text = `Message-Id: <${id}>\r\nSubject: test\r\n${headers}\r\n${body}`
+      const reply = await client.send(from, to, text)
+      assert.equal(reply.code, 250, reply.text)
+      this.sent.push(id)
+      ids.push(id)
+    }
+    await client.quit()
+    return ids
+  }
+
+  /** Names of the files in a server's queue. */
+  queued(server: HarakaServer): string[] {
+    return readdirSync(path.join(server.dir, 'queue'))
+  }
+
+  /** Waits until nothing is left in the queue: Haraka removes a file a moment after its message was taken. */
+  async emptied(server: HarakaServer, timeoutMs = 10_000): Promise<void> {
+    const deadline = Date.now() + timeoutMs
+    while (this.queued(server).length > 0 && Date.now() < deadline) await delay(20)
+    assert.deepEqual(this.queued(server), [])
+  }
+
+  async end(): Promise<void> {
+    for (const server of this.servers) await server.remove()
+    for (const sink of this.sinks) await sink.stop()
+    await this.dns.close()
+  }
+}
+
+/** The ids that hosts have taken, sorted; one that was taken twice is there twice. */
+export function taken(...sinks: readonly SmtpSink[]): string[] {
+  return sinks.flatMap(({ messages }) => messages.map(({ id }) => id)).sort()
+}
