@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Ask, LEASE_ID_LENGTH, type LeaseRef, type Store, type Verdict } from '../store/store'
+import { Contest } from './contest'
 import { FairQueue, type Shares, type Waiting } from './fair-queue'
 import { REAL_TIMERS, type Timers } from './timers'
 
@@ -54,11 +55,16 @@ export class PathDispatcher<Item extends Waiting> {
   private asking = false
   private wake: (() => void) | undefined
   private readonly places = new Set<string>()
+  private readonly contest: Contest
+  /** The last place that was asked for was not to be had. */
+  private isStarved = false
   private closed = false
 
   constructor(private readonly options: PathDispatcherOptions<Item>) {
     this.queue = new FairQueue(options.shares)
     this.timers = options.timers ?? REAL_TIMERS
+    const { path, store } = options
+    this.contest = new Contest({ path, store, timers: this.timers, isStarved: () => this.isStarved })
   }
 
   /** Messages that wait. */
@@ -89,6 +95,11 @@ export class PathDispatcher<Item extends Waiting> {
     if (this.closed || this.asking || this.queue.size <= this.reserved) return
     this.wake?.()
     this.wake = undefined
+    this.contest.begin()
+    if (this.places.size >= this.contest.shareOf(this.options.limits().connections)) {
+      this.isStarved = false
+      return this.pumpAfter(LEASE_POLL_MS)
+    }
     this.asking = true
     const id = newPlaceId()
     void this.ask(id).then(
@@ -111,6 +122,7 @@ export class PathDispatcher<Item extends Waiting> {
   close(): Item[] {
     this.closed = true
     this.wake?.()
+    this.contest.end()
     return [...this.queue]
   }
 
@@ -128,8 +140,10 @@ export class PathDispatcher<Item extends Waiting> {
   private heed(id: string, { committed, answers }: Verdict): void {
     this.asking = false
     const [place, slot] = answers
+    this.isStarved = place?.ok === false
     if (!committed) {
-      this.pumpAfter(place?.ok === false ? LEASE_POLL_MS : (slot?.retryAfterMs ?? LEASE_POLL_MS))
+      const placeMs = this.contest.askAgainMs(LEASE_POLL_MS)
+      this.pumpAfter(this.isStarved ? placeMs : (slot?.retryAfterMs ?? placeMs))
       // Whoever it was for may have been taken out meanwhile.
       this.restIfIdle()
       return
@@ -162,7 +176,9 @@ export class PathDispatcher<Item extends Waiting> {
     void this.release(id)
       .catch(this.options.onFailure)
       .then(() => {
-        this.pump()
+        const yieldMs = this.contest.yieldMs(this.options.limits().connections)
+        if (yieldMs > 0 && this.queue.size > 0) this.pumpAfter(yieldMs)
+        else this.pump()
         this.restIfIdle()
       })
   }
@@ -172,6 +188,7 @@ export class PathDispatcher<Item extends Waiting> {
   }
 
   private restIfIdle(): void {
+    if (this.queue.size === 0) this.contest.end()
     if (this.asking || this.queue.size > 0 || this.places.size > 0) return
     this.wake?.()
     this.wake = undefined

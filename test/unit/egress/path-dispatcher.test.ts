@@ -98,6 +98,43 @@ describe('path dispatcher', () => {
     assert.ok(sent.length >= 58, `${sent.length} of 60`)
   })
 
+  for (const [places, processes] of [
+    [4, 2],
+    [2, 3],
+    [1, 2],
+  ] as const) {
+    it(`lets ${processes} processes have their share of ${places} places, whoever came first`, async () => {
+      const started: number[] = []
+      const paths = Array.from({ length: processes }, (_, index) =>
+        dispatcher({ connections: places }, { send: ({ end }) => (started.push(index), timers.after(150, end)) }),
+      )
+      add(paths[0]!, 10_000)
+      await timers.pass(5000)
+      const alone = started.length
+      assert.ok(alone >= (places * 5000) / 150 - 1, `${alone} while alone`)
+      for (const path of paths.slice(1)) add(path, 10_000)
+      await timers.pass(5000)
+      started.length = 0
+      await timers.pass(20_000)
+      const full = (places * 20_000) / 150
+      assert.ok(started.length >= full * 0.6, `${started.length} of ${full}`)
+      for (let index = 0; index < processes; index++) {
+        const own = started.filter((one) => one === index).length
+        assert.ok(own >= (started.length / processes) * 0.6, `${own} of ${started.length} by process ${index}`)
+      }
+    })
+  }
+
+  it('gives nothing away to processes that want nothing', async () => {
+    const [one, two] = [dispatcher({ connections: 4 }), dispatcher({ connections: 4 })]
+    add(two, 2)
+    await timers.pass(100)
+    for (const { end } of sent.splice(0)) end()
+    add(one, 10)
+    await timers.pass(3000)
+    assert.deepEqual([sent.length, await held()], [4, 4])
+  })
+
   it('decides who goes when a slot begins, so that what is urgent need not wait for slots of others', async () => {
     const path = dispatcher({ rate: { intervalMs: 500, burst: 1 } })
     for (let news = 0; news < 5; news++) path.add(item('marketing'))
