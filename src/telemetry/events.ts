@@ -104,6 +104,60 @@ export interface ZoneEvent {
   readonly why: string
 }
 
+/** One attempt to deliver a message to one domain has ended. All texts are as the other side wrote them, cut to 1,000 characters. */
+export interface AttemptEvent {
+  readonly kind: 'attempt'
+  readonly at: number
+  /** Haraka's id of the transaction that queued it, a dot, and a number for each domain. */
+  readonly id: string
+  /** Name of the queue file through all its attempts: `1790000000000_aBcDeF`. */
+  readonly file: string
+  /** `egress|SOURCE|DESTINATION`. */
+  readonly path: string
+  readonly source: string
+  /** Undefined where no provider matches the MX hosts. */
+  readonly provider: string | undefined
+  readonly mailClass: string
+  readonly tenant: string
+  /** Empty for a bounce. */
+  readonly sender: string
+  /** At most ten. */
+  readonly recipients: readonly string[]
+  readonly domain: string
+  /** How many recipients it ended how for. */
+  readonly delivered: number
+  readonly deferred: number
+  readonly bounced: number
+  /** Attempts so far, this one included. */
+  readonly attempts: number
+  /** Since the message was first queued. */
+  readonly ageMs: number
+  /** How long it waited for its path before this attempt, since it was due. */
+  readonly waitedMs: number
+  readonly tookMs: number
+  /** When it is tried again; undefined when it is not. */
+  readonly retryAt: number | undefined
+  /** The host that was asked last; undefined when none could be. */
+  readonly host: string | undefined
+  readonly ip: string | undefined
+  readonly session: 'new' | 'reused' | undefined
+  /** `TLSv1.3`; undefined in the clear. */
+  readonly tls: string | undefined
+  /** Whether the certificate is good, and the host's. */
+  readonly verified: boolean
+  /** How long each phase took: connect, greeting, hello, starttls, mail, rcpt, data, block, dot. */
+  readonly phasesMs: Readonly<Record<string, number>>
+  /** Where it ended. */
+  readonly phase: string | undefined
+  /** The reply that decided, or 0 where there was none. */
+  readonly code: number
+  readonly enhanced: string | undefined
+  /** The text of the reply, or what failed. */
+  readonly text: string
+  /** Why there was no reply: `refused`, `timeout`, `tls` … */
+  readonly failure: string | undefined
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -122,6 +176,7 @@ export type TelemetryEvent =
   | UnbanEvent
   | OffenceEvent
   | ZoneEvent
+  | AttemptEvent
   | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */

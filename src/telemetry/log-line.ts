@@ -61,6 +61,9 @@ export function logLineReader(log: LineLog): Reader {
         return sayZone(event, log)
       case 'offence':
         return sayOffence(event, log)
+      case 'attempt':
+        // Nobody emits it yet.
+        return
       case 'notice':
         return log.warn(oneLine(event.message))
     }

@@ -121,6 +121,9 @@ function makeReader(registry: Registry): Reader {
       case 'offence':
         offences.cell(event.offence).value++
         return
+      case 'attempt':
+        // Nobody emits it yet.
+        return
       case 'notice':
         notices.value++
         return
