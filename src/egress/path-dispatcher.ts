@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type Ask, LEASE_ID_LENGTH, type LeaseRef, type Store, type Verdict } from '../store/store'
+import { type Ask, type Clock, LEASE_ID_LENGTH, type LeaseRef, type Store, type Verdict } from '../store/store'
 import { FairQueue, type Shares, type Waiting } from './fair-queue'
+import { pathKey } from './path-key'
 import { REAL_TIMERS, type Timers } from './timers'
 
 /** What a path bears. */
@@ -9,6 +10,8 @@ export interface PathLimits {
   readonly connections: number
   /** One message each `intervalMs`, up to `burst` at once; undefined: as fast as connections allow. */
   readonly rate: { readonly intervalMs: number; readonly burst: number } | undefined
+  /** Nothing goes before this, milliseconds since 1970. What has a slot already, for at most a second, still goes. */
+  readonly suspendedUntil?: number | undefined
 }
 
 /** A message may go: it holds a place among the deliveries of its path until it is ended. */
@@ -31,6 +34,8 @@ export interface PathDispatcherOptions<Item extends Waiting> {
   readonly onIdle?: () => void
   readonly shares?: Shares
   readonly timers?: Timers
+  /** Wall clock, by which a suspension ends. */
+  readonly clock?: Clock
 }
 
 /** Slots are reserved so far ahead: far enough to hide a trip to the store, near enough to be lost without harm. */
@@ -38,6 +43,8 @@ const AHEAD_MS = 1000
 /** A place may become free on another host at any time, which nobody tells. */
 const LEASE_POLL_MS = 500
 const FAILURE_RETRY_MS = 1000
+/** The wall clock may be put right meanwhile, and no timer is set for longer than 24 days. */
+const SUSPENDED_POLL_MS = 60_000
 /** A delivery that nobody ends, because its process died, frees its place after this; one that lives is prolonged. */
 export const PLACE_TTL_MS = 60_000
 
@@ -49,6 +56,7 @@ export const PLACE_TTL_MS = 60_000
 export class PathDispatcher<Item extends Waiting> {
   private readonly queue: FairQueue<Item>
   private readonly timers: Timers
+  private readonly clock: Clock
   /** Slots that are reserved and have not begun. */
   private reserved = 0
   private asking = false
@@ -59,6 +67,7 @@ export class PathDispatcher<Item extends Waiting> {
   constructor(private readonly options: PathDispatcherOptions<Item>) {
     this.queue = new FairQueue(options.shares)
     this.timers = options.timers ?? REAL_TIMERS
+    this.clock = options.clock ?? Date.now
   }
 
   /** Messages that wait. */
@@ -89,9 +98,12 @@ export class PathDispatcher<Item extends Waiting> {
     if (this.closed || this.asking || this.queue.size <= this.reserved) return
     this.wake?.()
     this.wake = undefined
+    const limits = this.options.limits()
+    const suspendedMs = (limits.suspendedUntil ?? 0) - this.clock()
+    if (suspendedMs > 0) return this.pumpAfter(Math.min(suspendedMs, SUSPENDED_POLL_MS))
     this.asking = true
     const id = newPlaceId()
-    void this.ask(id).then(
+    void this.ask(id, limits).then(
       (verdict) => this.heed(id, verdict),
       (error: unknown) => {
         this.asking = false
@@ -114,12 +126,11 @@ export class PathDispatcher<Item extends Waiting> {
     return [...this.queue]
   }
 
-  private async ask(id: string): Promise<Verdict> {
-    const { connections, rate } = this.options.limits()
+  private async ask(id: string, { connections, rate }: PathLimits): Promise<Verdict> {
     const place: Ask = { op: 'lease', ...this.placeOf(id), enforced: true, limit: connections, ttlMs: PLACE_TTL_MS }
     if (!rate) return this.options.store().judge([place])
     const { intervalMs, burst } = rate
-    const key = `egress_rate|${this.options.path}`
+    const key = pathKey('egress_rate', this.options.path)
     return this.options
       .store()
       .judge([place, { op: 'rate', key, enforced: true, intervalMs, burst, cost: 1, aheadMs: AHEAD_MS }])
@@ -179,7 +190,7 @@ export class PathDispatcher<Item extends Waiting> {
   }
 
   private placeOf(id: string): LeaseRef {
-    return { key: `egress_place|${this.options.path}`, id }
+    return { key: pathKey('egress_place', this.options.path), id }
   }
 
   private pumpAfter(ms: number): void {

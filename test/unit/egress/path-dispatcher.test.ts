@@ -32,6 +32,7 @@ describe('path dispatcher', () => {
       send: ({ item, end }: Grant<Waiting>) => sent.push({ at: timers.now(), id: item.id, end }),
       onFailure: (error) => failures.push(error),
       timers,
+      clock: () => timers.now(),
       ...options,
     })
   }
@@ -91,6 +92,54 @@ describe('path dispatcher', () => {
     for (let index = 1; index < times.length; index++)
       assert.ok(times[index]! - times[index - 1]! >= 100, 'above the rate')
     assert.ok(sent.length >= 58, `${sent.length} of 60`)
+  })
+
+  it('asks for nothing while it is suspended, and wakes when that ends', async () => {
+    let suspendedUntil: number | undefined = timers.now() + 300_000
+    const path = dispatcher({}, { limits: () => ({ connections: 5, rate: undefined, suspendedUntil }) })
+    add(path, 3)
+    await timers.pass(299_999)
+    assert.deepEqual([sent.length, path.waiting, await held(), timers.pending], [0, 3, 0, 1])
+    await timers.pass(1)
+    assert.equal(sent.length, 3)
+
+    suspendedUntil = timers.now() + 60 * 86_400_000
+    add(path, 2)
+    await timers.pass(86_400_000)
+    assert.equal(sent.length, 3)
+    suspendedUntil = undefined
+    path.pump()
+    await timers.pass(0)
+    assert.equal(sent.length, 5)
+  })
+
+  it('may be emptied and closed while it is suspended', async () => {
+    let idle = 0
+    const suspendedUntil = timers.now() + 300_000
+    const limits = () => ({ connections: 5, rate: undefined, suspendedUntil })
+    const path = dispatcher({}, { limits, onIdle: () => idle++ })
+    add(path, 1)
+    await timers.pass(1000)
+    path.remove('m0')
+    assert.deepEqual([idle, timers.pending], [1, 0])
+    add(path, 1)
+    assert.equal(path.close().length, 1)
+    await timers.pass(400_000)
+    assert.deepEqual([sent.length, timers.pending], [0, 0])
+  })
+
+  it('lets what has a slot go when it is suspended meanwhile, and nothing after it', async () => {
+    let suspendedUntil = 0
+    const limits = () => ({ connections: 50, rate: { intervalMs: 500, burst: 1 }, suspendedUntil })
+    const path = dispatcher({}, { limits })
+    add(path, 9)
+    await timers.pass(0)
+    suspendedUntil = timers.now() + 60_000
+    path.pump()
+    await timers.pass(59_999)
+    assert.ok(sent.length <= 4, `${sent.length} sent`)
+    await timers.pass(5000)
+    assert.equal(sent.length, 9)
   })
 
   it('decides who goes when a slot begins, so that what is urgent need not wait for slots of others', async () => {
