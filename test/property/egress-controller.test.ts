@@ -92,7 +92,7 @@ describe('the controller of egress, whatever is answered', () => {
           assert.ok(scene.steps.every(({ step }) => step.kind !== 'suspend' && step.evidence.length > 20))
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 15 },
     ))
 })
 
