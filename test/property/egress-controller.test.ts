@@ -87,7 +87,7 @@ describe('the controller of egress, whatever is answered', () => {
           await send(scene, hidden, 3_600_000)
           const { sent, most, throttled } = await send(scene, hidden, 4 * 3_600_000)
           // It may stay where so few are throttled that nobody would slow down for them.
-        assert.ok(sent >= 0.5 * hidden && sent <= 1.02 * hidden, `${sent} a second on average, of ${hidden}`)
+          assert.ok(sent >= 0.5 * hidden && sent <= 1.02 * hidden, `${sent} a second on average, of ${hidden}`)
           assert.ok(most <= 1.5 * hidden + 0.1, `up to ${most} a second, of ${hidden}`)
           assert.ok(throttled <= 0.1, `${throttled} of all were throttled`)
           assert.ok(scene.steps.every(({ step }) => step.kind !== 'suspend' && step.evidence.length > 20))
