@@ -25,6 +25,20 @@ export interface ControllerPolicy {
   readonly trial: { readonly messages: number; readonly rate: Window }
   /** So long a path stays slowed down that nothing is heard of. */
   readonly keepMs: number
+  /** Undefined: a path whose volume jumps is left alone. */
+  readonly breaker: BreakerPolicy | undefined
+}
+
+/** When a path's volume counts as jumped, and what is done then. */
+export interface BreakerPolicy {
+  /** So many times the usual. */
+  readonly times: number
+  /** In five minutes, over all processes; less is no jump. */
+  readonly least: number
+  /** Of the path's rate and connections, from 0 to 1. */
+  readonly factor: number
+  /** By then the controller knows from the answers. */
+  readonly longestMs: number
 }
 
 /** A step up is no more than half of what there is: a path that bears little is not thrown far above it. */

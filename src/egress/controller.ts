@@ -4,6 +4,7 @@ import { FULL_SPEED, type Standing, type Step, decide } from './controller-decis
 import { Evidence, type Outcome } from './controller-evidence'
 import type { ControllerPolicy } from './controller-policy'
 import { pathKey } from './path-key'
+import { Recent } from './recent'
 import type { Steering } from './steering'
 import type { Action, Order } from './steering-action'
 
@@ -41,7 +42,6 @@ interface Watched {
   notBefore: number
 }
 
-/** The one that was heard of the longest ago is forgotten. */
 const MOST_PATHS = 10_000
 
 /**
@@ -51,7 +51,7 @@ const MOST_PATHS = 10_000
  */
 export class Controller {
   private readonly clock: Clock
-  private readonly watched = new Map<string, Watched>()
+  private readonly watched = new Recent<Watched>(MOST_PATHS)
   private readonly underWay = new Set<Promise<void>>()
 
   constructor(private readonly options: ControllerOptions) {
@@ -124,14 +124,11 @@ export class Controller {
   }
 
   private watch(path: string, { windowMs }: ControllerPolicy): Watched {
-    let watched = this.watched.get(path)
-    if (watched?.windowMs !== windowMs) {
-      watched = { evidence: new Evidence(windowMs), windowMs, actionId: undefined, busy: false, notBefore: 0 }
-    }
-    this.watched.delete(path)
-    this.watched.set(path, watched)
-    if (this.watched.size > MOST_PATHS) this.watched.delete(this.watched.keys().next().value!)
-    return watched
+    return this.watched.of(path, (known) =>
+      known?.windowMs === windowMs
+        ? known
+        : { evidence: new Evidence(windowMs), windowMs, actionId: undefined, busy: false, notBefore: 0 },
+    )
   }
 
   /** How the path is slowed down, and whether it is suspended, by the controller in this mode. */

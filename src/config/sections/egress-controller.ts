@@ -27,6 +27,7 @@ export const CONTROLLER_DEFAULTS = {
   suspend: { first: '5m', longest: '1h' },
   trial: { messages: 3, rate: '6/min' },
   keep: '2h',
+  breaker: { times: 4, least: 500, factor: '50%', longest: '1h' },
 } as const
 
 export const controllerSchema = z
@@ -70,6 +71,17 @@ export const controllerSchema = z
       })
       .describe('After a suspension a path is tried before it gets more'),
     keep: wait.describe('So long a path stays slowed down that nothing is heard of'),
+    breaker: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          times: z.number().min(1.5).max(1000).describe('So many times the usual volume of the path is a jump'),
+          least: count.describe('Fewer attempts in five minutes are none'),
+          factor: factor.describe('What is left of rate and connections'),
+          longest: wait.describe('By then the answers have told whether it is too much'),
+        }),
+      ])
+      .describe('A path whose volume jumps, as when another server has failed, is slowed down; false: never'),
   })
   .refine(({ suspend }) => suspend.longest >= suspend.first, {
     path: ['suspend', 'longest'],
@@ -103,5 +115,10 @@ export function compileController(section: z.output<typeof controllerSchema>): C
     suspend: { firstMs: suspend.first, longestMs: suspend.longest },
     trial,
     keepMs: section.keep,
+    breaker: section.breaker === false ? undefined : compileBreaker(section.breaker),
   }
+}
+
+function compileBreaker({ longest, ...figures }: Exclude<z.output<typeof controllerSchema>['breaker'], false>) {
+  return { ...figures, longestMs: longest }
 }

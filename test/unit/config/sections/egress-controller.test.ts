@@ -22,7 +22,12 @@ describe('the section of the egress controller', () => {
       suspend: { firstMs: 300_000, longestMs: 3_600_000 },
       trial: { messages: 3, rate: { limit: 6, windowMs: 60_000 } },
       keepMs: 7_200_000,
+      breaker: { times: 4, least: 500, factor: 0.5, longestMs: 3_600_000 },
     })
+    assert.equal(
+      compileController(controllerSchema.parse({ ...CONTROLLER_DEFAULTS, breaker: false })).breaker,
+      undefined,
+    )
   })
 
   it('takes the modes that all sections take', () => {
