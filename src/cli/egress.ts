@@ -1,21 +1,20 @@
 import { Command } from 'commander'
-import { type MailHosts, lookupMx } from '../dns/mx'
-import { isAskable } from '../dns/question'
-import { DnsResolver } from '../dns/resolver'
 import type { ResolvedFigure } from '../egress/profile'
-import { plainName } from '../egress/providers'
 import { DEFAULT_SOURCE, type ResolvedPath, resolvePath } from '../egress/rules'
-import type { Policy } from '../config/compile'
-import { parseIp } from '../keys/address'
 import type { Window } from '../store/store'
+import { actionsCommand, cancelCommand } from './egress/actions'
+import { askHosts, readDomain, readHosts } from './egress/destination'
+import { resumeCommand, setCommand, suspendCommand } from './egress/orders'
 import { readConfig } from './open'
-import { CliError, humanTime, print, printJson, say, table } from './terminal'
+import { humanTime, print, printJson, say, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
   sluice egress resolve someone@example.com     what holds for mail to somebody, and which line says so
   sluice egress resolve example.com --mx mx1.example.net,mx2.example.net
-                                                without asking DNS`
+                                                without asking DNS
+  sluice egress suspend google --for 1h --reason "they asked for it"
+  sluice egress actions                         what is ordered for paths, by whom, and why`
 
 interface Options {
   readonly dir: string
@@ -24,7 +23,7 @@ interface Options {
   readonly json?: true
 }
 
-/** `sluice egress resolve`: exit code 1 when the domain takes no mail, or DNS does not say. */
+/** `sluice egress …`. `resolve`: exit code 1 when the domain takes no mail, or DNS does not say. */
 export function egressCommand(): Command {
   const command = new Command('egress').description('how mail is delivered').addHelpText('after', EXAMPLES)
   command.addCommand(
@@ -38,6 +37,8 @@ export function egressCommand(): Command {
       .addHelpText('after', EXAMPLES)
       .action(resolve),
   )
+  const steering = [suspendCommand(), resumeCommand(), setCommand(), actionsCommand(), cancelCommand()]
+  for (const one of steering) command.addCommand(one)
   return command
 }
 
@@ -48,38 +49,6 @@ async function resolve(who: string, { dir, mx, source, json }: Options): Promise
   const resolved = resolvePath(egress, { domain, mx: hosts, source })
   if (json) printJson({ domain, mx: hosts, ...resolved })
   else show(domain, hosts, resolved)
-}
-
-function readDomain(who: string): string {
-  const domain = plainName(who.slice(who.lastIndexOf('@') + 1))
-  if (who.startsWith('@') || !isAskable(domain) || parseIp(domain)) {
-    throw new CliError(`${who} is neither an address nor a domain`, 2)
-  }
-  return domain
-}
-
-function readHosts(text: string): string[] {
-  const hosts = text.split(',').map((host) => plainName(host.trim()))
-  const wrong = hosts.find((host) => !isAskable(host))
-  if (wrong !== undefined) throw new CliError(`--mx: "${wrong}" is no name of a host`, 2)
-  return hosts
-}
-
-async function askHosts(domain: string, { config }: Policy): Promise<string[]> {
-  const resolver = new DnsResolver({ servers: config.dns.servers, deadlineMs: config.dns.timeout })
-  try {
-    const found = await lookupMx(resolver, domain)
-    if (found.kind === 'mx' || found.kind === 'implicit') return found.hosts.map(({ host }) => host)
-    throw new CliError(sayNowhere(domain, found))
-  } finally {
-    resolver.close()
-  }
-}
-
-function sayNowhere(domain: string, found: Exclude<MailHosts, { kind: 'mx' | 'implicit' }>): string {
-  if (found.kind === 'null') return `${domain} takes no mail: it has a null MX (RFC 7505)`
-  if (found.kind === 'none') return `${domain} takes no mail: ${found.why}`
-  return `DNS does not say where mail to ${domain} goes (${found.reason}): try again, or give the hosts with --mx`
 }
 
 function show(domain: string, mx: readonly string[], { path, source, provider, site, figures }: ResolvedPath): void {

@@ -17,6 +17,8 @@ export interface ContestOptions {
   readonly timers: Timers
   /** Whether mail waits here that got no place, though this process holds fewer than its share. */
   readonly isStarved: () => boolean
+  /** It is known again how many want places. */
+  readonly onLook: () => void
 }
 
 /**
@@ -27,6 +29,7 @@ export interface ContestOptions {
 export class Contest {
   /** Processes that want places, this one included. */
   private contenders = 1
+  private isOn = false
   private stopLooking: (() => void) | undefined
   private readonly mark: LeaseRef
 
@@ -37,18 +40,22 @@ export class Contest {
 
   /** Mail waits: looks from now on, first in a while, when most paths have nothing waiting any more. */
   begin(): void {
+    this.isOn = true
     this.stopLooking ??= this.options.timers.after(LOOK_MS, () => {
       this.stopLooking = undefined
       // A store that fails is told of by who asks it for places, more often than here.
-      void this.look().then(
-        () => this.begin(),
-        () => this.begin(),
-      )
+      const goOn = () => {
+        if (!this.isOn) return
+        this.begin()
+        this.options.onLook()
+      }
+      void this.look().then(goOn, goOn)
     })
   }
 
   /** Nothing waits any more. */
   end(): void {
+    this.isOn = false
     this.stopLooking?.()
     this.stopLooking = undefined
     this.contenders = 1

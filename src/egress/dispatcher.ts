@@ -48,6 +48,16 @@ export class Dispatcher<Item extends Waiting> {
       .sort((a, b) => b.waiting - a.waiting || b.underWay - a.underWay)
   }
 
+  /** Whether another connection may be made for a path: {@link PathDispatcher.mayConnect}. */
+  mayConnect(path: string): boolean {
+    return this.paths.get(path)?.mayConnect() ?? true
+  }
+
+  /** A connection of a path is gone, or has become idle. */
+  reconcile(path: string): void {
+    this.paths.get(path)?.reconcile()
+  }
+
   /** The limits of a path have changed. */
   pump(path: string): void {
     this.paths.get(path)?.pump()

@@ -1,15 +1,18 @@
-import { randomBytes } from 'node:crypto'
-import { type Ask, LEASE_ID_LENGTH, type LeaseRef, type Store, type Verdict } from '../store/store'
+import type { Ask, Clock, LeaseAsk, Store, Verdict } from '../store/store'
 import { Contest } from './contest'
 import { FairQueue, type Shares, type Waiting } from './fair-queue'
+import { pathKey } from './path-key'
+import { Places } from './places'
 import { REAL_TIMERS, type Timers } from './timers'
 
 /** What a path bears. */
 export interface PathLimits {
-  /** Deliveries under way at a time, on all hosts together. */
+  /** Connections at a time, on all hosts together. */
   readonly connections: number
   /** One message each `intervalMs`, up to `burst` at once; undefined: as fast as connections allow. */
   readonly rate: { readonly intervalMs: number; readonly burst: number } | undefined
+  /** Nothing goes before this, milliseconds since 1970. What has a slot already, for at most a second, still goes. */
+  readonly suspendedUntil?: number | undefined
 }
 
 /** A message may go: it holds a place among the deliveries of its path until it is ended. */
@@ -17,6 +20,14 @@ export interface Grant<Item> {
   readonly item: Item
   /** The attempt is over, however it ended. Idempotent: a message may end in several ways at once. */
   readonly end: () => void
+}
+
+/** The connections of this process to a path, as far as a place is needed for each. */
+export interface PathConnections {
+  /** All there are: being made, in use, waiting for another message, being closed. */
+  readonly count: () => number
+  /** Closes one that waits for another message, if there is one. When it is gone {@link PathDispatcher.reconcile} is called. */
+  readonly closeIdle: () => void
 }
 
 export interface PathDispatcherOptions<Item extends Waiting> {
@@ -28,10 +39,14 @@ export interface PathDispatcherOptions<Item extends Waiting> {
   readonly send: (grant: Grant<Item>) => void
   /** The store could not be asked; mail waits, and it is asked again. */
   readonly onFailure: (error: unknown) => void
-  /** Nothing waits, and nothing is under way: whoever keeps the dispatcher may forget it. */
+  /** Nothing waits, and nothing is under way or connected: whoever keeps the dispatcher may forget it. */
   readonly onIdle?: () => void
+  /** None where deliveries have no connections that outlive them. */
+  readonly connections?: PathConnections
   readonly shares?: Shares
   readonly timers?: Timers
+  /** Wall clock, by which a suspension ends. */
+  readonly clock?: Clock
 }
 
 /** Slots are reserved so far ahead: far enough to hide a trip to the store, near enough to be lost without harm. */
@@ -39,8 +54,9 @@ const AHEAD_MS = 1000
 /** A place may become free on another host at any time, which nobody tells. */
 const LEASE_POLL_MS = 500
 const FAILURE_RETRY_MS = 1000
-/** A delivery that nobody ends, because its process died, frees its place after this; one that lives is prolonged. */
-export const PLACE_TTL_MS = 60_000
+/** The wall clock may be put right meanwhile, and no timer is set for longer than 24 days. */
+const SUSPENDED_POLL_MS = 60_000
+const NO_CONNECTIONS: PathConnections = { count: () => 0, closeIdle: () => undefined }
 
 /**
  * Lets the messages of one path go, no faster and no more at a time than it bears, however many processes and hosts
@@ -50,21 +66,27 @@ export const PLACE_TTL_MS = 60_000
 export class PathDispatcher<Item extends Waiting> {
   private readonly queue: FairQueue<Item>
   private readonly timers: Timers
+  private readonly clock: Clock
+  private readonly places: Places
+  private readonly contest: Contest
+  private readonly connections: PathConnections
   /** Slots that are reserved and have not begun. */
   private reserved = 0
+  private active = 0
   private asking = false
-  private wake: (() => void) | undefined
-  private readonly places = new Set<string>()
-  private readonly contest: Contest
   /** The last place that was asked for was not to be had. */
   private isStarved = false
+  private wake: (() => void) | undefined
   private closed = false
 
   constructor(private readonly options: PathDispatcherOptions<Item>) {
-    this.queue = new FairQueue(options.shares)
-    this.timers = options.timers ?? REAL_TIMERS
-    const { path, store } = options
-    this.contest = new Contest({ path, store, timers: this.timers, isStarved: () => this.isStarved })
+    const { path, store, shares, timers = REAL_TIMERS, clock = Date.now, connections = NO_CONNECTIONS } = options
+    this.queue = new FairQueue(shares)
+    this.timers = timers
+    this.clock = clock
+    this.connections = connections
+    this.places = new Places(path, store, connections.count)
+    this.contest = new Contest({ path, store, timers, isStarved: () => this.isStarved, onLook: () => this.pump() })
   }
 
   /** Messages that wait. */
@@ -74,7 +96,14 @@ export class PathDispatcher<Item extends Waiting> {
 
   /** Deliveries under way in this process. */
   get underWay(): number {
-    return this.places.size - this.reserved
+    return this.active
+  }
+
+  /** Whether another connection may be made: there is a place for it. If not, one that is idle is being closed. */
+  mayConnect(): boolean {
+    if (this.connections.count() < this.places.count) return true
+    this.connections.closeIdle()
+    return false
   }
 
   /** Throws when the message waits already. */
@@ -92,30 +121,38 @@ export class PathDispatcher<Item extends Waiting> {
 
   /** Limits have changed, or something may have become free. */
   pump(): void {
-    if (this.closed || this.asking || this.queue.size <= this.reserved) return
+    if (this.closed || this.asking) return
+    const limits = this.options.limits()
+    const isAbove = this.places.count > this.contest.shareOf(limits.connections)
+    // Another process waits for a place that is kept here for a connection that does nothing.
+    if (this.places.keptCount > 0 && (isAbove || this.contest.yieldMs(limits.connections) > 0)) {
+      this.connections.closeIdle()
+    }
+    if (this.queue.size <= this.reserved) return
     this.wake?.()
     this.wake = undefined
+    const suspendedMs = (limits.suspendedUntil ?? 0) - this.clock()
+    if (suspendedMs > 0) return this.pumpAfter(Math.min(suspendedMs, SUSPENDED_POLL_MS))
     this.contest.begin()
-    if (this.places.size >= this.contest.shareOf(this.options.limits().connections)) {
-      this.isStarved = false
-      return this.pumpAfter(LEASE_POLL_MS)
-    }
-    this.asking = true
-    const id = newPlaceId()
-    void this.ask(id).then(
-      (verdict) => this.heed(id, verdict),
-      (error: unknown) => {
-        this.asking = false
-        this.options.onFailure(error)
-        this.pumpAfter(FAILURE_RETRY_MS)
-      },
-    )
+    this.take(limits)
   }
 
-  /** Prolongs the places of deliveries under way; to be called several times within {@link PLACE_TTL_MS}. */
-  async renew(): Promise<void> {
-    const leases = [...this.places].map((id) => this.placeOf(id))
-    if (leases.length > 0) await this.options.store().renew(leases, PLACE_TTL_MS)
+  /** A connection of this process to the path is gone, or has become idle. */
+  reconcile(): void {
+    this.places
+      .releaseSpare()
+      .catch(this.options.onFailure)
+      .then((released) => {
+        const yieldMs = released === 0 ? 0 : this.contest.yieldMs(this.options.limits().connections)
+        if (yieldMs > 0 && this.queue.size > 0) this.pumpAfter(yieldMs)
+        else this.pump()
+        this.restIfIdle()
+      }, this.options.onFailure)
+  }
+
+  /** Prolongs the places of deliveries under way; to be called several times within PLACE_TTL_MS. */
+  renew(): Promise<void> {
+    return this.places.renew()
   }
 
   /** Nothing is let go any more; what waits is returned. Deliveries under way end as ever. */
@@ -126,31 +163,61 @@ export class PathDispatcher<Item extends Waiting> {
     return [...this.queue]
   }
 
-  private async ask(id: string): Promise<Verdict> {
-    const { connections, rate } = this.options.limits()
-    const place: Ask = { op: 'lease', ...this.placeOf(id), enforced: true, limit: connections, ttlMs: PLACE_TTL_MS }
-    if (!rate) return this.options.store().judge([place])
-    const { intervalMs, burst } = rate
-    const key = `egress_rate|${this.options.path}`
-    return this.options
-      .store()
-      .judge([place, { op: 'rate', key, enforced: true, intervalMs, burst, cost: 1, aheadMs: AHEAD_MS }])
+  /** Takes a place and a slot for the next message. */
+  private take({ connections, rate }: PathLimits): void {
+    const share = this.contest.shareOf(connections)
+    const isOver = this.places.count > share || this.contest.yieldMs(connections) > 0
+    const known = isOver ? undefined : this.places.reuse()
+    if (known === undefined && this.places.count >= share) {
+      this.isStarved = false
+      return this.pumpAfter(LEASE_POLL_MS)
+    }
+    const place = known === undefined ? this.places.ask(connections) : undefined
+    const asks = this.asksFor(place, rate)
+    if (known !== undefined && asks.length === 0) return this.took(known, 0)
+    this.asking = true
+    void this.judge(asks).then(
+      (verdict) => this.heed(verdict, place, known),
+      (error: unknown) => {
+        this.asking = false
+        if (known !== undefined) this.places.leave(known)
+        this.options.onFailure(error)
+        this.pumpAfter(FAILURE_RETRY_MS)
+      },
+    )
   }
 
-  private heed(id: string, { committed, answers }: Verdict): void {
+  private asksFor(place: LeaseAsk | undefined, rate: PathLimits['rate']): Ask[] {
+    const asks: Ask[] = place ? [place] : []
+    if (!rate) return asks
+    const key = pathKey('egress_rate', this.options.path)
+    return [...asks, { op: 'rate', key, enforced: true, ...rate, cost: 1, aheadMs: AHEAD_MS }]
+  }
+
+  private async judge(asks: readonly Ask[]): Promise<Verdict> {
+    return this.options.store().judge(asks)
+  }
+
+  private heed({ committed, answers }: Verdict, place: LeaseAsk | undefined, known: string | undefined): void {
     this.asking = false
-    const [place, slot] = answers
-    this.isStarved = place?.ok === false
-    if (!committed) {
-      const placeMs = this.contest.askAgainMs(LEASE_POLL_MS)
-      this.pumpAfter(this.isStarved ? placeMs : (slot?.retryAfterMs ?? placeMs))
-      // Whoever it was for may have been taken out meanwhile.
-      this.restIfIdle()
-      return
+    const placed = place ? answers[0] : undefined
+    const slot = answers[place ? 1 : 0]
+    this.isStarved = placed?.ok === false
+    if (committed) {
+      if (place) this.places.took(place.id)
+      return this.took(known ?? place!.id, slot?.startsInMs ?? 0)
     }
-    this.places.add(id)
+    if (known !== undefined) this.places.leave(known)
+    const placeMs = this.contest.askAgainMs(LEASE_POLL_MS)
+    this.pumpAfter(this.isStarved ? placeMs : (slot?.retryAfterMs ?? placeMs))
+    // Whoever it was for may have been taken out meanwhile, and its connection be gone.
+    this.reconcileIfSpare()
+    this.restIfIdle()
+  }
+
+  /** A place and a slot are there. */
+  private took(id: string, startsInMs: number): void {
     this.reserved++
-    const startsInMs = slot?.startsInMs ?? 0
     if (startsInMs > 0) this.timers.after(startsInMs, () => this.begin(id))
     else this.begin(id)
     this.pump()
@@ -160,43 +227,33 @@ export class PathDispatcher<Item extends Waiting> {
   private begin(id: string): void {
     this.reserved--
     const item = this.closed ? undefined : this.queue.take()
+    if (!item) {
+      // Whoever it was for has been taken out meanwhile.
+      this.places.leave(id)
+      return this.reconcile()
+    }
+    this.active++
     let ended = false
     const end = () => {
       if (ended) return
       ended = true
-      this.giveBack(id)
+      this.active--
+      this.places.leave(id)
+      this.reconcile()
     }
-    if (item) this.options.send({ item, end })
-    // Whoever it was for has been taken out meanwhile.
-    else end()
+    this.options.send({ item, end })
   }
 
-  private giveBack(id: string): void {
-    this.places.delete(id)
-    void this.release(id)
-      .catch(this.options.onFailure)
-      .then(() => {
-        const yieldMs = this.contest.yieldMs(this.options.limits().connections)
-        if (yieldMs > 0 && this.queue.size > 0) this.pumpAfter(yieldMs)
-        else this.pump()
-        this.restIfIdle()
-      })
-  }
-
-  private async release(id: string): Promise<void> {
-    await this.options.store().release([this.placeOf(id)])
+  private reconcileIfSpare(): void {
+    if (this.places.keptCount > 0 && this.places.count > this.connections.count()) this.reconcile()
   }
 
   private restIfIdle(): void {
-    if (this.queue.size === 0) this.contest.end()
-    if (this.asking || this.queue.size > 0 || this.places.size > 0) return
+    if (this.queue.size === 0 && this.places.keptCount === 0) this.contest.end()
+    if (this.asking || this.queue.size > 0 || this.places.count > 0) return
     this.wake?.()
     this.wake = undefined
     this.options.onIdle?.()
-  }
-
-  private placeOf(id: string): LeaseRef {
-    return { key: `egress_place|${this.options.path}`, id }
   }
 
   private pumpAfter(ms: number): void {
@@ -207,8 +264,4 @@ export class PathDispatcher<Item extends Waiting> {
       this.pump()
     })
   }
-}
-
-function newPlaceId(): string {
-  return randomBytes(LEASE_ID_LENGTH / 2).toString('hex')
 }

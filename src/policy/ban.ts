@@ -78,10 +78,10 @@ export function readOrigin(text: string): string | undefined {
 }
 
 /** A reason as it is kept: one line of printable characters. */
-export function cleanReason(text: string): string {
+export function cleanReason(text: string, most = MOST_REASON): string {
   // What is unseen, breaks lines or turns the direction of writing lies to who reads it in a terminal. Cut between characters.
   return Array.from(text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').trim())
-    .slice(0, MOST_REASON)
+    .slice(0, most)
     .join('')
     .trim()
 }

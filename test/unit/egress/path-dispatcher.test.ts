@@ -32,6 +32,7 @@ describe('path dispatcher', () => {
       send: ({ item, end }: Grant<Waiting>) => sent.push({ at: timers.now(), id: item.id, end }),
       onFailure: (error) => failures.push(error),
       timers,
+      clock: () => timers.now(),
       ...options,
     })
   }
@@ -133,6 +134,126 @@ describe('path dispatcher', () => {
     add(one, 10)
     await timers.pass(3000)
     assert.deepEqual([sent.length, await held()], [4, 4])
+  })
+
+  it('asks for nothing while it is suspended, and wakes when that ends', async () => {
+    let suspendedUntil: number | undefined = timers.now() + 300_000
+    const path = dispatcher({}, { limits: () => ({ connections: 5, rate: undefined, suspendedUntil }) })
+    add(path, 3)
+    await timers.pass(299_999)
+    assert.deepEqual([sent.length, path.waiting, await held(), timers.pending], [0, 3, 0, 1])
+    await timers.pass(1)
+    assert.equal(sent.length, 3)
+
+    suspendedUntil = timers.now() + 60 * 86_400_000
+    add(path, 2)
+    await timers.pass(86_400_000)
+    assert.equal(sent.length, 3)
+    suspendedUntil = undefined
+    path.pump()
+    await timers.pass(0)
+    assert.equal(sent.length, 5)
+  })
+
+  it('may be emptied and closed while it is suspended', async () => {
+    let idle = 0
+    const suspendedUntil = timers.now() + 300_000
+    const limits = () => ({ connections: 5, rate: undefined, suspendedUntil })
+    const path = dispatcher({}, { limits, onIdle: () => idle++ })
+    add(path, 1)
+    await timers.pass(1000)
+    path.remove('m0')
+    assert.deepEqual([idle, timers.pending], [1, 0])
+    add(path, 1)
+    assert.equal(path.close().length, 1)
+    await timers.pass(400_000)
+    assert.deepEqual([sent.length, timers.pending], [0, 0])
+  })
+
+  it('lets what has a slot go when it is suspended meanwhile, and nothing after it', async () => {
+    let suspendedUntil = 0
+    const limits = () => ({ connections: 50, rate: { intervalMs: 500, burst: 1 }, suspendedUntil })
+    const path = dispatcher({}, { limits })
+    add(path, 9)
+    await timers.pass(0)
+    suspendedUntil = timers.now() + 60_000
+    path.pump()
+    await timers.pass(59_999)
+    assert.ok(sent.length <= 4, `${sent.length} sent`)
+    await timers.pass(5000)
+    assert.equal(sent.length, 9)
+  })
+
+  describe('with connections that outlive deliveries', () => {
+    /** Connections as a pool has them: each delivery takes an idle one or makes one, if it may. */
+    class Pool {
+      open = 0
+      idle = 0
+      most = 0
+      made = 0
+      readonly path: PathDispatcher<Waiting>
+      constructor(connections: number) {
+        const closeIdle = () => {
+          if (this.idle === 0) return
+          this.idle--
+          timers.after(10, () => {
+            this.open--
+            this.path.reconcile()
+          })
+        }
+        const view = { count: () => this.open, closeIdle }
+        this.path = dispatcher({ connections }, { connections: view, send: (grant) => this.deliver(grant) })
+      }
+
+      private deliver(grant: Grant<Waiting>): void {
+        if (this.idle > 0) this.idle--
+        else if (this.path.mayConnect()) {
+          this.open++
+          this.made++
+        } else return void timers.after(10, () => this.deliver(grant))
+        this.most = Math.max(this.most, this.open)
+        sent.push({ at: timers.now(), id: grant.item.id, end: grant.end })
+        timers.after(50, () => {
+          this.idle++
+          grant.end()
+          this.path.reconcile()
+        })
+      }
+    }
+
+    it('keeps their places, and asks for none as long as they last', async () => {
+      const pool = new Pool(3)
+      let asked = 0
+      const judge = store.judge.bind(store)
+      store.judge = (asks) => (asks.some(({ key }) => key.startsWith('egress_place')) && asked++, judge(asks))
+      add(pool.path, 60)
+      await timers.pass(1000 - 1)
+      assert.deepEqual([sent.length, pool.most, pool.made, await held()], [60, 3, 3, 3])
+      assert.ok(asked <= 4, `${asked} times`)
+    })
+
+    it('has no more of them than places, over all processes, and leaves them to who needs them', async () => {
+      const pools = [new Pool(1), new Pool(1)] as const
+      add(pools[0].path, 1000)
+      await timers.pass(2000)
+      add(pools[1].path, 1000)
+      for (let step = 0; step < 2000; step++) {
+        await timers.pass(10)
+        assert.ok(pools[0].open + pools[1].open <= 1, 'one connection')
+      }
+      const own = pools.map(({ path }) => 1000 - path.waiting)
+      assert.ok(own[1]! > 60, `${own.join(' and ')} went`)
+    })
+
+    it('gives places of idle ones to a process that has none', async () => {
+      const pools = [new Pool(2), new Pool(2)] as const
+      add(pools[0].path, 2)
+      await timers.pass(100)
+      assert.deepEqual([pools[0].idle, await held()], [2, 2])
+      add(pools[1].path, 2)
+      await timers.pass(5000)
+      assert.equal(sent.length, 4)
+    })
   })
 
   it('decides who goes when a slot begins, so that what is urgent need not wait for slots of others', async () => {

@@ -1,0 +1,50 @@
+import type { LoadedPolicy } from '../../config/load'
+import { isAskable } from '../../dns/question'
+import { pathName, plainName } from '../../egress/providers'
+import { DEFAULT_SOURCE, type EgressRules, resolvePath } from '../../egress/rules'
+import { CliError } from '../terminal'
+import { askHosts, readDomain } from './destination'
+
+export const TARGET_HELP =
+  'a provider, a domain, a site (mx1.example.net+mx2.example.net), each also as source/…, or a path'
+
+/** What a path is made of: `egress|default|google`, `egress|default|*`. */
+const PATH = /^egress(\|[^|*\s]+)*\|([^|*\s]+|\*)$/
+
+/**
+ * The path, or pattern, that a person means by `google`, `pool1/google`, `pool1/*`, a domain, a site, or the path itself. Asks DNS for
+ * a domain. Rejects with a {@link CliError}.
+ */
+export async function readTarget(text: string, { egress, policy }: LoadedPolicy): Promise<string> {
+  if (text.startsWith('egress|')) return checkPath(text, egress)
+  const slash = text.indexOf('/')
+  const source = slash < 0 ? DEFAULT_SOURCE : text.slice(0, slash)
+  const destination = text.slice(slash + 1)
+  if (source === '' || destination === '') throw new CliError(`"${text}" is no path: write ${TARGET_HELP}`, 2)
+  if (destination === '*') return slash < 0 ? 'egress|*' : `${pathName(source, '')}*`
+  if (egress.providers.has(destination)) return pathName(source, destination)
+  if (destination.includes('+')) return resolvePath(egress, { domain: '', mx: readSite(destination), source }).path
+  if (!destination.includes('.')) throw new CliError(unknownProvider(destination, egress), 2)
+  const domain = readDomain(destination)
+  return resolvePath(egress, { domain, mx: await askHosts(domain, policy), source }).path
+}
+
+function checkPath(path: string, rules: EgressRules): string {
+  if (!PATH.test(path)) throw new CliError(`"${path}" is no path: write egress|SOURCE|PROVIDER, or egress|SOURCE|*`, 2)
+  const destination = path.split('|')[2]
+  // A site has dots, and one that is long goes by its digest.
+  const isName = destination !== undefined && !/[.#*]/.test(destination)
+  if (isName && !rules.providers.has(destination)) throw new CliError(unknownProvider(destination, rules), 2)
+  return path
+}
+
+function readSite(text: string): string[] {
+  const hosts = text.split('+').map(plainName)
+  const wrong = hosts.find((host) => !isAskable(host))
+  if (wrong !== undefined) throw new CliError(`"${text}" is no site: "${wrong}" is no name of a host`, 2)
+  return hosts
+}
+
+function unknownProvider(name: string, { providers }: EgressRules): string {
+  return `no provider is called ${name}: write ${[...providers.keys()].sort().join(', ')}, a domain, or a site`
+}
