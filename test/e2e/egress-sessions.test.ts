@@ -39,7 +39,7 @@ describe('outbound sessions, end to end', function () {
         '../plugins/to_sink.js': toSink(sink.port),
       },
     })
-    if (plugins.length > 0) await haraka.waitForLog(/sessions are reused for up to 50 messages/)
+    if (plugins.length > 0) await haraka.waitForLog(/outbound sessions are reused/)
   }
 
   /** Queues messages, a few at a time, with ids that all differ. */

@@ -5,7 +5,7 @@ import tls from 'node:tls'
 import { selfSigned } from './certificate'
 
 /** What the sink does in place of its usual answer: a reply, or no answer, or the end of the connection. */
-export type Misdeed = `${number} ${string}` | `${number}-${string}` | 'hang' | 'close' | 'reset' | undefined
+export type Misdeed = `${number} ${string}` | `${number}-${string}` | 'noise' | 'hang' | 'close' | 'reset' | undefined
 
 export interface SinkOptions {
   /** Offers STARTTLS; `broken` answers the handshake with noise. */
@@ -159,7 +159,7 @@ export class SinkSession {
     if (answer === 'reset') this.rawReset()
     if (answer === 'hang' || answer === 'close' || answer === 'reset') return false
     if (replyMs) await delay(replyMs)
-    if (answer) this.socket.write(`${answer}\r\n`)
+    if (answer) this.socket.write(answer === 'noise' ? 'what is this?\r\n' : `${answer}\r\n`)
     if (/^421/.test(answer)) this.socket.end()
     return answer === usual
   }

@@ -23,8 +23,14 @@ export interface Mx {
   readonly auth_type?: string
 }
 
+export interface Cipher {
+  readonly name: string
+  /** `TLSv1.3`. */
+  readonly version: string
+}
+
 /** What tls_socket tells of a finished handshake: authorized, why not, certificate, cipher. */
-export type Upgraded = (authorized: boolean, reason?: Error, certificate?: object, cipher?: object) => void
+export type Upgraded = (authorized: boolean, reason?: Error, certificate?: object, cipher?: Cipher) => void
 
 /** The socket of tls_socket.js, which can go over to TLS. */
 export interface PluggableSocket extends EventEmitter {
@@ -54,6 +60,13 @@ export interface HMail {
   mxlist: Mx[]
   /** Takes the first of `mxlist` and tries it. */
   try_deliver(): Promise<void>
+  readonly todo: {
+    /** Addresses (@haraka/email-address), with what Haraka notes of each. */
+    readonly rcpt_to: object[]
+  }
+  /** Of the queue file, and where the message begins in it; bytes. */
+  readonly file_size: number
+  readonly data_start: number
 }
 
 export interface HMailPrototype {
