@@ -156,10 +156,10 @@ export class Session {
   upgrade(options: { readonly minVersion?: string; readonly rejectUnauthorized?: boolean }, done: Upgraded): void {
     const before = this.handshake
     if (Array.isArray(before)) return process.nextTick(() => done(...before))
-    // What came in the clear after the answer to STARTTLS would count as said in TLS.
-    if (!this.reader.isEmpty) return this.lose('protocol', new Error('the server spoke before the TLS handshake'))
     this.handshake = 'running'
     this.needsTls ||= options.rejectUnauthorized === true
+    // What came in the clear after the answer to STARTTLS would count as said in TLS.
+    if (!this.reader.isEmpty) return this.lose('tls', new Error('the server spoke before it'))
     this.begin('starttls')
     this.socket.upgrade({ ...options, ...higher(options.minVersion, this.demands.tls.minVersion) }, (...result) => {
       clearTimeout(this.timer)
