@@ -133,7 +133,10 @@ export class Attempt {
   /** There was no answer. What recipients were answered before counts no more: another host is asked, or none. */
   failed(phase: AttemptPhase, failure: FailureKind, text: string): void {
     this.forgetRecipients()
-    if (this.host) this.host.end = { kind: 'failure', phase, failure, text }
+    const before = this.host?.end
+    // A server that says 421 closes next (RFC 5321 §3.8): what it said is the cause.
+    const isFollowUp = before?.kind === 'reply' && before.reply.code === 421 && ['closed', 'reset'].includes(failure)
+    if (this.host && !isFollowUp) this.host.end = { kind: 'failure', phase, failure, text }
   }
 
   /** The session was of no use any more, and the host is tried again. */

@@ -17,6 +17,7 @@ const KINDS: Readonly<Record<string, FailureKind>> = {
 /** What an error of a socket means; one that is not known ended the connection all the same. */
 export function failureOf(error: NodeJS.ErrnoException): FailureKind {
   const { code } = error instanceof AggregateError ? (error.errors[0] as NodeJS.ErrnoException) : error
+  if (/^(?:ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code ?? '')) return 'tls'
   return KINDS[code ?? ''] ?? 'closed'
 }
 

@@ -5,8 +5,8 @@ import { verbOf } from './timeouts'
 export class Opening {
   greeting: Reply | undefined
   isLoggedIn = false
-  /** The longest message that the server takes, in bytes (RFC 1870); undefined when it does not say, or has no limit. */
-  sizeLimitBytes: number | undefined
+  /** The longest message that the server takes, in bytes; undefined when it does not say, or has no limit. */
+  private sizeLimitBytes: number | undefined
   /** Answers to EHLO in the clear and in TLS, by what was asked. */
   private readonly hellos = new Map<string, Reply>()
 
@@ -22,6 +22,16 @@ export class Opening {
     if (verb === 'STARTTLS' && isEncrypted) return { code: 220, lines: ['220 2.0.0 encrypted already'] }
     if (verb === 'AUTH' && this.isLoggedIn) return { code: 235, lines: ['235 2.7.0 logged in already'] }
     return this.hellos.get(keyOf(command, seemsEncrypted))
+  }
+
+  /**
+   * What the server would say to a message of this size (RFC 1870 §6.1), when that is no. The size counts dots that the
+   * server will not: in doubt it is asked.
+   */
+  refusalOf(sizeBytes: number | undefined): Reply | undefined {
+    const limit = this.sizeLimitBytes
+    if (limit === undefined || sizeBytes === undefined || sizeBytes <= limit * 1.01) return undefined
+    return { code: 552, lines: [`552 5.3.4 Not sent: ${sizeBytes} bytes, and the host takes ${limit}`] }
   }
 }
 

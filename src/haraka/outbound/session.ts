@@ -4,12 +4,12 @@ import type { BrokenTls } from './broken-tls'
 import type { SessionDemands } from './demands'
 import type { Facade } from './facade'
 import { failureOf, textOf } from './failures'
-import { refusalsFirst } from './final-replies'
 import { Opening, offersTls, withoutTls } from './opening'
 import { type Reply, ReplyReader, isPositive } from './reply-reader'
 import type { SessionRequest } from './request'
 import { isThrottle } from './stale'
 import { type Phase, phaseOf, verbOf } from './timeouts'
+import { Transaction } from './transaction'
 import type { PluggableSocket, Upgraded } from './types'
 
 /** How long a server has to close after our QUIT, in ms. */
@@ -37,9 +37,6 @@ export interface SessionOwner {
  */
 type State = 'busy' | 'clearing' | 'parked' | 'closing' | 'closed'
 
-/** Where the transaction of the present delivery is: what QUIT then takes. */
-type Transaction = 'none' | 'open' | 'body' | 'dot'
-
 /** One SMTP session: a connection, what the server said at its beginning, and the delivery that has it. */
 export class Session {
   /** Transactions begun. */
@@ -49,18 +46,13 @@ export class Session {
   private request: SessionRequest | undefined
   /** Deliveries that had it, the present one included. */
   private deliveries = 0
-  private transaction: Transaction = 'none'
+  private transaction = new Transaction()
   /** What was begun last, and when. */
   private phase: AttemptPhase = 'greeting'
   private begunAt = 0
   /** The command that has no answer yet. */
   private awaited: Phase | undefined = 'greeting'
   private awaitedCommand = ''
-  /** Recipients asked for in this transaction, and the places of those that were accepted. */
-  private asked = 0
-  private accepted: number[] = []
-  /** LMTP: answers after the dot so far, which come one for each accepted recipient. */
-  private finals: Reply[] = []
   private readonly opening = new Opening()
   private handshake: 'none' | 'running' | Parameters<Upgraded> = 'none'
   /** A failed handshake is no leave to send in the clear. */
@@ -87,7 +79,7 @@ export class Session {
     socket.on('end', () => this.lose('closed'))
     socket.on('close', () => this.lose('closed'))
     socket.on('drain', () => {
-      if (this.transaction === 'body') this.expect('block')
+      if (this.transaction.stage === 'body') this.expect('block')
       this.facade?.emit('drain')
     })
     this.begin('greeting')
@@ -113,7 +105,7 @@ export class Session {
     this.demands = request.demands
     this.needsTls = request.forceTls
     this.deliveries++
-    this.transaction = 'none'
+    this.transaction = new Transaction()
     if (!this.isReused) return
     clearTimeout(this.timer)
     request.attempt?.reuses()
@@ -123,23 +115,18 @@ export class Session {
 
   /** What the server would answer, as far as it need not be asked. */
   foresee(command: string, seemsEncrypted: boolean): Reply | undefined {
-    if (verbOf(command) === 'MAIL') return this.refuseSize()
-    return this.opening.recall(command, seemsEncrypted, Array.isArray(this.handshake))
+    if (verbOf(command) !== 'MAIL') return this.opening.recall(command, seemsEncrypted, Array.isArray(this.handshake))
+    const refusal = this.opening.refusalOf(this.request?.sizeBytes)
+    if (refusal) this.request?.attempt?.replied('mail', parseReply(refusal.lines))
+    return refusal
   }
 
   /** Sends a command of the delivery. */
   send(command: string): void {
     const phase = phaseOf(command, this.awaitedCommand === 'AUTH')
     this.awaitedCommand = phase === 'auth' ? 'AUTH' : command
-    if (phase === 'mail') {
-      this.transaction = 'open'
-      this.asked = 0
-      this.accepted = []
-      this.finals = []
-      this.messages++
-    } else if (phase === 'dot') {
-      this.transaction = 'dot'
-    }
+    if (phase === 'mail') this.messages++
+    this.transaction.sends(phase)
     this.awaited = phase
     this.begin(phase)
     this.socket.write(`${command}\r\n`)
@@ -147,7 +134,7 @@ export class Session {
 
   /** Sends a piece of the message. False when 'drain' is to be waited for. */
   sendBody(bytes: Buffer): boolean {
-    if (this.transaction !== 'body') return true
+    if (this.transaction.stage !== 'body') return true
     this.expect('block')
     return this.socket.write(bytes)
   }
@@ -176,9 +163,9 @@ export class Session {
     clearTimeout(this.timer)
     if (this.state !== 'busy') return
     // In the middle of something: no command would be understood.
-    if (this.awaited || this.transaction === 'body') return this.lose('closed')
+    if (this.awaited || this.transaction.stage === 'body') return this.lose('closed')
     if (this.isEnding || this.messages === 0 || !this.owner.keeps(this)) return this.quit()
-    if (this.transaction === 'none') return this.park()
+    if (this.transaction.stage === 'none') return this.park()
     this.state = 'clearing'
     this.expect('rset')
     this.socket.write('RSET\r\n')
@@ -208,7 +195,7 @@ export class Session {
     this.owner.gone(this)
     const text = error ? textOf(error) : 'the server closed the connection'
     if (this.handshake === 'running') return this.doWithoutTls(`TLS handshake: ${text}`)
-    if (this.finals.length > 0 && this.awaited === 'dot') return this.giveFinalsAsTheyAre(text)
+    if (this.transaction.isHalfAnswered) return this.answerTheRest(text)
     const { facade, request } = this.part()
     if (!facade || !request) return
     if (this.isStale) {
@@ -230,7 +217,7 @@ export class Session {
 
   /** Nothing of a message was sent, and the session is of an earlier one: it may have ended for that alone. */
   private get isStale(): boolean {
-    return this.isReused && (this.transaction === 'none' || this.transaction === 'open')
+    return this.isReused && this.transaction.isUntouched
   }
 
   /** There will be no TLS with this host. Where it is demanded Haraka goes on to another host, and defers when there is none. */
@@ -263,7 +250,7 @@ export class Session {
     // Haraka would bounce the message for it.
     if (reply.code === 0) return this.lose('protocol', new Error(`no SMTP reply: ${reply.lines[0]?.slice(0, 200)}`))
     // Haraka would take an early yes for leave to send the message once more.
-    if (this.transaction === 'body' && reply.code < 400) {
+    if (this.transaction.stage === 'body' && reply.code < 400) {
       return this.lose('protocol', new Error('an answer that nobody asked for'))
     }
     if (this.isRefusalOfTls(reply)) {
@@ -271,8 +258,8 @@ export class Session {
       return this.doWithoutTls(`${verbOf(this.awaitedCommand)} was answered with ${tellReply(parseReply(reply.lines))}`)
     }
     this.isEnding ||= reply.code === 421
-    if (this.awaited === 'dot' && this.owner.lmtp) return this.onFinal(reply)
-    this.facade?.take(this.note(reply))
+    if (this.awaited === 'dot' && this.owner.lmtp) this.onFinal(reply)
+    else this.facade?.take(this.note(reply))
   }
 
   /**
@@ -295,16 +282,14 @@ export class Session {
     }
     if (phase === 'greeting') this.opening.greeting = reply
     else if (phase === 'hello') return this.noteHello(reply)
-    else if (phase === 'rcpt') return this.noteRecipient(reply)
-    else if (phase === 'data' && reply.code < 400) {
-      this.transaction = 'body'
-      this.phase = 'block'
-    } else if (phase === 'dot') this.transaction = isPositive(reply) ? 'none' : 'open'
+    else if (phase === 'rcpt') return this.transaction.recipient(reply)
+    else if (phase === 'data') this.transaction.data(reply)
+    else if (phase === 'dot') this.transaction.final(reply)
     else if (phase === 'auth') {
       if (reply.code === 235) this.opening.isLoggedIn = true
       if (reply.code !== 334) this.awaitedCommand = ''
     }
-    if (this.transaction === 'body') this.expect('block')
+    if (this.transaction.stage === 'body') this.begin('block')
     return reply
   }
 
@@ -321,41 +306,24 @@ export class Session {
     return shown
   }
 
-  /** Haraka loses a recipient that is accepted with another code than 250 (RFC 5321 §3.4: 251). */
-  private noteRecipient(reply: Reply): Reply {
-    const place = this.asked++
-    if (!isPositive(reply)) return reply
-    this.accepted.push(place)
-    return { code: 250, lines: reply.lines.map((line) => line.replace(/^2\d\d/, '250')) }
-  }
-
-  /** LMTP: one more answer after the dot. Haraka gets them when all are there. */
-  private onFinal(reply: Reply): void {
+  /** LMTP: one more answer after the dot. Haraka gets them when all are there; true then. */
+  private onFinal(reply: Reply): boolean {
     this.request?.attempt?.replied('dot', parseReply(reply.lines), true)
-    this.finals.push(reply)
-    if (this.finals.length < this.accepted.length) return this.expect('dot')
+    if (!this.transaction.finalOfOne(reply)) {
+      this.expect('dot')
+      return false
+    }
     this.took('dot')
     clearTimeout(this.timer)
     this.awaited = undefined
-    this.transaction = this.finals.every(isPositive) ? 'none' : 'open'
-    const recipients = this.accepted.map((place) => this.request?.recipients[place]).filter((one) => one !== undefined)
-    for (const one of refusalsFirst(recipients, this.finals)) this.facade?.take(one)
+    for (const one of this.transaction.finalsInOrder(this.request?.recipients ?? [])) this.facade?.take(one)
+    return true
   }
 
-  /** Some recipients have the message: only the others are to be tried again. */
-  private giveFinalsAsTheyAre(text: string): void {
-    const line = `451 4.4.2 no answer for this recipient: ${text}`
-    while (this.finals.length < this.accepted.length) this.onFinal({ code: 451, lines: [line] })
-  }
-
-  /** RFC 1870 §6.1. The size counts dots that the host will not: in doubt the host is asked. */
-  private refuseSize(): Reply | undefined {
-    const limit = this.opening.sizeLimitBytes
-    const size = this.request?.sizeBytes
-    if (limit === undefined || size === undefined || size <= limit * 1.01) return undefined
-    const lines = [`552 5.3.4 Not sent: ${size} bytes, and the host takes ${limit}`]
-    this.request?.attempt?.replied('mail', parseReply(lines))
-    return { code: 552, lines }
+  /** LMTP: some recipients have the message, and only the others are to be tried again. */
+  private answerTheRest(text: string): void {
+    const lines = [`451 4.4.2 no answer for this recipient: ${text}`]
+    while (!this.onFinal({ code: 451, lines }));
   }
 
   private tellTls(): void {

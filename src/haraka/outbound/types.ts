@@ -72,6 +72,7 @@ export interface HMail {
 export interface HMailPrototype {
   /** Called for each attempt, right before get_client and in the same turn. */
   get_force_tls: (this: HMail, mx: Mx) => boolean
+  data_stream: unknown
   try_deliver: unknown
   try_deliver_host_on_socket: unknown
 }

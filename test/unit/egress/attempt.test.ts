@@ -83,6 +83,16 @@ describe('what is known of an attempt', () => {
     assert.equal(cause(), 'mx2.far.test [192.0.2.2]: connect ECONNREFUSED 192.0.2.2:25 (at connect)')
   })
 
+  it('takes what the server said before it closed for the cause', () => {
+    attempt.tries(MX1)
+    attempt.replied('mail', reply('250 fine'))
+    attempt.replied('rcpt', reply('250 fine'))
+    attempt.replied('rcpt', reply('421 4.7.28 slow down'))
+    attempt.failed('rcpt', 'closed', 'the server closed the connection')
+    assert.equal(cause(), 'mx1.far.test [192.0.2.1]: 421 4.7.28 slow down (at rcpt)')
+    assert.deepEqual(attempt.outcome, { delivered: 0, deferred: 3, bounced: 0 })
+  })
+
   it('does not take a session that had to be replaced for a failure', () => {
     attempt.tries(MX1)
     attempt.reuses()
