@@ -54,6 +54,13 @@ describe('what hosts answer to deliveries, end to end', function () {
     assert.deepEqual([copies(), bounces()], [[0, 1, 1], 1])
   })
 
+  it('may be that recipients are forwarded: they are no less delivered', async () => {
+    await start({ misdeed: (verb) => (verb === 'RCPT' ? '251 2.1.5 will forward' : undefined) })
+    await scene.send(1, 'hello', THREE)
+    await scene.settled()
+    assert.deepEqual(copies(), [1, 1, 1])
+  })
+
   it('may be a refusal of all, for now and for good', async () => {
     let asked = 0
     const misdeed = (verb: string, { recipient }: { recipient: string }): Misdeed => {

@@ -120,14 +120,19 @@ describe('TLS of outbound sessions, end to end', function () {
     assert.equal(scene.sinks[1]!.messages[0]!.encrypted, true)
   })
 
-  it('is demanded of hosts that Haraka itself forces it for', async () => {
-    const files = { 'tls.ini': '[outbound]\nforce_tls_hosts[]=far.test\n' }
-    await start([{ starttls: 'broken' }], { tls: OPPORTUNISTIC }, { files })
-    await scene.send(1)
-    const [first] = await scene.attempts(1)
-    assert.equal(first!.outcome.deferred, 1)
-    assert.equal(scene.sink.count('MAIL'), 0)
-  })
+  for (const [what, line, sink] of [
+    ['it is forced for', 'force_tls_hosts[]=far.test', { starttls: 'broken' }],
+    ['must prove who they are', 'rejectUnauthorized=true', { starttls: true }],
+  ] as [string, string, SinkOptions][]) {
+    it(`is demanded of hosts that in Haraka's own config ${what}`, async () => {
+      await start([sink], { tls: OPPORTUNISTIC }, { files: { 'tls.ini': `[outbound]\n${line}\n` } })
+      await scene.send(1)
+      const [first] = await scene.attempts(1)
+      assert.equal(first!.outcome.deferred, 1)
+      assert.equal(scene.sink.count('STARTTLS'), 1)
+      assert.equal(scene.sink.count('MAIL'), 0)
+    })
+  }
 
   it('is no older than the path takes', async () => {
     const old: SinkOptions = { starttls: true, tlsVersion: 'TLSv1.2' }

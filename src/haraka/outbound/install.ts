@@ -73,7 +73,7 @@ function replace({ clientPool, hmail }: Replaced, pools: SessionPools, policy: S
       callback,
       fresh: again.delete(mx),
       attempt: policy.attemptOf(by),
-      recipients: by.todo.rcpt_to,
+      recipients: by.todo?.rcpt_to ?? [],
       sizeBytes: by.file_size - by.data_start,
       mayConnect: () => policy.mayConnect(by, mx),
       retry: (reason, text) => retry(by, mx, reason, text),

@@ -126,6 +126,7 @@ export class Session {
     const phase = phaseOf(command, this.awaitedCommand === 'AUTH')
     this.awaitedCommand = phase === 'auth' ? 'AUTH' : command
     if (phase === 'mail') this.messages++
+    if (phase === 'dot') this.took('block')
     this.transaction.sends(phase)
     this.awaited = phase
     this.begin(phase)

@@ -60,10 +60,8 @@ export interface HMail {
   mxlist: Mx[]
   /** Takes the first of `mxlist` and tries it. */
   try_deliver(): Promise<void>
-  readonly todo: {
-    /** Addresses (@haraka/email-address), with what Haraka notes of each. */
-    readonly rcpt_to: object[]
-  }
+  /** Null when the head of the file could not be read. The recipients hold what Haraka notes of each. */
+  readonly todo: { readonly rcpt_to: object[] } | null
   /** Of the queue file, and where the message begins in it; bytes. */
   readonly file_size: number
   readonly data_start: number

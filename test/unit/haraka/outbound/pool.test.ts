@@ -235,7 +235,7 @@ describe('the pool of outbound sessions', () => {
       socket.write('QUIT\r\n')
       const [host] = attempt.hosts
       assert.equal(host!.session, session)
-      const phases = ['mail', 'rcpt', 'data', 'dot']
+      const phases = ['mail', 'rcpt', 'data', 'block', 'dot']
       assert.deepEqual(
         Object.keys(host!.phasesMs),
         session === 'new' ? ['connect', 'greeting', 'hello', ...phases] : phases,
