@@ -27,6 +27,8 @@ export interface HarakaOptions {
   readonly refusedConfig?: boolean
   /** The log says nothing of listening, as at level error: wait for the port instead. */
   readonly quiet?: boolean
+  /** More of the environment, such as NODE_EXTRA_CA_CERTS. */
+  readonly env?: Readonly<Record<string, string>>
   /** An existing directory to start again in. */
   readonly dir?: string
 }
@@ -71,7 +73,7 @@ export class HarakaServer {
     const child = spawn(process.execPath, [...(options.nodeArgs ?? []), haraka, '-c', dir], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // queue/discard wants to be asked twice
-      env: { ...process.env, YES_REALLY_DO_DISCARD: '1' },
+      env: { ...process.env, YES_REALLY_DO_DISCARD: '1', ...options.env },
     })
     const server = new HarakaServer(dir, port, httpPort, child)
     if (options.quiet) await server.waitForPort(server.port)

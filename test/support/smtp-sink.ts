@@ -5,14 +5,21 @@ import tls from 'node:tls'
 import { selfSigned } from './certificate'
 
 /** What the sink does in place of its usual answer: a reply, or no answer, or the end of the connection. */
-export type Misdeed = `${number} ${string}` | `${number}-${string}` | 'hang' | 'close' | 'reset' | undefined
+export type Misdeed = `${number} ${string}` | `${number}-${string}` | 'noise' | 'hang' | 'close' | 'reset' | undefined
 
 export interface SinkOptions {
-  /** Offers STARTTLS; `broken` answers the handshake with noise. */
-  readonly starttls?: boolean | 'broken'
+  /** Offers STARTTLS; `broken` answers the handshake with noise, others with nothing, or the end of the connection. */
+  readonly starttls?: boolean | 'broken' | 'hang' | 'close'
+  /** The highest version that it speaks. */
+  readonly tlsVersion?: tls.SecureVersion
+  /** Offers AUTH, and takes whatever login. */
+  readonly auth?: boolean
+  /** Speaks LMTP: the misdeed of a recipient after the dot is asked for as `DOT bob@far.test`. */
+  readonly lmtp?: boolean
   /**
    * Asked for each verb, before the usual answer. More verbs: CONNECT for the greeting, BODY at the first piece of a message,
-   * DOT at its end (the message counts as taken unless the answer is a refusal), TAKEN after it was answered.
+   * DOT at its end (the message counts as taken unless the answer is a refusal), TAKEN after it was answered. A verb is taken
+   * for done when the misdeed is a reply of 2xx.
    */
   readonly misdeed?: (verb: string, session: SinkSession) => Misdeed
   /** Waits before each reply. */
@@ -26,7 +33,7 @@ export interface SinkOptions {
 export interface Taken {
   readonly id: string
   readonly session: number
-  readonly recipients: readonly string[]
+  recipients: readonly string[]
   readonly bytes: number
   readonly encrypted: boolean
   /** When, in milliseconds since 1970. */
@@ -34,7 +41,8 @@ export interface Taken {
   readonly text: string
 }
 
-const CERTIFICATE = selfSigned('sink.test')
+/** Of every sink. */
+export const CERTIFICATE = selfSigned('sink.test')
 
 /** An SMTP server on loopback that takes everything, counts, and misbehaves as told. */
 export class SmtpSink {
@@ -119,6 +127,8 @@ export class SmtpSink {
 export class SinkSession {
   /** Messages taken on it. */
   taken = 0
+  /** Of the last RCPT. */
+  recipient = ''
   private received = ''
   private inBody = false
   private body = ''
@@ -167,9 +177,9 @@ export class SinkSession {
     if (answer === 'reset') this.rawReset()
     if (answer === 'hang' || answer === 'close' || answer === 'reset') return false
     if (replyMs) await delay(replyMs)
-    if (answer) this.socket.write(`${answer}\r\n`)
+    if (answer) this.socket.write(answer === 'noise' ? 'what is this?\r\n' : `${answer}\r\n`)
     if (/^421/.test(answer)) this.socket.end()
-    return answer === usual
+    return answer === usual || answer.startsWith('2')
   }
 
   private rawReset(): void {
@@ -183,13 +193,14 @@ export class SinkSession {
     const line = this.received.slice(0, end)
     this.received = this.received.slice(end + 2)
     const verb = line.split(' ')[0]!.toUpperCase()
+    if (verb === 'RCPT') this.recipient = /<(.*)>/.exec(line)![1]!
     this.sink.commands.push(verb)
     this.sink.changed()
     const usual = this.usual(verb)
     const isUsual = await this.respond(verb, usual)
     if (!isUsual) return !this.socket.writableEnded && !this.socket.destroyed
     if (verb === 'MAIL' || verb === 'RSET') this.recipients = []
-    if (verb === 'RCPT') this.recipients.push(/<(.*)>/.exec(line)![1]!)
+    if (verb === 'RCPT') this.recipients.push(this.recipient)
     if (verb === 'DATA') [this.inBody, this.body] = [true, '']
     if (verb === 'QUIT') this.socket.end()
     if (verb === 'STARTTLS') return this.encrypt()
@@ -197,8 +208,10 @@ export class SinkSession {
   }
 
   private usual(verb: string): string {
-    const offer = this.sink.options.starttls && !this.encrypted ? '250-STARTTLS\r\n' : ''
-    if (verb === 'EHLO') return `250-sink.test\r\n${offer}250 8BITMIME`
+    const { starttls, auth } = this.sink.options
+    const offers = [starttls && !this.encrypted && '250-STARTTLS\r\n', auth && '250-AUTH PLAIN LOGIN\r\n']
+    if (verb === 'EHLO' || verb === 'LHLO') return `250-sink.test\r\n${offers.filter(Boolean).join('')}250 8BITMIME`
+    if (verb === 'AUTH') return '235 welcome'
     if (verb === 'STARTTLS') return '220 go on'
     if (verb === 'DATA') return '354 go on'
     if (verb === 'QUIT') return '221 bye'
@@ -213,17 +226,31 @@ export class SinkSession {
     if (end < 0) return false
     this.received = this.body.slice(end + 5)
     this.inBody = false
-    if (!(await this.respond('DOT', this.take(this.body.slice(0, end))))) {
-      this.sink.messages.pop()
+    const message = this.note(this.body.slice(0, end))
+    const isTaken = this.sink.options.lmtp ? await this.answerEach(message) : await this.respond('DOT', '250 taken')
+    if (!isTaken) {
+      this.sink.messages.splice(this.sink.messages.indexOf(message), 1)
       return !this.socket.writableEnded && !this.socket.destroyed
     }
     this.sink.changed()
     return this.respond('TAKEN', '')
   }
 
-  private take(text: string): string {
+  /** LMTP. The message is taken for those who have a yes; false when nobody has. */
+  private async answerEach(message: Taken): Promise<boolean> {
+    const taken = []
+    for (const recipient of message.recipients) {
+      if (await this.respond(`DOT ${recipient}`, '250 taken')) taken.push(recipient)
+      if (this.socket.writableEnded || this.socket.destroyed) break
+    }
+    message.recipients = taken
+    return taken.length > 0
+  }
+
+  /** Before the answer, since the client may be quick. */
+  private note(text: string): Taken {
     this.taken++
-    this.sink.messages.push({
+    const message = {
       id: /^Message-Id: <(.*)>/im.exec(text)?.[1] ?? 'none',
       session: this.number,
       recipients: this.recipients,
@@ -231,17 +258,23 @@ export class SinkSession {
       encrypted: this.encrypted,
       at: Date.now(),
       text,
-    })
-    return `250 taken ${this.taken}`
+    }
+    this.sink.messages.push(message)
+    return message
   }
 
   private encrypt(): boolean {
     this.socket.removeAllListeners('data')
-    if (this.sink.options.starttls === 'broken') {
-      this.socket.end('this is no TLS at all\r\n')
+    const { starttls, tlsVersion } = this.sink.options
+    if (starttls !== true) {
+      this.socket.once('data', () => {
+        if (starttls === 'broken') this.socket.end('this is no TLS at all\r\n')
+        else if (starttls === 'close') this.socket.end()
+      })
       return false
     }
-    const secure = new tls.TLSSocket(this.socket, { isServer: true, ...CERTIFICATE })
+    const secureContext = tls.createSecureContext({ ...CERTIFICATE, ...(tlsVersion && { maxVersion: tlsVersion }) })
+    const secure = new tls.TLSSocket(this.socket, { isServer: true, secureContext })
     secure.once('secure', () => {
       this.sink.handshakes++
       this.encrypted = true

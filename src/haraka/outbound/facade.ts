@@ -19,11 +19,7 @@ export class Facade extends EventEmitter {
   /** What Haraka must believe: it has asked for TLS, and got it. */
   private seemsEncrypted = false
 
-  /** `retry` is called in place of events when the session was stale. */
-  constructor(
-    session: Session,
-    private readonly retry: (() => void) | undefined,
-  ) {
+  constructor(session: Session) {
     super()
     this.session = session
     this.on('pipe', (message: Readable) => (this.message = message))
@@ -37,7 +33,7 @@ export class Facade extends EventEmitter {
       this.abandon()
       return true
     }
-    const known = this.session.recall(command, this.seemsEncrypted)
+    const known = this.session.foresee(command, this.seemsEncrypted)
     if (known) this.answer(known)
     else this.session.send(command)
     return true
@@ -45,14 +41,12 @@ export class Facade extends EventEmitter {
 
   /** Plays a reply, a moment later as a server would. */
   answer(reply: Reply): void {
-    process.nextTick(() => {
-      for (const line of reply.lines) this.take(line)
-    })
+    process.nextTick(() => this.take(reply))
   }
 
-  /** Hands a line of the server to Haraka. */
-  take(line: string): void {
-    if (this.session) this.emit('line', line)
+  /** Hands a reply of the server to Haraka. */
+  take(reply: Reply): void {
+    for (const line of reply.lines) if (this.session) this.emit('line', line)
   }
 
   upgrade(options: object, done: Upgraded): void {
@@ -75,9 +69,7 @@ export class Facade extends EventEmitter {
 
   /** Gives the session back, in whatever state it is. */
   abandon(): void {
-    const session = this.session
-    this.session = undefined
-    this.message?.destroy()
+    const session = this.detach()
     session?.release()
   }
 
@@ -89,13 +81,18 @@ export class Facade extends EventEmitter {
     this.abandon()
   }
 
-  /** The session is over. */
-  lost(error: Error | undefined, isStale: boolean): void {
-    if (!this.session) return
+  /** The session is over for this delivery, and Haraka is told: an error, or that the server has closed. */
+  lost(error: Error | undefined): void {
+    if (!this.detach()) return
+    if (error) this.emit('error', error)
+    else this.emit('close')
+  }
+
+  /** From now on it is deaf and dumb. */
+  detach(): Session | undefined {
+    const session = this.session
     this.session = undefined
     this.message?.destroy()
-    if (isStale && this.retry) this.retry()
-    else if (error) this.emit('error', error)
-    else this.emit('close')
+    return session
   }
 }

@@ -10,6 +10,10 @@ export interface Reply {
   readonly lines: readonly string[]
 }
 
+export function isPositive({ code }: Reply): boolean {
+  return code >= 200 && code < 300
+}
+
 /** Makes SMTP replies of bytes (RFC 5321 §4.2.1). Each is given out as soon as its last line is there. */
 export class ReplyReader {
   private readonly decoder = new StringDecoder('utf8')

@@ -1,7 +1,15 @@
+import type { AttemptPhase, FailureKind } from '../../egress/attempt'
+import { parseReply, tellReply } from '../../egress/smtp-reply'
+import type { BrokenTls } from './broken-tls'
+import type { SessionDemands } from './demands'
 import type { Facade } from './facade'
-import { type Reply, ReplyReader } from './reply-reader'
+import { failureOf, textOf } from './failures'
+import { Opening, offersTls, withoutTls } from './opening'
+import { type Reply, ReplyReader, isPositive } from './reply-reader'
+import type { SessionRequest } from './request'
 import { isThrottle } from './stale'
-import { type Phase, type Timeouts, phaseOf, verbOf } from './timeouts'
+import { type Phase, phaseOf, verbOf } from './timeouts'
+import { Transaction } from './transaction'
 import type { PluggableSocket, Upgraded } from './types'
 
 /** How long a server has to close after our QUIT, in ms. */
@@ -9,8 +17,8 @@ const QUIT_MS = 5000
 
 /** What a session tells the pool it belongs to. */
 export interface SessionOwner {
-  readonly timeouts: Timeouts
   readonly lmtp: boolean
+  readonly brokenTls: BrokenTls
   /** Whether it may wait for another message. */
   keeps(session: Session): boolean
   /** It waits for another message. */
@@ -29,28 +37,26 @@ export interface SessionOwner {
  */
 type State = 'busy' | 'clearing' | 'parked' | 'closing' | 'closed'
 
-/** Where the transaction of the present delivery is: what QUIT then takes. */
-type Transaction = 'none' | 'open' | 'body' | 'dot'
-
 /** One SMTP session: a connection, what the server said at its beginning, and the delivery that has it. */
 export class Session {
   /** Transactions begun. */
   messages = 0
   private state: State = 'busy'
   private facade: Facade | undefined
+  private request: SessionRequest | undefined
   /** Deliveries that had it, the present one included. */
   private deliveries = 0
-  private transaction: Transaction = 'none'
+  private transaction = new Transaction()
+  /** What was begun last, and when. */
+  private phase: AttemptPhase = 'greeting'
+  private begunAt = 0
   /** The command that has no answer yet. */
   private awaited: Phase | undefined = 'greeting'
   private awaitedCommand = ''
-  /** Replies that the final dot still gets: LMTP answers for each recipient (RFC 2033 §4.2). */
-  private repliesToDot = 0
-  private accepted = 0
-  /** The greeting, and the answers to EHLO in the clear and in TLS, by what was asked. */
-  private readonly said = new Map<string, Reply>()
+  private readonly opening = new Opening()
   private handshake: 'none' | 'running' | Parameters<Upgraded> = 'none'
-  private isLoggedIn = false
+  /** A failed handshake is no leave to send in the clear. */
+  private needsTls = false
   /** The server has said 421: it closes (RFC 5321 §3.8). */
   private isEnding = false
   private timer: NodeJS.Timeout | undefined
@@ -59,22 +65,24 @@ export class Session {
   constructor(
     private readonly socket: PluggableSocket,
     private readonly owner: SessionOwner,
+    /** Of the delivery that has it, or had it last. */
+    public demands: SessionDemands,
   ) {
     socket.on('data', (bytes: Buffer) => {
-      if (!this.reader.push(bytes)) this.lose(new Error('the server talks without end'))
+      if (!this.reader.push(bytes)) this.lose('protocol', new Error('the server talks without end'))
     })
     socket.on('error', (error: Error & { source?: string }) => {
       // Haraka takes an error of this source for a failed handshake, and never offers the host TLS again.
-      if (this.handshake !== 'running') delete error.source
-      this.lose(error)
+      delete error.source
+      this.lose(failureOf(error), error)
     })
-    socket.on('end', () => this.lose())
-    socket.on('close', () => this.lose())
+    socket.on('end', () => this.lose('closed'))
+    socket.on('close', () => this.lose('closed'))
     socket.on('drain', () => {
-      if (this.transaction === 'body') this.expect('block')
+      if (this.transaction.stage === 'body') this.expect('block')
       this.facade?.emit('drain')
     })
-    this.expect('greeting')
+    this.begin('greeting')
   }
 
   get isReused(): boolean {
@@ -90,74 +98,75 @@ export class Session {
   }
 
   /** Gives it to a delivery. */
-  lend(facade: Facade): void {
+  lend(facade: Facade, request: SessionRequest): void {
     this.state = 'busy'
     this.facade = facade
+    this.request = request
+    this.demands = request.demands
+    this.needsTls = request.forceTls
     this.deliveries++
-    this.transaction = 'none'
-    if (this.isReused) {
-      clearTimeout(this.timer)
-      facade.answer(this.said.get('greeting')!)
-    }
+    this.transaction = new Transaction()
+    if (!this.isReused) return
+    clearTimeout(this.timer)
+    request.attempt?.reuses()
+    this.tellTls()
+    facade.answer(this.opening.greeting!)
   }
 
-  /** What the server has answered to this before, in this session, or would answer. */
-  recall(command: string, seemsEncrypted: boolean): Reply | undefined {
-    const isEncrypted = Array.isArray(this.handshake)
-    const verb = verbOf(command)
-    if (verb === 'STARTTLS' && isEncrypted) return { code: 220, lines: ['220 2.0.0 encrypted already'] }
-    if (verb === 'AUTH' && this.isLoggedIn) return { code: 235, lines: ['235 2.7.0 logged in already'] }
-    return this.said.get(helloKey(command, seemsEncrypted))
+  /** What the server would answer, as far as it need not be asked. */
+  foresee(command: string, seemsEncrypted: boolean): Reply | undefined {
+    if (verbOf(command) !== 'MAIL') return this.opening.recall(command, seemsEncrypted, Array.isArray(this.handshake))
+    const refusal = this.opening.refusalOf(this.request?.sizeBytes)
+    if (refusal) this.request?.attempt?.replied('mail', parseReply(refusal.lines))
+    return refusal
   }
 
   /** Sends a command of the delivery. */
   send(command: string): void {
     const phase = phaseOf(command, this.awaitedCommand === 'AUTH')
     this.awaitedCommand = phase === 'auth' ? 'AUTH' : command
-    if (phase === 'mail') {
-      this.transaction = 'open'
-      this.accepted = 0
-      this.messages++
-    } else if (phase === 'dot') {
-      this.transaction = 'dot'
-      this.repliesToDot = this.owner.lmtp ? this.accepted : 1
-    }
+    if (phase === 'mail') this.messages++
+    if (phase === 'dot') this.took('block')
+    this.transaction.sends(phase)
     this.awaited = phase
-    this.expect(phase)
+    this.begin(phase)
     this.socket.write(`${command}\r\n`)
   }
 
   /** Sends a piece of the message. False when 'drain' is to be waited for. */
   sendBody(bytes: Buffer): boolean {
-    if (this.transaction !== 'body') return true
+    if (this.transaction.stage !== 'body') return true
     this.expect('block')
     return this.socket.write(bytes)
   }
 
   /** Goes over to TLS, or says how it went when that was before. */
-  upgrade(options: object, done: Upgraded): void {
+  upgrade(options: { readonly minVersion?: string; readonly rejectUnauthorized?: boolean }, done: Upgraded): void {
     const before = this.handshake
     if (Array.isArray(before)) return process.nextTick(() => done(...before))
-    // What came in the clear after the answer to STARTTLS would count as said in TLS.
-    if (!this.reader.isEmpty) return this.lose(new Error('the server spoke before the TLS handshake'))
     this.handshake = 'running'
-    this.expect('starttls')
-    this.socket.upgrade(options, (...result) => {
+    this.needsTls ||= options.rejectUnauthorized === true
+    // What came in the clear after the answer to STARTTLS would count as said in TLS.
+    if (!this.reader.isEmpty) return this.lose('tls', new Error('the server spoke before it'))
+    this.begin('starttls')
+    this.socket.upgrade({ ...options, ...higher(options.minVersion, this.demands.tls.minVersion) }, (...result) => {
       clearTimeout(this.timer)
       this.handshake = result
+      this.took('starttls')
+      this.tellTls()
       done(...result)
     })
   }
 
   /** The delivery is done with it. */
   release(): void {
-    this.facade = undefined
+    this.part()
     clearTimeout(this.timer)
     if (this.state !== 'busy') return
     // In the middle of something: no command would be understood.
-    if (this.awaited || this.transaction === 'body') return this.lose()
+    if (this.awaited || this.transaction.stage === 'body') return this.lose('closed')
     if (this.isEnding || this.messages === 0 || !this.owner.keeps(this)) return this.quit()
-    if (this.transaction === 'none') return this.park()
+    if (this.transaction.stage === 'none') return this.park()
     this.state = 'clearing'
     this.expect('rset')
     this.socket.write('RSET\r\n')
@@ -168,29 +177,59 @@ export class Session {
     if (this.state === 'closing' || this.state === 'closed') return
     this.owner.leaving(this)
     this.state = 'closing'
-    this.arm(QUIT_MS, () => this.lose())
+    this.arm(QUIT_MS, () => this.lose('timeout'))
     this.socket.write('QUIT\r\n')
     this.socket.end()
   }
 
-  /** Waits for another delivery, at most so long. */
-  waitAtMost(idleMs: number): void {
-    this.arm(idleMs, () => this.quit())
+  /** Waits for another delivery, as long as the last one's path lets it. */
+  waitForNext(): void {
+    this.arm(this.demands.idleMs, () => this.quit())
   }
 
-  /** The connection is over, or is made so. */
-  lose(error?: Error): void {
+  /** The connection is over, or is made so. Without an error the server has closed it. */
+  private lose(failure: FailureKind, error?: Error): void {
     if (this.state === 'closed') return
     this.state = 'closed'
     clearTimeout(this.timer)
     this.socket.destroy()
     this.owner.gone(this)
-    this.facade?.lost(error, this.isStale)
+    const text = error ? textOf(error) : 'the server closed the connection'
+    if (this.handshake === 'running') return this.doWithoutTls(`TLS handshake: ${text}`)
+    if (this.transaction.isHalfAnswered) return this.answerTheRest(text)
+    const { facade, request } = this.part()
+    if (!facade || !request) return
+    if (this.isStale) {
+      facade.detach()
+      request.attempt?.replaced(text)
+      return request.retry('stale', text)
+    }
+    request.attempt?.failed(this.phase, failure, text)
+    facade.lost(error)
+  }
+
+  /** The delivery has nothing more to do with it. */
+  private part(): { facade: Facade | undefined; request: SessionRequest | undefined } {
+    const { facade, request } = this
+    this.facade = undefined
+    this.request = undefined
+    return { facade, request }
   }
 
   /** Nothing of a message was sent, and the session is of an earlier one: it may have ended for that alone. */
   private get isStale(): boolean {
-    return this.isReused && this.handshake !== 'running' && (this.transaction === 'none' || this.transaction === 'open')
+    return this.isReused && this.transaction.isUntouched
+  }
+
+  /** There will be no TLS with this host. Where it is demanded Haraka goes on to another host, and defers when there is none. */
+  private doWithoutTls(text: string): void {
+    const { facade, request } = this.part()
+    if (!facade || !request) return
+    request.attempt?.failed('starttls', 'tls', text)
+    if (this.needsTls) return facade.lost(new Error(text))
+    this.owner.brokenTls.add(request.mx, request.demands.tls.minVersion)
+    facade.detach()
+    request.retry('no TLS', text)
   }
 
   private park(): void {
@@ -201,40 +240,111 @@ export class Session {
   private onReply(reply: Reply): void {
     if (this.state === 'closing' || this.state === 'closed') return
     // A parked session is told only that it ends.
-    if (this.state === 'parked') return this.lose()
+    if (this.state === 'parked') return this.lose('closed')
     if (this.state === 'clearing') {
       clearTimeout(this.timer)
       return isPositive(reply) && this.owner.keeps(this) ? this.park() : this.quit()
     }
-    if (reply.code === 421 && this.isStale && !isThrottle(reply.lines.join(' '))) return this.lose()
+    if (reply.code === 421 && this.isStale && !isThrottle(reply.lines.join(' '))) {
+      return this.lose('closed', new Error(reply.lines.join(' ')))
+    }
+    // Haraka would bounce the message for it.
+    if (reply.code === 0) return this.lose('protocol', new Error(`no SMTP reply: ${reply.lines[0]?.slice(0, 200)}`))
     // Haraka would take an early yes for leave to send the message once more.
-    if (this.transaction === 'body' && reply.code < 400) return this.lose(new Error('an answer that nobody asked for'))
-    this.note(reply)
+    if (this.transaction.stage === 'body' && reply.code < 400) {
+      return this.lose('protocol', new Error('an answer that nobody asked for'))
+    }
+    if (this.isRefusalOfTls(reply)) {
+      this.quit()
+      return this.doWithoutTls(`${verbOf(this.awaitedCommand)} was answered with ${tellReply(parseReply(reply.lines))}`)
+    }
     this.isEnding ||= reply.code === 421
-    const facade = this.facade
-    for (const line of reply.lines) facade?.take(line)
+    if (this.awaited === 'dot' && this.owner.lmtp) this.onFinal(reply)
+    else this.facade?.take(this.note(reply))
   }
 
-  /** Keeps what a reply means for the session. */
-  private note(reply: Reply): void {
+  /**
+   * STARTTLS that is offered and then refused bounces the message in Haraka, and a refused EHLO leaves it in the air for ever
+   * where TLS is demanded. 421 is about the connection.
+   */
+  private isRefusalOfTls({ code }: Reply): boolean {
+    if (this.awaited === 'starttls') return code >= 300 && code !== 421
+    return this.awaited === 'hello' && code >= 500 && this.needsTls && this.handshake === 'none'
+  }
+
+  /** Keeps what a reply means for the session. Returns it as Haraka is to see it. */
+  private note(reply: Reply): Reply {
     const phase = this.awaited
-    if (phase === 'dot' && --this.repliesToDot > 0) return this.expect('dot')
     clearTimeout(this.timer)
     this.awaited = undefined
-    if (phase === 'greeting') this.said.set('greeting', reply)
-    else if (phase === 'hello') this.said.set(helloKey(this.awaitedCommand, Array.isArray(this.handshake)), reply)
-    else if (phase === 'rcpt' && isPositive(reply)) this.accepted++
-    else if (phase === 'data' && reply.code !== 0 && reply.code < 400) this.transaction = 'body'
-    else if (phase === 'dot') this.transaction = isPositive(reply) ? 'none' : 'open'
-    if (phase === 'auth') {
-      if (reply.code === 235) this.isLoggedIn = true
+    if (phase && phase !== 'rset') {
+      this.took(phase)
+      this.request?.attempt?.replied(phase, parseReply(reply.lines))
+    }
+    if (phase === 'greeting') this.opening.greeting = reply
+    else if (phase === 'hello') return this.noteHello(reply)
+    else if (phase === 'rcpt') return this.transaction.recipient(reply)
+    else if (phase === 'data') this.transaction.data(reply)
+    else if (phase === 'dot') this.transaction.final(reply)
+    else if (phase === 'auth') {
+      if (reply.code === 235) this.opening.isLoggedIn = true
       if (reply.code !== 334) this.awaitedCommand = ''
     }
-    if (this.transaction === 'body') this.expect('block')
+    if (this.transaction.stage === 'body') this.begin('block')
+    return reply
+  }
+
+  private noteHello(reply: Reply): Reply {
+    const isEncrypted = Array.isArray(this.handshake)
+    let shown = reply
+    if (!isEncrypted && this.request && isPositive(reply)) {
+      const { mx, demands, attempt } = this.request
+      if (!this.needsTls && this.owner.brokenTls.has(mx, demands.tls.minVersion)) shown = withoutTls(reply)
+      // Haraka sees it too, and defers.
+      if (this.needsTls && !offersTls(reply)) attempt?.failed('starttls', 'tls', 'the host offers no TLS')
+    }
+    this.opening.heard(this.awaitedCommand, shown, isEncrypted)
+    return shown
+  }
+
+  /** LMTP: one more answer after the dot. Haraka gets them when all are there; true then. */
+  private onFinal(reply: Reply): boolean {
+    this.request?.attempt?.replied('dot', parseReply(reply.lines), true)
+    if (!this.transaction.finalOfOne(reply)) {
+      this.expect('dot')
+      return false
+    }
+    this.took('dot')
+    clearTimeout(this.timer)
+    this.awaited = undefined
+    for (const one of this.transaction.finalsInOrder(this.request?.recipients ?? [])) this.facade?.take(one)
+    return true
+  }
+
+  /** LMTP: some recipients have the message, and only the others are to be tried again. */
+  private answerTheRest(text: string): void {
+    const lines = [`451 4.4.2 no answer for this recipient: ${text}`]
+    while (!this.onFinal({ code: 451, lines }));
+  }
+
+  private tellTls(): void {
+    if (!Array.isArray(this.handshake)) return
+    const [verified, , , cipher] = this.handshake
+    this.request?.attempt?.secured({ verified, version: cipher?.version ?? '', cipher: cipher?.name ?? '' })
+  }
+
+  private took(phase: AttemptPhase): void {
+    this.request?.attempt?.took(phase, performance.now() - this.begunAt)
+  }
+
+  private begin(phase: Phase): void {
+    if (phase !== 'rset') this.phase = phase
+    this.begunAt = performance.now()
+    this.expect(phase)
   }
 
   private expect(phase: Phase): void {
-    this.arm(this.owner.timeouts[phase], () => this.lose(new Error(`timed out at ${phase}`)))
+    this.arm(this.demands.timeouts[phase], () => this.lose('timeout', new Error(`timed out at ${phase}`)))
   }
 
   private arm(ms: number, late: () => void): void {
@@ -243,10 +353,8 @@ export class Session {
   }
 }
 
-function isPositive({ code }: Reply): boolean {
-  return code >= 200 && code < 300
-}
-
-function helloKey(command: string, isEncrypted: boolean): string {
-  return `${isEncrypted ? 'in TLS' : 'in the clear'} ${command}`
+/** The higher of two TLS versions, as an option; their names sort. */
+function higher(one: string | undefined, other: string | undefined): { minVersion?: string } {
+  if (one === undefined && other === undefined) return {}
+  return { minVersion: (one ?? '') > (other ?? '') ? one! : other! }
 }

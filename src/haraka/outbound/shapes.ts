@@ -10,6 +10,7 @@ export interface Replaced {
 /** Calls that must stand in a function, since we are on one of their ends. */
 const CALLS: Readonly<Record<keyof HMailPrototype, readonly string[]>> = {
   get_force_tls: [],
+  data_stream: ['start: this.data_start', 'end: this.file_size'],
   try_deliver: ['this.mxlist.shift()', 'this.force_tls = this.get_force_tls(mx)', 'client_pool.get_client(mx, ('],
   try_deliver_host_on_socket: [
     'client_pool.release_client(socket, mx)',
@@ -17,12 +18,16 @@ const CALLS: Readonly<Record<keyof HMailPrototype, readonly string[]>> = {
     "socket.once('secure', ",
     'socket.upgrade(tls_options, (authorized, verifyError, cert, cipher)',
     "send_command('QUIT')",
+    'code.match(/^250/)',
+    // A refusal after the dot of LMTP counts for whoever was accepted first: see transaction.ts.
+    "if (command === 'dot_lmtp') last_recip = ok_recips.shift()",
     'data_stream.pipe(socket, { end: false })',
   ],
 }
 
 const PARAMETERS: Readonly<Record<keyof HMailPrototype, number>> = {
   get_force_tls: 1,
+  data_stream: 0,
   try_deliver: 0,
   try_deliver_host_on_socket: 4,
 }

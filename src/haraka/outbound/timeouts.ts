@@ -1,39 +1,32 @@
-/** How long a server may take to answer, or to take a piece of a message, in ms. */
-export interface Timeouts {
-  readonly connect: number
-  readonly greeting: number
-  readonly hello: number
-  /** From STARTTLS to the end of the handshake. */
-  readonly starttls: number
-  readonly auth: number
-  readonly mail: number
-  readonly rcpt: number
-  readonly data: number
-  /** For each piece of the message. */
-  readonly block: number
-  /** After the final dot. Who gives up earlier delivers twice. */
-  readonly dot: number
-  readonly rset: number
+import type { AttemptPhase } from '../../egress/attempt'
+import type { EgressProfile } from '../../egress/profile'
+
+/** What has its time: the phases of an attempt, and RSET between two. `block` is each piece of the message. */
+export type Phase = AttemptPhase | 'rset'
+
+/** How long a server may take to answer, or to take a piece of a message, in ms. Who gives up at `dot` delivers twice. */
+export type Timeouts = Readonly<Record<Phase, number>>
+
+const BLOCK_MS = 180_000
+const RSET_MS = 30_000
+
+/** What a profile does not say: a login takes as long as MAIL; blocks are of RFC 5321 §4.5.3.2.5; RSET is ours. */
+export function timeoutsOf({ timeouts }: Pick<EgressProfile, 'timeouts'>): Timeouts {
+  return {
+    connect: timeouts.connectMs,
+    greeting: timeouts.greetingMs,
+    hello: timeouts.ehloMs,
+    // From STARTTLS to its answer, and again to the end of the handshake.
+    starttls: timeouts.starttlsMs,
+    auth: timeouts.mailMs,
+    mail: timeouts.mailMs,
+    rcpt: timeouts.rcptMs,
+    data: timeouts.dataMs,
+    block: BLOCK_MS,
+    dot: timeouts.dotMs,
+    rset: RSET_MS,
+  }
 }
-
-const MINUTE = 60_000
-
-/** RFC 5321 §4.5.3.2; what it does not name is ours. */
-export const TIMEOUTS: Timeouts = {
-  connect: 30_000,
-  greeting: 5 * MINUTE,
-  hello: 5 * MINUTE,
-  starttls: 2 * MINUTE,
-  auth: 5 * MINUTE,
-  mail: 5 * MINUTE,
-  rcpt: 5 * MINUTE,
-  data: 2 * MINUTE,
-  block: 3 * MINUTE,
-  dot: 10 * MINUTE,
-  rset: 30_000,
-}
-
-export type Phase = keyof Timeouts
 
 const PHASES: Readonly<Record<string, Phase>> = {
   EHLO: 'hello',

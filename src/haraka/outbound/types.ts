@@ -24,8 +24,14 @@ export interface Mx {
   readonly auth_type?: string
 }
 
+export interface Cipher {
+  readonly name: string
+  /** `TLSv1.3`. */
+  readonly version: string
+}
+
 /** What tls_socket tells of a finished handshake: authorized, why not, certificate, cipher. */
-export type Upgraded = (authorized: boolean, reason?: Error, certificate?: object, cipher?: object) => void
+export type Upgraded = (authorized: boolean, reason?: Error, certificate?: object, cipher?: Cipher) => void
 
 /** The socket of tls_socket.js, which can go over to TLS. */
 export interface PluggableSocket extends EventEmitter {
@@ -55,11 +61,17 @@ export interface HMail {
   mxlist: Mx[]
   /** Takes the first of `mxlist` and tries it. */
   try_deliver(): Promise<void>
+  /** Null when the head of the file could not be read. The recipients hold what Haraka notes of each. */
+  readonly todo: { readonly rcpt_to: object[] } | null
+  /** Of the queue file, and where the message begins in it; bytes. */
+  readonly file_size: number
+  readonly data_start: number
 }
 
 export interface HMailPrototype {
   /** Called for each attempt, right before get_client and in the same turn. */
   get_force_tls: (this: HMail, mx: Mx) => boolean
+  data_stream: unknown
   try_deliver: unknown
   try_deliver_host_on_socket: unknown
 }

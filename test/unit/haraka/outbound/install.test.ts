@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import type { SessionPolicy } from '../../../../src/haraka/outbound/demands'
 import { reuseSessions } from '../../../../src/haraka/outbound/install'
 import type { HarakaPlugin } from '../../../../src/haraka/types'
+import { DEMANDS } from './fixtures'
 
-const LIMITS = { messages: 50, idleMs: 5000 }
+const POLICY: SessionPolicy = {
+  demandsOf: () => DEMANDS,
+  attemptOf: () => undefined,
+  mayConnect: () => undefined,
+}
 
 describe('session reuse in a Haraka that is not as expected', () => {
   function install(modules: Record<string, unknown>): { installed: boolean; warnings: string[] } {
@@ -15,7 +21,7 @@ describe('session reuse in a Haraka that is not as expected', () => {
       loginfo: () => undefined,
       logwarn: (message: string) => warnings.push(message),
     } as unknown as HarakaPlugin
-    return { installed: reuseSessions(plugin, LIMITS) !== undefined, warnings }
+    return { installed: reuseSessions(plugin, POLICY) !== undefined, warnings }
   }
 
   it('is off when a module is missing', () => {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import net from 'node:net'
-import { type SessionLimits, SessionPools } from '../../../../src/haraka/outbound/pool'
-import { TIMEOUTS, type Timeouts } from '../../../../src/haraka/outbound/timeouts'
+import { Attempt, tellCause } from '../../../../src/egress/attempt'
+import type { SessionDemands } from '../../../../src/haraka/outbound/demands'
+import { SessionPools } from '../../../../src/haraka/outbound/pool'
+import type { SessionRequest } from '../../../../src/haraka/outbound/request'
+import type { Timeouts } from '../../../../src/haraka/outbound/timeouts'
 import type { TlsSocketModule } from '../../../../src/haraka/outbound/types'
 import { type SinkOptions, SmtpSink } from '../../../support/smtp-sink'
+import { DEMANDS } from './fixtures'
 
 const PLAIN: TlsSocketModule = {
   connect: (options) =>
@@ -23,7 +27,9 @@ const greetings = new WeakMap<Socket, Promise<unknown>>()
 describe('the pool of outbound sessions', () => {
   let sink: SmtpSink
   let pools: SessionPools
+  let demands: SessionDemands
   let retries: number
+  let attempt: Attempt
 
   afterEach(async () => {
     pools.close()
@@ -33,21 +39,28 @@ describe('the pool of outbound sessions', () => {
   })
 
   async function open(
-    limits: Partial<SessionLimits> = {},
+    asked: Partial<SessionDemands> = {},
     options: SinkOptions = {},
     timeouts: Partial<Timeouts> = {},
-  ) {
+  ): Promise<void> {
     retries = 0
     sink = await SmtpSink.start(options)
-    pools = new SessionPools(PLAIN, { messages: 50, idleMs: 60_000, ...limits }, { ...TIMEOUTS, ...timeouts })
+    pools = new SessionPools(PLAIN)
+    demands = { ...DEMANDS, ...asked, timeouts: { ...DEMANDS.timeouts, ...timeouts } }
   }
 
-  function take(fresh = false): Promise<Socket> {
+  function take(of: Partial<SessionRequest> = {}): Promise<Socket> {
+    attempt = new Attempt(['bob@far.test'])
     return new Promise((resolve, reject) =>
       pools.take({
         mx: { exchange: '127.0.0.1', port: sink.port, bind_helo: 'near.test' },
+        demands,
         forceTls: false,
-        fresh,
+        fresh: false,
+        attempt,
+        recipients: [{}],
+        sizeBytes: undefined,
+        mayConnect: () => undefined,
         retry: () => retries++,
         callback: (error, socket) => {
           if (!socket) return reject(new Error(error!))
@@ -57,9 +70,12 @@ describe('the pool of outbound sessions', () => {
           greetings.set(socket as Socket, greeted)
           resolve(socket as Socket)
         },
+        ...of,
       }),
     )
   }
+
+  const cause = () => attempt.lastCause && tellCause(attempt.lastCause)
 
   async function say(socket: Socket, command: string): Promise<string> {
     const reply = once(socket, 'line')
@@ -78,37 +94,61 @@ describe('the pool of outbound sessions', () => {
     return say(socket, '.')
   }
 
-  it('has no more connections than it may, and serves in order who waits', async () => {
-    await open({ sessions: 2 })
-    const sockets = [await take(), await take()]
-    const order: number[] = []
-    const waiting = [3, 4, 5].map(async (number) => {
-      const socket = await take()
-      order.push(number)
-      await deliver(socket)
-      socket.write('QUIT\r\n')
-    })
-    for (const socket of sockets) {
-      await deliver(socket)
-      socket.write('QUIT\r\n')
-    }
-    await Promise.all(waiting)
+  it('dials when it may, and takes a session that is free before', async () => {
+    await open()
+    const first = await take()
+    const leaves: (() => void)[] = []
+    const mayConnect = () => new Promise<void>((resolve) => leaves.push(resolve))
+    const waiting = [take({ mayConnect }), take({ mayConnect })]
+    await deliver(first)
+    assert.equal(sink.connections, 1)
+    first.write('QUIT\r\n')
+    const second = await waiting[0]!
+    await deliver(second)
+    assert.deepEqual([sink.connections, leaves.length], [1, 2])
+    for (const leave of leaves) leave()
+    const third = await waiting[1]!
+    await deliver(third)
     assert.equal(sink.connections, 2)
-    assert.equal(sink.messages.length, 5)
-    assert.deepEqual(order, [3, 4, 5])
+    for (const socket of [second, third]) socket.write('QUIT\r\n')
     assert.equal(pools.parked, 2)
   })
 
-  it('makes room for a new session when none may be opened', async () => {
-    await open({ sessions: 1 })
-    const first = await take()
-    await deliver(first)
-    first.write('QUIT\r\n')
-    const second = await take(true)
-    await deliver(second)
-    second.write('QUIT\r\n')
-    await sink.until('both closed but one', () => sink.open === 1)
-    assert.equal(sink.connections, 2)
+  it('goes on to another host when it may not dial', async () => {
+    await open()
+    await assert.rejects(
+      take({ mayConnect: () => Promise.reject(new Error('no connection before 12:00')) }),
+      /no connection before 12:00/,
+    )
+    assert.equal(cause(), '127.0.0.1: no connection before 12:00 (at connect)')
+    assert.equal(sink.connections, 0)
+  })
+
+  it('gives a delivery no session that has carried as much as it lets one carry', async () => {
+    await open({ messages: 3 })
+    for (let message = 0; message < 2; message++) {
+      const socket = await take()
+      await deliver(socket)
+      socket.write('QUIT\r\n')
+    }
+    assert.deepEqual([sink.connections, pools.parked], [1, 1])
+    const own = await take({ demands: { ...demands, messages: 1 } })
+    await deliver(own)
+    own.write('QUIT\r\n')
+    await sink.until('the own one closed', () => sink.open === 1)
+    assert.deepEqual([sink.connections, pools.parked], [2, 1])
+    const last = await take()
+    await deliver(last)
+    last.write('QUIT\r\n')
+    assert.equal(pools.parked, 0)
+  })
+
+  it('lets a session wait as long as the last delivery says', async () => {
+    await open()
+    const socket = await take({ demands: { ...demands, idleMs: 20 } })
+    await deliver(socket)
+    socket.write('QUIT\r\n')
+    await sink.until('closed', () => sink.open === 0)
     assert.equal(sink.count('QUIT'), 1)
   })
 
@@ -127,6 +167,7 @@ describe('the pool of outbound sessions', () => {
       // once() rejects for the error that is expected here.
       void deliver(socket).catch(() => undefined)
       assert.equal(await failed, `Error: timed out at ${phase}`)
+      assert.equal(cause(), `127.0.0.1: timed out at ${phase} (at ${phase})`)
       await sink.until('all closed', () => sink.open === 0)
       assert.equal(retries, 0)
     })
@@ -158,6 +199,11 @@ describe('the pool of outbound sessions', () => {
     void deliver(second)
     await sink.until('all closed', () => sink.open === 0)
     assert.deepEqual([retries, told], [1, 0])
+    assert.deepEqual(
+      attempt.hosts.map(({ session, end }) => [session, end?.kind]),
+      [['reused', 'replaced']],
+    )
+    assert.equal(cause(), undefined)
   })
 
   it('tells of a new session that closes', async () => {
@@ -181,20 +227,74 @@ describe('the pool of outbound sessions', () => {
     assert.equal(sink.connections, 2)
   })
 
+  it('notes what was said and how long it took', async () => {
+    await open()
+    for (const session of ['new', 'reused']) {
+      const socket = await take()
+      await deliver(socket)
+      socket.write('QUIT\r\n')
+      const [host] = attempt.hosts
+      assert.equal(host!.session, session)
+      const phases = ['mail', 'rcpt', 'data', 'block', 'dot']
+      assert.deepEqual(
+        Object.keys(host!.phasesMs),
+        session === 'new' ? ['connect', 'greeting', 'hello', ...phases] : phases,
+      )
+      assert.deepEqual(attempt.outcome, { delivered: 1, deferred: 0, bounced: 0 })
+    }
+  })
+
+  it('takes what is no reply for the end of the session, not of the message', async () => {
+    await open({}, { misdeed: (verb) => (verb === 'MAIL' ? 'noise' : undefined) })
+    const socket = await take()
+    const failed = once(socket, 'error')
+    void deliver(socket).catch(() => undefined)
+    assert.match(String(await failed), /no SMTP reply: what is this\?/)
+    assert.equal(cause(), '127.0.0.1: no SMTP reply: what is this? (at mail)')
+  })
+
+  it('tells Haraka of a recipient that is forwarded as of any other', async () => {
+    await open({}, { misdeed: (verb) => (verb === 'RCPT' ? '251 2.1.5 will forward' : undefined) })
+    const socket = await take()
+    await greetings.get(socket)
+    await say(socket, 'EHLO near.test')
+    await say(socket, 'MAIL FROM:<ann@near.test>')
+    assert.equal(await say(socket, 'RCPT TO:<bob@far.test>'), '250 2.1.5 will forward')
+    assert.equal(attempt.recipients[0]!.reply?.code, 251)
+    socket.write('QUIT\r\n')
+  })
+
+  it('does not offer a message that is larger than the host takes', async () => {
+    await open({}, { misdeed: (verb) => (verb === 'EHLO' ? '250-sink.test\r\n250 SIZE 1000' : undefined) })
+    for (const [sizeBytes, told] of [
+      [1005, '250 fine'],
+      [1011, '552 5.3.4 Not sent: 1011 bytes, and the host takes 1000'],
+    ] as const) {
+      const socket = await take({ sizeBytes })
+      await greetings.get(socket)
+      await say(socket, 'EHLO near.test')
+      assert.equal(await say(socket, 'MAIL FROM:<ann@near.test>'), told)
+      socket.write('QUIT\r\n')
+    }
+    assert.equal(sink.count('MAIL'), 1)
+    assert.equal(attempt.outcome.bounced, 1)
+  })
+
   it('says what Haraka knows when nobody listens', async () => {
     await open()
-    const { port } = sink
-    await sink.stop()
-    const failed = new Promise((resolve) =>
-      pools.take({
-        mx: { exchange: '127.0.0.1', port },
-        forceTls: false,
-        fresh: false,
-        retry: undefined,
-        callback: resolve,
-      }),
-    )
-    assert.match(String(await failed), /connect ECONNREFUSED/)
-    sink = await SmtpSink.start()
+    const gone = await SmtpSink.start()
+    const { port } = gone
+    await gone.stop()
+    await assert.rejects(take({ mx: { exchange: '127.0.0.1', port } }), /connect ECONNREFUSED/)
+    const [host] = attempt.hosts
+    assert.deepEqual(host, {
+      ...{ host: '127.0.0.1', ip: '127.0.0.1', port, session: 'new', tls: undefined, phasesMs: {} },
+      end: {
+        kind: 'failure',
+        phase: 'connect',
+        failure: 'refused',
+        text: `connect ECONNREFUSED 127.0.0.1:${port}`,
+      },
+    })
   })
 })

@@ -85,14 +85,16 @@ describe('the key of a session', () => {
   const mx = { exchange: '192.0.2.1', port: 25, bind_helo: 'mx.near.test' }
 
   it('is the same for the same', () => {
-    assert.equal(sessionKey({ ...mx }, false), sessionKey(mx, false))
-    assert.equal(sessionKey({ ...mx, using_lmtp: false }, false), sessionKey(mx, false))
+    assert.equal(sessionKey({ ...mx }, false, undefined), sessionKey(mx, false, undefined))
+    assert.equal(sessionKey({ ...mx, using_lmtp: false }, false, undefined), sessionKey(mx, false, undefined))
   })
 
   it('differs with all that a session depends on', () => {
     const keys = [
-      sessionKey(mx, false),
-      sessionKey(mx, true),
+      sessionKey(mx, false, undefined),
+      sessionKey(mx, true, undefined),
+      sessionKey(mx, false, 'TLSv1.2'),
+      sessionKey(mx, false, 'TLSv1.3'),
       ...[
         { exchange: '192.0.2.2' },
         { port: 26 },
@@ -104,7 +106,7 @@ describe('the key of a session', () => {
         { auth_user: 'ann', auth_pass: 'secret' },
         { auth_user: 'ann', auth_pass: 'other' },
         { auth_user: 'ann', auth_pass: 'other', auth_type: 'LOGIN' },
-      ].map((change) => sessionKey({ ...mx, ...change }, false)),
+      ].map((change) => sessionKey({ ...mx, ...change }, false, undefined)),
     ]
     assert.equal(new Set(keys).size, keys.length)
     assert(keys.every((key) => !key.includes('secret')))
