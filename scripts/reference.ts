@@ -67,14 +67,14 @@ function describeKeys(schema: Schema, prefix: string, rows: string[]): void {
   for (const [key, value] of Object.entries(schema.properties ?? {})) {
     const name = `${prefix}${key}`
     const nested = value.properties ? value : undefined
-    const rule =
-      key === 'limits' && typeof value.additionalProperties === 'object' ? value.additionalProperties : undefined
+    const entry = typeof value.additionalProperties === 'object' ? value.additionalProperties : undefined
+    const isRule = key === 'limits'
     if (!nested) {
-      const standard = value.default === undefined || rule ? '' : `\`${JSON.stringify(value.default)}\``
+      const standard = value.default === undefined || isRule ? '' : `\`${JSON.stringify(value.default)}\``
       rows.push(`| \`${name}\` | ${standard} | ${cell(value.description ?? '')} |`)
     }
     if (nested) describeKeys(nested, `${name}.`, rows)
-    const shape = rule?.anyOf?.find((candidate) => candidate.properties) ?? rule
+    const shape = isRule ? entry?.anyOf?.find((candidate) => candidate.properties) : entry
     if (shape?.properties) describeKeys(shape, `${name}.NAME.`, rows)
   }
 }

@@ -21,12 +21,15 @@ import { reputationGate } from '../gates/reputation/reputation-gate'
 import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
 import type { JailPolicy } from '../gates/jail/jail-policy'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
+import type { EgressPolicy } from '../egress/sources'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
 import { compileDnsbl, compileRdns } from './sections/dns'
+import { compileEgress } from './sections/egress'
+import { problemsOfEgress } from './sections/egress-names'
 import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
 import { compileMailbomb } from './sections/mailbomb'
@@ -45,6 +48,7 @@ export interface Policy {
   readonly reputation: ReputationPolicy
   readonly greylist: Greylist
   readonly mailbomb: MailbombPolicy
+  readonly egress: EgressPolicy
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -67,7 +71,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     problems.push(...problemsOf(name, input))
     rules.push(compileRule(name, input, config.mode, overridesOf(name) ?? NO_OVERRIDES))
   }
-  problems.push(...tooManyAsks(rules))
+  problems.push(...tooManyAsks(rules), ...problemsOfEgress(config.egress))
   if (problems.length > 0) return { problems }
   const session: SessionBounds = {
     recipients: config.session.recipients,
@@ -99,6 +103,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     reputation,
     greylist: parts.greylist,
     mailbomb: parts.mailbomb,
+    egress: compileEgress(config.egress),
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.

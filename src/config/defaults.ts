@@ -62,6 +62,19 @@ export const DEFAULTS = {
       ...{ helo_address: 3, helo_bare: 1, helo_ours: 4, helo_mismatch: 0.5 },
     },
   },
+  egress: {
+    lifetime: '1d',
+    bounce_lifetime: '4h',
+    delay_notice: '4h',
+    sources: {},
+    pools: {},
+    pool: 'default',
+    classes: {},
+    tenants: {},
+    accounts: {},
+    default_class: 'system',
+    header: 'X-Sluice-Class',
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

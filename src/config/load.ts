@@ -11,7 +11,7 @@ import { locate, problemAt } from './locate'
 import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
 import { type ConfigProblem, byPlace } from './problem'
-import { type ReadProviders, readProviders } from './providers/read'
+import { type ReadProviders, readProviders, strangeSources } from './providers/read'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
 import { storeMistakes } from './store-address'
@@ -91,8 +91,11 @@ type Outcome = Omit<LoadedPolicy, keyof Files> | Refused
 type PolicyOutcome = Omit<LoadedPolicy, keyof Files | 'egress'> | Refused
 
 function withProviders(outcome: PolicyOutcome, { outcome: read }: ReadProviders): Outcome {
-  if ('rules' in read) return 'problems' in outcome ? outcome : { ...outcome, egress: read.rules }
-  return first([...('problems' in outcome ? outcome.problems : []), ...read.problems])
+  const own = 'problems' in outcome ? outcome.problems : []
+  if ('problems' in read) return first([...own, ...read.problems])
+  if ('problems' in outcome) return outcome
+  const strange = strangeSources(read.files, outcome.policy.egress.sources)
+  return strange.length > 0 ? first(strange) : { ...outcome, egress: read.rules }
 }
 
 function refuse(file: string, message: string): Refused {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { LIMIT_FORMS, limit } from './limit'
 import { dnsSchema, dnsblSchema, rdnsSchema } from './sections/dns'
+import { egressSchema } from './sections/egress'
 import { greylistSchema } from './sections/greylist'
 import { jailSchema } from './sections/jail'
 import { mailbombSchema } from './sections/mailbomb'
@@ -179,6 +180,9 @@ export const configSchema = z.strictObject({
   dns: dnsSchema.describe('How DNS is asked, by plugins dnsbl and rdns'),
   dnsbl: dnsblSchema.describe('Who is on DNS lists, by plugin dnsbl'),
   rdns: rdnsSchema.describe('Who has no proper reverse name or HELO, by plugin rdns'),
+  egress: egressSchema.describe(
+    'How mail leaves, by plugin egress: its class, what it is sent from, when it is given up',
+  ),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

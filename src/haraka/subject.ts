@@ -172,12 +172,14 @@ function hostOf(address: EnvelopeAddress): string {
   return address.host ?? address.original_host ?? ''
 }
 
-function accountOf(connection: Connection): string | undefined {
+/** Who has logged in, in lower case. */
+export function accountOf(connection: Connection): string | undefined {
   const user = connection.notes.auth_user
   return typeof user === 'string' && user !== '' ? user.toLowerCase() : undefined
 }
 
-function tenantOf(account: string, tenants: ReadonlyMap<string, string>): string {
+/** Whose an account is: as the configuration says of it or its domain, else its domain. */
+export function tenantOf(account: string, tenants: ReadonlyMap<string, string>): string {
   const domain = account.slice(account.lastIndexOf('@') + 1)
   return tenants.get(account) ?? tenants.get(domain) ?? domain
 }

@@ -63,7 +63,10 @@ export interface Transaction {
   notes: Record<string, unknown>
   readonly results: { get(name: string): unknown }
   readonly message_stream: NodeJS.ReadableStream & { pipe(to: NodeJS.WritableStream, options?: object): void }
+  readonly header: { get_all(name: string): readonly string[] }
   add_header(name: string, value: string): void
+  /** All of that name, whatever its case. */
+  remove_header(name: string): void
 }
 
 export interface Connection extends Logger {

@@ -3,8 +3,9 @@ import type { EgressLayer, FigureName, FigureOrigin, LayerKind } from '../../egr
 import { ProviderIndex, type ProviderMatch } from '../../egress/providers'
 import type { EgressProvider, EgressRules } from '../../egress/rules'
 import type { ConfigDocument } from '../document'
+import { readHost } from '../names'
 import { type WrittenFigures, figuresOf, provenanceOf } from './figures'
-import { type WrittenProviders, readHost, readSite } from './schema'
+import { type WrittenProviders, readSite } from './schema'
 
 /** A file that was read and has the right shape. */
 export interface ProvidersFile {

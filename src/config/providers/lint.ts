@@ -2,10 +2,12 @@
 import { NEEDED_FIGURES } from '../../egress/profile'
 import type { EgressRules } from '../../egress/rules'
 import type { Mistake } from '../issues'
+import { readHost } from '../names'
+import { didYouMean } from '../problem'
 import type { Read } from '../units'
 import { type WrittenFigures, saidAndUnset } from './figures'
 import type { ProvidersFile } from './layers'
-import { type WrittenProvider, readHost, readSite } from './schema'
+import { type WrittenProvider, readSite } from './schema'
 
 /** `rules` are those of this file over `under`, what it stands over. */
 export function mistakesIn({ written }: ProvidersFile, rules: EgressRules, under: EgressRules | undefined): Mistake[] {
@@ -37,6 +39,17 @@ function deadProvider(name: string, one: WrittenProvider | false, under: EgressR
   const isDead = Object.keys(one.match ?? {}).length === 0
   const message = 'can never match: it needs match with mx_suffix, mx_host or domain, or the name of a shipped provider'
   return isDead ? [{ path, at: 'key', message }] : []
+}
+
+/** `known` are the names of all sources that there are. */
+export function unknownSources({ written }: Pick<ProvidersFile, 'written'>, known: readonly string[]): Mistake[] {
+  return Object.keys(written.sources ?? {})
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const meant = didYouMean(name, known)
+      const mend = meant === undefined ? 'name it there, or remove this' : `did you mean "${meant}"?`
+      return { path: ['sources', name], at: 'key', message: `config/sluice.yaml has no such source in egress: ${mend}` }
+    })
 }
 
 const MATCH_KEYS = ['mx_suffix', 'mx_host', 'domain'] as const

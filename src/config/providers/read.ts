@@ -8,7 +8,7 @@ import { locate, problemAt } from '../locate'
 import { isSection } from '../merge'
 import { type ConfigProblem, byPlace, formatProblem } from '../problem'
 import { type ProvidersFile, rulesOf } from './layers'
-import { mistakesIn } from './lint'
+import { mistakesIn, unknownSources } from './lint'
 import { PROVIDERS_KEYS, providersSchema } from './schema'
 
 /** Relative to the config directory: the operator's stands over the shipped one. */
@@ -20,7 +20,9 @@ export interface ReadProviders {
   readonly lookedFor: string
   /** Names and texts of the files that were read. */
   readonly texts: readonly { readonly name: string; readonly text: string }[]
-  readonly outcome: { readonly rules: EgressRules } | { readonly problems: readonly ConfigProblem[] }
+  readonly outcome:
+    | { readonly rules: EgressRules; readonly files: readonly ProvidersFile[] }
+    | { readonly problems: readonly ConfigProblem[] }
 }
 
 /** Reads the shipped file and the operator's over it. Never throws for what the files hold. */
@@ -71,8 +73,16 @@ function readFiles(harakaDir: string, lookedFor: string): Omit<ReadProviders, 'l
     problems.push(...inPlaces(parsed.file, mistakesIn(parsed.file, all, under)))
   }
   if (!rules && problems.length === 0) problems.push(problemAt(`config/${PROVIDERS_FILE}`, START, '', NOT_SHIPPED))
-  const outcome = rules && problems.length === 0 ? { rules } : { problems }
+  const outcome = rules && problems.length === 0 ? { rules, files } : { problems }
   return { texts, outcome }
+}
+
+/** Layers for sources that `egress` in `config/sluice.yaml` does not name, with their places. */
+export function strangeSources(
+  files: readonly ProvidersFile[],
+  sources: ReadonlyMap<string, unknown>,
+): ConfigProblem[] {
+  return files.flatMap((file) => inPlaces(file, unknownSources(file, [...sources.keys()])))
 }
 
 const START = { line: 1, column: 1 }

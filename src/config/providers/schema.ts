@@ -1,10 +1,10 @@
 /** The shape of `config/sluice/providers.yaml`, the shipped one and the operator's. */
-import { domainToASCII } from 'node:url'
 import { getDomain } from 'tldts'
 import { z } from 'zod'
 import { isAskable } from '../../dns/question'
 import { plainName, siteName } from '../../egress/providers'
 import { type JsonSchema, SchemaKeys } from '../json-schema'
+import { NAME, NAME_HELP, readHost } from '../names'
 import type { Read } from '../units'
 import { figureShape } from './figures'
 
@@ -18,20 +18,6 @@ function name(read: (text: string) => Read<string>) {
     context.issues.push({ code: 'custom', message: result.problem, input: text })
     return z.NEVER
   })
-}
-
-/** A name of a host or domain, as names are compared. */
-export function readHost(text: string): Read<string> {
-  const ascii = (/[^\x20-\x7e]/.test(text) ? domainToASCII(text) : text).toLowerCase()
-  if (/^\*?\./.test(text)) {
-    return {
-      problem: `"${text}" begins with a dot or *: write ${ascii.replace(/^\*?\.+/, '')}, whole labels match anyway`,
-    }
-  }
-  if (text.endsWith('.')) return { problem: `"${text}" ends with a dot: write ${ascii.replace(/\.+$/, '')}` }
-  if (!isAskable(ascii)) return { problem: `"${text}" is no name of a host` }
-  if (/(^|\.)\d+$/.test(ascii)) return { problem: `"${text}" is an address: an MX record names a host` }
-  return { value: ascii }
 }
 
 function readSuffix(text: string): Read<string> {
@@ -70,8 +56,6 @@ const provider = z.strictObject({
 export type WrittenProvider = z.output<typeof provider>
 
 const layer = z.strictObject(figureShape)
-const NAME = /^[a-z][a-z0-9_-]{0,39}$/
-const NAME_HELP = 'a name is lower case letters, digits, _ and -, at most 40'
 
 /** Sets of the same hosts come to the same text. */
 export function readSite(text: string): Read<string> {

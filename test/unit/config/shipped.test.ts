@@ -23,12 +23,17 @@ function examplesIn(lines: readonly string[]): { first: number; end: number }[] 
   return found
 }
 
-/** The file with one example switched on, in place of the setting of the same name above it. */
+/** The file with one example switched on, in place of the settings of the same names above it. */
 function switchOn(lines: readonly string[], { first, end }: { first: number; end: number }): string {
   const example = lines.slice(first, end).map((line) => line.replace('#', ''))
-  const key = /^\s*(\w+):/.exec(example[0]!)![0]
-  const replaced = lines.slice(0, first).findLastIndex((line) => line.startsWith(key))
-  return [...lines.slice(0, first).filter((_, index) => index !== replaced), ...example, ...lines.slice(end)].join('\n')
+  const indent = /^\s*/.exec(example[0]!)![0]
+  const keys = example
+    .flatMap((line) => /^\s*\w+:/.exec(line)?.[0] ?? [])
+    .filter((key) => key.search(/\w/) === indent.length)
+  const replaced = keys.map((key) => lines.slice(0, first).findLastIndex((line) => line.startsWith(key)))
+  return [...lines.slice(0, first).filter((_, at) => !replaced.includes(at)), ...example, ...lines.slice(end)].join(
+    '\n',
+  )
 }
 
 describe('the shipped configuration', () => {
