@@ -1,4 +1,4 @@
 /** Messages for the same host share sessions. See README.md beside this. */
 import { egressPlugin } from '../../src/haraka'
 
-export const { register, shutdown, hook_init_master, hook_init_child } = egressPlugin('egress')
+export const { register, shutdown, hook_init_master, hook_init_child, hook_data_post } = egressPlugin('egress')

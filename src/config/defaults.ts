@@ -1,4 +1,5 @@
 import type { ConfigInput } from './schema'
+import { CONTROLLER_DEFAULTS } from './sections/egress-controller'
 
 /**
  * What holds where the operator's file says nothing. `config/sluice.yaml` shows every one of these with its reason; a
@@ -74,6 +75,7 @@ export const DEFAULTS = {
     accounts: {},
     default_class: 'system',
     header: 'X-Sluice-Class',
+    controller: CONTROLLER_DEFAULTS,
   },
   maildrop: { path: 'data/mail' },
   limits: {

@@ -49,8 +49,8 @@ export class Dispatcher<Item extends Waiting> {
   }
 
   /** Whether another connection may be made for a path: {@link PathDispatcher.mayConnect}. */
-  mayConnect(path: string): boolean {
-    return this.paths.get(path)?.mayConnect() ?? true
+  mayConnect(path: string, coming: number): boolean {
+    return this.paths.get(path)?.mayConnect(coming) ?? true
   }
 
   /** A connection of a path is gone, or has become idle. */

@@ -99,9 +99,12 @@ export class PathDispatcher<Item extends Waiting> {
     return this.active
   }
 
-  /** Whether another connection may be made: there is a place for it. If not, one that is idle is being closed. */
-  mayConnect(): boolean {
-    if (this.connections.count() < this.places.count) return true
+  /**
+   * Whether another connection may be made, besides those that exist and those that are coming: there is a place for it. If
+   * not, one that is idle is being closed.
+   */
+  mayConnect(coming = 0): boolean {
+    if (this.connections.count() + coming < this.places.count) return true
     this.connections.closeIdle()
     return false
   }

@@ -1,4 +1,4 @@
-/** Something kept for each of a bounded number of paths: the one that was asked for the longest ago is forgotten. */
+/** Something kept for each of a bounded number of paths, or other names: the one that was set the longest ago is forgotten. */
 export class Recent<Value> {
   private readonly values = new Map<string, Value>()
 
@@ -6,6 +6,14 @@ export class Recent<Value> {
 
   get size(): number {
     return this.values.size
+  }
+
+  get(path: string): Value | undefined {
+    return this.values.get(path)
+  }
+
+  set(path: string, value: Value): void {
+    this.of(path, () => value)
   }
 
   /** What is kept of a path; `make` tells what is to be kept from now on, given what is. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
+import type { ControllerPolicy } from './controller-policy'
 import type { MailClass } from './fair-queue'
 import type { ClassRules } from './mail-class'
 
@@ -32,6 +33,7 @@ export interface EgressPolicy {
   readonly sources: ReadonlyMap<string, Source>
   readonly pools: PoolRules
   readonly classes: ClassRules
+  readonly controller: ControllerPolicy
 }
 
 /** Which pool somebody's mail goes out by: that of the account, else of the tenant, else of the class. */

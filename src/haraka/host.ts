@@ -67,7 +67,7 @@ export class Host {
     this.runtime = new Runtime({
       home: this.home,
       policy,
-      egress,
+      rules: egress,
       stream: this.stream,
       proxies: new Proxies(plugin.config),
       openStore: () => this.open(policy),

@@ -30,7 +30,7 @@ export interface RuntimeOptions {
   /** Haraka's directory; relative paths of the config start here. */
   readonly home: string
   readonly policy: Policy
-  readonly egress: EgressRules
+  readonly rules: EgressRules
   readonly stream: EventStream
   readonly proxies: Proxies
   /** Called once, when this process first needs a store: the master of a cluster never does. */
@@ -56,8 +56,8 @@ export class Runtime {
   reputations: Reputations | undefined
   readonly lookups: Lookups
   policy: Policy
-  /** By what rules mail is delivered. */
-  egress: EgressRules
+  /** Providers and what holds for them, by which mail is delivered. */
+  egressRules: EgressRules
   tarpit: Tarpit
   readonly load = new LoadWatch()
   readonly door: Door
@@ -70,10 +70,10 @@ export class Runtime {
   private readonly plugins: string[] = []
   private readonly leases: Leases
 
-  constructor({ home, policy, egress, stream, proxies, openStore }: RuntimeOptions) {
+  constructor({ home, policy, rules, stream, proxies, openStore }: RuntimeOptions) {
     this.home = home
     this.policy = policy
-    this.egress = egress
+    this.egressRules = rules
     this.stream = stream
     this.proxies = proxies
     this.openStore = openStore
@@ -155,9 +155,9 @@ export class Runtime {
   }
 
   /** Puts another policy in force, whole; what is under way is finished under the old one. */
-  adopt(policy: Policy, egress: EgressRules): void {
+  adopt(policy: Policy, rules: EgressRules): void {
     this.policy = policy
-    this.egress = egress
+    this.egressRules = rules
     this.plan = policy.plan(this.plugins)
     this.door.adopt()
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)

@@ -7,6 +7,7 @@ import { cidrText, parseCidr } from '../../keys/address'
 import { NAME, NAME_HELP, readHost } from '../names'
 import type { Read } from '../units'
 import { durationMs, unit } from '../values'
+import { compileController, controllerSchema } from './egress-controller'
 
 /** A bound for those who make them by a program: each has figures and queues of its own. */
 const MOST = 1000
@@ -88,6 +89,7 @@ export const egressSchema = z
       .describe('By class, after what account and tenant say'),
     tenants: z.record(who, client).describe('By tenant, before what its class says'),
     accounts: z.record(who, client).describe('By account, before what its tenant says'),
+    controller: controllerSchema.describe('Slows paths down and suspends them by what the world answers'),
     default_class: mailClass.describe('Class of mail of which nothing says it'),
     header: z
       .union([
@@ -135,6 +137,7 @@ export function compileEgress(section: EgressSection): EgressPolicy {
       standard: section.default_class,
       header: section.header === false ? undefined : section.header,
     },
+    controller: compileController(section.controller),
   }
 }
 

@@ -1,18 +1,25 @@
 import { access } from 'node:fs/promises'
+import { Attempt } from '../../egress/attempt'
 import { Dispatcher, type PathLoad } from '../../egress/dispatcher'
 import type { Waiting } from '../../egress/fair-queue'
 import type { PathBook } from '../../egress/path-book'
-import type { Grant, PathLimits } from '../../egress/path-dispatcher'
+import type { Grant, PathConnections, PathLimits } from '../../egress/path-dispatcher'
 import { PLACE_TTL_MS } from '../../egress/places'
 import type { EgressProfile } from '../../egress/profile'
 import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egress/rules'
+import { Recent } from '../../egress/recent'
+import { type Source, bindFor } from '../../egress/sources'
 import type { Store } from '../../store/store'
 import { DENYSOFT, OK } from '../types'
-import type { Endings } from './endings'
+import type { AttemptEnd } from './attempt-event'
+import { ConnectGate } from './connect-gate'
+import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
+import type { Endings, LastAttempt } from './endings'
+import type { Label } from './label'
 import { type QueueItem, dueAt, messageId, takeOver } from './queue-item'
-import type { Route, Routes } from './routes'
+import { type Route, type Routes, namesOf } from './routes'
 import { splitUp } from './split'
-import type { Mx } from './types'
+import type { HMail, Mx } from './types'
 
 /** A message that waits, or is under way. */
 interface Delivery extends Waiting {
@@ -22,6 +29,11 @@ interface Delivery extends Waiting {
   readonly destination: Destination
   readonly path: ResolvedPath
   readonly route: Extract<Route, { kind: 'hosts' | 'fixed' }>
+  readonly source: Source
+  beganAt: number
+  /** There is one from when it begins. */
+  attempt: Attempt | undefined
+  retryAt: number | undefined
 }
 
 export interface DeliveriesOptions {
@@ -29,10 +41,17 @@ export interface DeliveriesOptions {
   readonly routes: Routes
   readonly endings: Endings
   readonly store: () => Store
+  readonly labelOf: (item: QueueItem) => Label
+  /** What a message is sent from, to hosts of such names. */
+  readonly sourceFor: (item: QueueItem, label: Label, hosts: readonly string[]) => Source
+  readonly limitsUnder: (path: string, profile: EgressProfile) => PathLimits
+  /** Connections of this process to a path. */
+  readonly connections: (path: string) => PathConnections
   /** Deliveries under way at a time in this process, over all paths: each has a socket. */
   readonly mostUnderWay: () => number
   /** Puts messages into Haraka's delivery queue. */
   readonly enqueue: (items: readonly QueueItem[]) => void
+  readonly onAttempt: (end: AttemptEnd) => void
   readonly onFailure: (what: string, error: unknown) => void
   readonly onNotice: (message: string) => void
 }
@@ -47,28 +66,34 @@ const MOST_LATELY = 10_000
  * once; the message waits here for its path, and goes on through Haraka when the path has room. Whatever becomes of it,
  * the path learns once that it is over.
  */
-export class Deliveries {
+export class Deliveries implements SessionPolicy {
   private readonly dispatcher: Dispatcher<Delivery>
+  private readonly gate: ConnectGate
   /** What waits or is under way, by message: a second file of the same message must not be delivered. */
   private readonly known = new Map<string, Delivery | undefined>()
-  private readonly current = new WeakMap<QueueItem, Delivery>()
+  private readonly current = new WeakMap<HMail, Delivery>()
   /** One destination of each path that has something to do. */
   private readonly destinations = new Map<string, Destination>()
   /** Where mail to a domain went last. */
-  private readonly lately = new Map<string, Destination>()
+  private readonly lately = new Recent<Destination>(MOST_LATELY)
+  /** By Haraka's id of the message, which its parts share when it is split. */
+  private readonly attempts = new Recent<LastAttempt>(MOST_LATELY)
   /** May go by their path, and wait for this process to have less under way. */
   private readonly ready: Grant<Delivery>[] = []
   private underWay = 0
   private readonly timers: NodeJS.Timeout[]
 
   constructor(private readonly options: DeliveriesOptions) {
+    const { store } = options
     this.dispatcher = new Dispatcher((path) => ({
       path,
-      limits: () => limitsOf(options.book.profileOf(this.destinations.get(path)!)),
-      store: options.store,
+      limits: () => options.limitsUnder(path, options.book.profileOf(this.destinations.get(path)!)),
+      store,
+      connections: options.connections(path),
       send: (grant) => this.begin(grant),
       onFailure: (error) => options.onFailure('asking the store for a slot', error),
     }))
+    this.gate = new ConnectGate({ hasPlace: (path, coming) => this.dispatcher.mayConnect(path, coming), store })
     this.timers = [setInterval(() => this.renew(), RENEW_MS), setInterval(() => this.sweep(), SWEEP_MS)]
     for (const timer of this.timers) timer.unref()
   }
@@ -78,15 +103,34 @@ export class Deliveries {
     return this.dispatcher.loads()
   }
 
+  /** What waits, in no particular order. */
+  *held(): IterableIterator<{ readonly path: ResolvedPath; readonly dueAt: number; readonly mailClass: string }> {
+    for (const [id, delivery] of this.known) if (delivery && this.dispatcher.has(id)) yield delivery
+  }
+
   /**
    * What holds for a message. One that Haraka has split off from another on the way has no path yet: then what holds for
    * its domain as far as is known without asking.
    */
   profileOf(item: QueueItem): EgressProfile {
-    const { book } = this.options
     const domain = item.todo?.domain ?? ''
     const destination = this.current.get(item)?.destination ?? this.lately.get(domain)
-    return book.profileOf(destination ?? { domain, mx: [domain], source: DEFAULT_SOURCE })
+    return this.options.book.profileOf(destination ?? { domain, mx: [domain], source: DEFAULT_SOURCE })
+  }
+
+  lastAttempt({ todo }: QueueItem): LastAttempt | undefined {
+    return todo ? this.attempts.get(todo.uuid) : undefined
+  }
+
+  /** The message is tried again then. */
+  noteRetry(item: QueueItem, at: number): void {
+    const delivery = this.current.get(item)
+    if (delivery) delivery.retryAt = at
+  }
+
+  /** What holds for a path has changed. */
+  pump(path: string): void {
+    this.dispatcher.pump(path)
   }
 
   /** Takes a message that is due. `proceed` is Haraka's next of send_email. */
@@ -94,7 +138,7 @@ export class Deliveries {
     const id = messageId(item.filename)
     const isKnown = this.known.has(id)
     takeOver(item, () => undefined)
-    if (isKnown) return this.options.onNotice(`${item.filename} is under way already, as a second copy is left alone`)
+    if (isKnown) return this.options.onNotice(`${item.filename} is under way already, a second copy is left alone`)
     this.known.set(id, undefined)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
@@ -108,8 +152,27 @@ export class Deliveries {
     this.dispatcher.close()
   }
 
+  demandsOf(item: HMail): SessionDemands {
+    const { path } = this.current.get(item)?.path ?? { path: '' }
+    return demandsOfProfile(path, this.profileOf(item as QueueItem))
+  }
+
+  attemptOf(item: HMail): Attempt | undefined {
+    return this.current.get(item)?.attempt
+  }
+
+  mayConnect(item: HMail): Promise<void> | undefined {
+    const delivery = this.current.get(item)
+    return delivery && this.gate.ask(delivery.path.path, this.profileOf(delivery.item).connectionRate)
+  }
+
+  changed(path: string): void {
+    this.gate.changed(path)
+    this.dispatcher.reconcile(path)
+  }
+
   private async place(id: string, item: QueueItem, proceed: () => void): Promise<void> {
-    const { book, routes, endings } = this.options
+    const { routes, endings } = this.options
     const { todo } = item
     if (!todo || endings.isTooOld(todo)) return this.endAs(id, item, () => endings.expire(item))
     const route = await routes.find(item, todo.domain)
@@ -119,19 +182,44 @@ export class Deliveries {
     if (route.kind === 'nowhere') {
       return this.answer(id, item, proceed, () => item.get_mx_respond(route.code, route.why))
     }
-    const destination = { domain: todo.domain, mx: namesOf(route, todo.domain), source: DEFAULT_SOURCE }
-    const path = book.resolve(destination)
-    const { sizeBytes, recipients } = path.profile
+    const delivery = this.deliveryOf(id, item, route, proceed)
+    const { sizeBytes, recipients } = delivery.path.profile
     if (sizeBytes !== undefined && item.file_size - item.data_start > sizeBytes) {
       return this.endAs(id, item, () => endings.refuseSize(item, sizeBytes))
     }
     if (recipients !== undefined && todo.rcpt_to.length > recipients) return this.split(id, item, recipients)
-    const label = { mailClass: 'system', tenant: '', dueAt: dueAt(item.filename) } as const
-    const delivery: Delivery = { id, ...label, item, proceed, destination, path, route }
+    this.wait(delivery)
+  }
+
+  private deliveryOf(id: string, item: QueueItem, route: Delivery['route'], proceed: () => void): Delivery {
+    const { book, labelOf, sourceFor } = this.options
+    const { domain } = item.todo!
+    const mx = namesOf(route, domain)
+    const label = labelOf(item)
+    const source = sourceFor(item, label, mx)
+    const destination = { domain, mx, source: source.name }
+    return {
+      id,
+      mailClass: label.mailClass,
+      tenant: label.tenant ?? '',
+      dueAt: dueAt(item.filename),
+      item,
+      proceed,
+      destination,
+      path: book.resolve(destination),
+      route,
+      source,
+      beganAt: 0,
+      attempt: undefined,
+      retryAt: undefined,
+    }
+  }
+
+  private wait(delivery: Delivery): void {
+    const { id, item, path, destination } = delivery
     this.known.set(id, delivery)
     this.current.set(item, delivery)
-    if (this.lately.size >= MOST_LATELY) this.lately.delete(this.lately.keys().next().value!)
-    this.lately.set(todo.domain, destination)
+    this.lately.set(destination.domain, destination)
     if (!this.destinations.has(path.path)) this.destinations.set(path.path, destination)
     this.dispatcher.add(path.path, delivery)
   }
@@ -140,6 +228,7 @@ export class Deliveries {
   private answer(id: string, item: QueueItem, proceed: () => void, respond: () => void): void {
     item.next_cb = () => this.known.delete(id)
     item.get_mx = respond
+    this.options.endings.prepare(item)
     proceed()
   }
 
@@ -164,14 +253,15 @@ export class Deliveries {
       return
     }
     this.underWay++
-    const { item } = grant.item
+    const delivery = grant.item
+    const { item } = delivery
     let isOver = false
     const end = () => {
       if (isOver) return
       isOver = true
       this.end(grant)
     }
-    void this.start(grant.item, end).catch((error: unknown) => {
+    void this.start(delivery, end).catch((error: unknown) => {
       this.options.onFailure('beginning a delivery', error)
       item.next_cb = end
       item.hooks_to_run = []
@@ -179,27 +269,49 @@ export class Deliveries {
     })
   }
 
-  private async start({ item, route, proceed }: Delivery, end: () => void): Promise<void> {
+  private async start(delivery: Delivery, end: () => void): Promise<void> {
+    const { item, proceed } = delivery
+    delivery.beganAt = Date.now()
     if (!(await isThere(item.path))) {
       this.options.onNotice(`${item.filename} is gone: it was delivered as another copy, or removed by hand`)
       return end()
     }
-    const mx = route.kind === 'fixed' ? route.mx : await this.options.routes.addressesOf(route.hosts)
+    delivery.attempt = new Attempt(item.todo!.rcpt_to.map(({ address }) => address))
+    const mx = await this.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
       if (mx.length > 0) item.get_mx_respond(OK, mx)
-      else item.get_mx_respond(DENYSOFT, 'none of its MX hosts has an address')
+      else item.get_mx_respond(DENYSOFT, 'none of its MX hosts has an address that we can get to')
     }
     this.options.endings.prepare(item)
     proceed()
   }
 
-  private end({ item: { id }, end }: Grant<Delivery>): void {
+  /** The hosts to try, each with what it is to be connected from. */
+  private async hostsFor({ route, source }: Delivery): Promise<Mx[]> {
+    const helo = source.helo === undefined ? {} : { bind_helo: source.helo }
+    if (route.kind === 'fixed') {
+      const bound = (mx: Mx) => mx.bind ?? (mx.exchange ? bindFor(source, mx.exchange)?.address : undefined)
+      return route.mx.map((mx) => Object.assign(mx, helo, { bind: bound(mx) }))
+    }
+    const addresses = await this.options.routes.addressesOf(route.hosts)
+    return addresses.flatMap((mx) => {
+      const bind = bindFor(source, mx.exchange!)
+      return bind ? { ...mx, ...helo, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
+    })
+  }
+
+  private end({ item: delivery, end }: Grant<Delivery>): void {
+    const { id, item, attempt } = delivery
     this.known.delete(id)
     this.underWay--
     end()
     const next = this.ready.shift()
     if (next) this.begin(next)
+    if (!attempt) return
+    const at = Date.now()
+    this.attempts.set(item.todo!.uuid, { attempt, at })
+    this.options.onAttempt({ ...delivery, attempt, at })
   }
 
   private renew(): void {
@@ -208,26 +320,18 @@ export class Deliveries {
     for (const path of this.destinations.keys()) if (!live.has(path)) this.destinations.delete(path)
   }
 
-  /** Ends what has waited beyond its time. */
+  /** Ends what has waited beyond its time, and tells of what is late. */
   private sweep(): void {
+    const { endings } = this.options
     for (const [id, delivery] of this.known) {
-      if (!delivery || !this.dispatcher.has(id) || !this.options.endings.isTooOld(delivery.item.todo!)) continue
-      this.dispatcher.remove(id)
-      this.endAs(id, delivery.item, () => this.options.endings.expire(delivery.item))
+      if (!delivery || !this.dispatcher.has(id)) continue
+      const { item } = delivery
+      if (endings.isTooOld(item.todo!)) {
+        this.dispatcher.remove(id)
+        this.endAs(id, item, () => endings.expire(item))
+      } else endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
     }
   }
-}
-
-function limitsOf({ connections, messageRate }: EgressProfile): PathLimits {
-  const rate = messageRate && { intervalMs: messageRate.windowMs / messageRate.limit, burst: 1 }
-  return { connections, rate }
-}
-
-/** By what a provider is known. */
-function namesOf(route: Delivery['route'], domain: string): string[] {
-  if (route.kind === 'hosts') return route.hosts.map(({ host }) => host)
-  const names = route.mx.map((mx: Mx) => mx.from_dns ?? mx.exchange ?? mx.path ?? domain)
-  return names.length > 0 ? names : [domain]
 }
 
 async function isThere(file: string): Promise<boolean> {

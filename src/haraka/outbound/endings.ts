@@ -1,16 +1,30 @@
 import { rename } from 'node:fs/promises'
 import path from 'node:path'
+import type { Attempt } from '../../egress/attempt'
 import type { EgressProfile } from '../../egress/profile'
 import { type Lifetimes, hintOf, nextAttempt, timeLeft } from '../../egress/retry'
-import { DENYSOFT, type Next } from '../types'
+import type { Store } from '../../store/store'
+import { DENYSOFT, type Next, OK } from '../types'
 import { type Failure, type QueueItem, type Todo, isBounce, messageId } from './queue-item'
+import type { Reporter } from './reports'
+
+/** The last attempt at a message. */
+export interface LastAttempt {
+  readonly attempt: Attempt
+  readonly at: number
+}
 
 export interface EndingsOptions {
-  readonly lifetimes: () => Lifetimes
+  readonly lifetimes: () => Lifetimes & { readonly delayNoticeMs: number | undefined }
   /** What holds for a message, or by default. */
   readonly retryOf: (item: QueueItem) => EgressProfile['retry']
+  readonly lastAttempt: (item: QueueItem) => LastAttempt | undefined
+  /** A message is tried again then. */
+  readonly onDeferred: (item: QueueItem, at: number) => void
   /** Haraka's own waits, which it reads again when outbound.ini changes. */
   readonly intervals: () => number[]
+  readonly reporter: Reporter
+  readonly store: () => Store
   /** Reads the file of a message anew after so long, and queues what it finds. */
   readonly readAgain: (item: QueueItem, afterMs: number) => void
   readonly onNotice: (message: string) => void
@@ -26,12 +40,20 @@ const GRACE_MS = 10 * 60_000
 /** A file that cannot be read is read again so often, each time after so much longer. */
 const READS = 5
 const REREAD_MS = 60_000
+/** When the report of a failure could not be queued, it is tried again after this. */
+const REPORT_AGAIN_S = 300
+const NOT_REPORTED = 'the report to its sender could not be queued'
 
 /** How messages end that were not delivered: put off, given up, sent back. */
 export class Endings {
   private readonly clock: () => number
   /** How often the file of a message could not be read. */
   private readonly unreadable = new Map<string, number>()
+  /** Given up for their age. */
+  private readonly expired = new WeakSet<QueueItem>()
+
+  /** Whose sender is known to have been told of a delay. */
+  private readonly toldOf = new WeakSet<QueueItem>()
 
   constructor(private readonly options: EndingsOptions) {
     this.clock = options.clock ?? Date.now
@@ -39,8 +61,7 @@ export class Endings {
 
   /** Too old to be tried once more. */
   isTooOld(todo: Todo): boolean {
-    const deferred = { queuedAt: todo.queue_time, isBounce: isBounce(todo) }
-    return timeLeft(this.options.lifetimes(), deferred, this.clock()) < -GRACE_MS
+    return this.timeLeft(todo) < -GRACE_MS
   }
 
   /**
@@ -60,23 +81,38 @@ export class Endings {
   /** Hook deferred, the last to be asked: says when to try again, or sends back what is too old. */
   defer(next: Next, item: QueueItem, failure: Failure): void {
     if (!item.todo) return this.readAgain(item, failure)
+    if (failure.err === NOT_REPORTED) return this.putOff(next, item, REPORT_AGAIN_S)
     const { queue_time: queuedAt } = item.todo
     const plan = { ...this.options.retryOf(item), ...this.options.lifetimes() }
-    const deferred = {
-      attempts: item.num_failures,
-      queuedAt,
-      isBounce: isBounce(item.todo),
-      hintMs: hintFor(item, failure),
-    }
+    const hintMs = hintFor(item, failure)
+    const deferred = { attempts: item.num_failures, queuedAt, isBounce: isBounce(item.todo), hintMs }
     const following = nextAttempt(plan, deferred, this.clock(), Math.random)
-    if ('afterMs' in following) return next(DENYSOFT, String(Math.ceil(following.afterMs / 1000)))
-    item.hooks_to_run = []
-    item.convert_temp_failed_to_bounce(`given up after ${item.num_failures} attempts: ${failure.err}`, failure)
+    if ('expired' in following) {
+      item.hooks_to_run = []
+      return this.giveUp(item, `given up after ${item.num_failures} attempts: ${failure.err}`, failure)
+    }
+    this.tellOfDelay(item, failure.err ?? '')
+    this.putOff(next, item, Math.ceil(following.afterMs / 1000))
   }
 
   /** Sends back what waits, and is too old. */
   expire(item: QueueItem): void {
-    item.convert_temp_failed_to_bounce('given up: it has waited too long')
+    this.giveUp(item, 'given up: it has waited too long for its turn')
+  }
+
+  /** Tells the sender once, over all attempts and restarts, when his message is late. Nobody waits for it. */
+  tellOfDelay(item: QueueItem, error: string): void {
+    const { delayNoticeMs, lifetimeMs } = this.options.lifetimes()
+    const todo = item.todo!
+    if (delayNoticeMs === undefined || isBounce(todo) || this.clock() - todo.queue_time < delayNoticeMs) return
+    if (this.toldOf.has(item)) return
+    this.toldOf.add(item)
+    const key = `egress_told|${messageId(item.filename)}`
+    const once = { op: 'window', key, enforced: true, windows: [{ limit: 1, windowMs: lifetimeMs }], cost: 1 } as const
+    void Promise.resolve()
+      .then(() => this.options.store().judge([once]))
+      .then(({ committed }) => (committed ? this.report('delayed', item, error) : undefined))
+      .catch((error: unknown) => this.options.onFailure('telling of a delay', error))
   }
 
   /** Sends back what the provider does not take for its size. */
@@ -85,9 +121,54 @@ export class Endings {
       recipient.dsn_action = 'failed'
       recipient.dsn_status = '5.3.4'
       recipient.dsn_code = 552
-      recipient.dsn_msg = `the message is larger than ${most} bytes, which is the most that its provider takes`
+      recipient.dsn_msg = `The message is larger than ${most} bytes, which is the most that its provider takes.`
     }
     item.bounce(`larger than the ${most} bytes that its provider takes`)
+  }
+
+  /** Hook bounce, the last to be asked: reports to the sender what has failed. The message stays until that is queued. */
+  sendBack(next: Next, item: QueueItem, error: Error): void {
+    // A bounce of a bounce is nobody's: Haraka says so and removes it.
+    if (!item.todo || isBounce(item.todo)) return next()
+    this.report('failed', item, error.message).then(
+      () => next(OK),
+      (trouble: unknown) => {
+        this.options.onFailure('reporting a failure', trouble)
+        item.hooks_to_run = []
+        item.temp_fail(NOT_REPORTED)
+      },
+    )
+  }
+
+  private report(kind: 'failed' | 'delayed', item: QueueItem, error: string): Promise<void> {
+    const last = this.options.lastAttempt(item)
+    const hasExpired = this.expired.has(item)
+    const retryUntil = this.clock() + this.timeLeft(item.todo!)
+    const { reporter } = this.options
+    return reporter.tell({
+      kind,
+      item,
+      attempt: last?.attempt,
+      lastAttemptAt: last?.at,
+      hasExpired,
+      retryUntil: kind === 'delayed' ? retryUntil : undefined,
+      error,
+    })
+  }
+
+  private putOff(next: Next, item: QueueItem, seconds: number): void {
+    this.options.onDeferred(item, this.clock() + seconds * 1000)
+    next(DENYSOFT, String(seconds))
+  }
+
+  private giveUp(item: QueueItem, why: string, failure?: Failure): void {
+    this.expired.add(item)
+    item.convert_temp_failed_to_bounce(why, failure)
+  }
+
+  private timeLeft(todo: Todo): number {
+    const { queue_time: queuedAt } = todo
+    return timeLeft(this.options.lifetimes(), { queuedAt, isBounce: isBounce(todo) }, this.clock())
   }
 
   /**

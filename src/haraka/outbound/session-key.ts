@@ -9,7 +9,16 @@ import type { Mx } from './types'
 export function sessionKey(mx: Mx, forceTls: boolean, { path, tls }: Pick<SessionDemands, 'path' | 'tls'>): string {
   const login = mx.auth_user === undefined ? '' : digest([mx.auth_user, mx.auth_pass, mx.auth_type])
   const host = mx.path ? [mx.path] : [mx.exchange, mx.port, mx.bind]
-  return JSON.stringify([path, host, mx.bind_helo, mx.from_dns, mx.using_lmtp === true, login, forceTls, tls.minVersion])
+  return JSON.stringify([
+    path,
+    host,
+    mx.bind_helo,
+    mx.from_dns,
+    mx.using_lmtp === true,
+    login,
+    forceTls,
+    tls.minVersion,
+  ])
 }
 
 function digest(parts: readonly (string | undefined)[]): string {

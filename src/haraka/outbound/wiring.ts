@@ -1,0 +1,208 @@
+import { Breaker } from '../../egress/breaker'
+import { Controller } from '../../egress/controller'
+import { PathBook } from '../../egress/path-book'
+import { chooseSource } from '../../egress/sources'
+import { Steering } from '../../egress/steering'
+import { limitsUnder } from '../../egress/steering-limits'
+import { outcomeOf } from '../../egress/throttle'
+import { OK } from '../types'
+import type { Runtime } from '../runtime'
+import type { HarakaPlugin } from '../types'
+import { type AttemptEnd, attemptEvent } from './attempt-event'
+import { Deliveries } from './deliveries'
+import { Endings } from './endings'
+import { reuseSessions } from './install'
+import { type Label, labelOf, notesOf } from './label'
+import type { SessionPools } from './pool'
+import { type QueueItem, dueAt, isBounce } from './queue-item'
+import { Reporter } from './reports'
+import { Routes, type RunHooks } from './routes'
+import type { Mx } from './types'
+
+/** All that plugin egress has in a process. */
+export interface Egress {
+  readonly deliveries: Deliveries
+  readonly endings: Endings
+  readonly steering: Steering
+  close(): void
+}
+
+/** Haraka's own default is 10,000, for which no process has the sockets. */
+const MOST_UNDER_WAY = 1000
+
+/** What of Haraka's outbound the plugin works with. */
+interface Outbound {
+  readonly delivery_queue: { push(item: QueueItem): void }
+  readonly HMailItem: new (filename: string, path: string) => QueueItem
+  readonly net_utils: { readonly HarakaMx: new (written: unknown) => Mx; get_primary_host_name(): string }
+  send_email(
+    from: string,
+    to: unknown,
+    contents: string,
+    next: (code: number, message?: unknown) => void,
+    options: { notes: object },
+  ): void
+}
+interface OutboundConfig {
+  readonly cfg: { temp_fail_intervals: number[]; readonly concurrency_max: number }
+}
+interface OutboundQueue {
+  load_queue_files: (pid: unknown, files: string[], each: unknown) => Promise<unknown>
+}
+
+export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
+  const told = tellers(runtime)
+  const steering = new Steering({
+    store: () => runtime.serve().store,
+    mode: () => runtime.policy.egress.controller.mode,
+    onChange: (target) => deliveries.pump(target),
+  })
+  const watch = watchers(runtime, steering, told.onFailure)
+  const parts = makeDeliveries(by, runtime, steering, told, watch)
+  const { deliveries, endings } = parts
+  parts.pools = reuseSessions(by, deliveries)
+  const opened = runtime.serve()
+  void opened.ready.then(() => steering.follow(opened.store))
+  const close = () => {
+    deliveries.close()
+    parts.pools?.close()
+  }
+  return { deliveries, endings, steering, close }
+}
+
+type Tellers = ReturnType<typeof tellers>
+
+function tellers(runtime: Runtime) {
+  return {
+    onNotice: (message: string) => runtime.stream.emit({ kind: 'notice', at: Date.now(), message }),
+    onFailure: (hook: string, error: unknown) => {
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      runtime.reportFailure({ plugin: 'egress', hook, failure: 'error', message })
+    },
+  }
+}
+
+/** Who learns from what the world answers. */
+function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFailure']) {
+  const shared = {
+    policy: () => runtime.policy.egress.controller,
+    store: () => runtime.serve().store,
+    steering,
+    onFailure: (error: unknown) => onFailure('steering a path', error),
+  }
+  const controller = new Controller(shared)
+  const breaker = new Breaker(shared)
+  return (end: AttemptEnd) => {
+    breaker.note(end.path.path)
+    const outcome = outcomeOf(end.attempt, end.at)
+    if (outcome) controller.note(end.path.path, outcome)
+    runtime.stream.emit(attemptEvent(end))
+  }
+}
+
+function makeDeliveries(
+  by: HarakaPlugin,
+  runtime: Runtime,
+  steering: Steering,
+  { onNotice, onFailure }: Tellers,
+  onAttempt: (end: AttemptEnd) => void,
+): { deliveries: Deliveries; endings: Endings; pools: SessionPools | undefined } {
+  const outbound = by.haraka_require('outbound') as Outbound
+  const config = by.haraka_require('outbound/config') as OutboundConfig
+  const { run_hooks: runHooks } = by.haraka_require('plugins') as { run_hooks: RunHooks }
+  const { HarakaMx } = outbound.net_utils
+  const store = () => runtime.serve().store
+  const enqueue = (items: readonly QueueItem[]) => items.forEach((item) => outbound.delivery_queue.push(item))
+  const book = new PathBook(() => runtime.egressRules)
+  const endings = new Endings({
+    lifetimes: () => runtime.policy.egress,
+    retryOf: (item) => deliveries.profileOf(item).retry,
+    lastAttempt: (item) => deliveries.lastAttempt(item),
+    onDeferred: (item, at) => deliveries.noteRetry(item, at),
+    intervals: () => config.cfg.temp_fail_intervals,
+    reporter: new Reporter({
+      host: () => outbound.net_utils.get_primary_host_name(),
+      send: (to, contents) => sendReport(outbound, to, contents),
+    }),
+    store,
+    readAgain: ({ filename, path }, afterMs) => {
+      // Haraka tells of a file that cannot be read by deferring it.
+      setTimeout(() => {
+        const item = new outbound.HMailItem(filename, path)
+        item.once('ready', () => enqueue([item]))
+      }, afterMs).unref()
+    },
+    onNotice,
+    onFailure,
+  })
+  const deliveries: Deliveries = new Deliveries({
+    book,
+    routes: new Routes(
+      runtime.lookups.resolver,
+      runHooks,
+      (written) => new HarakaMx(typeof written === 'object' ? { ...written } : written),
+    ),
+    endings,
+    store,
+    labelOf: (item) => labelFor(item, runtime),
+    sourceFor: (item, label, mx) => {
+      const { domain, uuid } = item.todo!
+      return chooseSource(runtime.policy.egress, {
+        ...label,
+        stickyKey: uuid,
+        resting: ({ name }) => {
+          const { path } = book.resolve({ domain, mx, source: name })
+          return steering.ordersOf(path).suspendedUntil !== undefined
+        },
+      })
+    },
+    limitsUnder: (path, profile) => limitsUnder(profile, steering.ordersOf(path)),
+    connections: (path) => ({
+      count: () => parts.pools?.connectionsOf(path) ?? 0,
+      closeIdle: () => parts.pools?.closeIdle(path),
+    }),
+    mostUnderWay: () => Math.min(config.cfg.concurrency_max, MOST_UNDER_WAY),
+    enqueue,
+    onAttempt,
+    onFailure,
+    onNotice,
+  })
+  const parts: { deliveries: Deliveries; endings: Endings; pools: SessionPools | undefined } = {
+    deliveries,
+    endings,
+    pools: undefined,
+  }
+  return parts
+}
+
+function labelFor({ todo }: QueueItem, runtime: Runtime): Label {
+  const label = labelOf(todo!.notes, runtime.policy.egress.classes.standard)
+  return isBounce(todo!) ? { ...label, mailClass: 'system' } : label
+}
+
+function sendReport(outbound: Outbound, to: unknown, contents: string): Promise<void> {
+  const label = notesOf({ mailClass: 'system', tenant: undefined, account: undefined })
+  // Haraka's own notes of a transaction have this, and it looks there.
+  const notes = { ...label, skip_plugins: [] }
+  return new Promise((resolve, reject) => {
+    const done = (code: number, message?: unknown) => {
+      if (code === OK) resolve()
+      else reject(new Error(String(message)))
+    }
+    outbound.send_email('<>', to, contents, done, { notes })
+  })
+}
+
+/** A restart keeps the order. */
+export function loadInOrder(by: HarakaPlugin): void {
+  const queue = by.haraka_require('outbound/queue') as OutboundQueue
+  const load = queue.load_queue_files
+  queue.load_queue_files = (pid, files, each) => {
+    const due = new Map(files.map((file) => [file, dueAt(file)]))
+    return load(
+      pid,
+      files.sort((a, b) => due.get(a)! - due.get(b)! || (a < b ? -1 : 1)),
+      each,
+    )
+  }
+}
