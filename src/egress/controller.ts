@@ -69,8 +69,7 @@ export class Controller {
       watched.actionId = rate?.id
       watched.evidence.clear()
     }
-    // Messages that were under way when it was made.
-    if (suspension || (rate && outcome.at - rate.since < policy.cooldownMs)) return
+    if (suspension || (rate && isAboutBefore(outcome, rate.since, policy.cooldownMs))) return
     watched.evidence.note(outcome)
     if (watched.busy || outcome.at < watched.notBefore) return
     const step = decide(policy, standingOf(rate), watched.evidence.at(outcome.at), outcome.at)
@@ -136,6 +135,11 @@ export class Controller {
     const { steering } = this.options
     return [ofMode(steering.find(rateSlot(path)), mode), ofMode(steering.find(suspensionSlot(path)), mode)]
   }
+}
+
+/** Messages that were under way when the step was made. */
+function isAboutBefore({ at, begunAt = at }: Outcome, since: number, cooldownMs: number): boolean {
+  return begunAt < since || at - since < cooldownMs
 }
 
 /** What was ordered in another mode led to nothing that could be seen, or is applied no more. */
