@@ -43,6 +43,7 @@ interface Watched {
 }
 
 const MOST_PATHS = 10_000
+const FAILURE_RETRY_MS = 5000
 
 /**
  * Slows paths down, suspends them and lets them recover, by what the world answers. Each process judges by what it has seen
@@ -89,7 +90,10 @@ export class Controller {
   private begin(path: string, watched: Watched, step: Step, rate: Action | undefined, policy: ControllerPolicy): void {
     watched.busy = true
     const made = this.make(path, watched, step, rate, policy)
-      .catch(this.options.onFailure)
+      .catch((error: unknown) => {
+        watched.notBefore = this.clock() + FAILURE_RETRY_MS
+        this.options.onFailure(error)
+      })
       .finally(() => {
         watched.busy = false
         this.underWay.delete(made)
@@ -117,8 +121,8 @@ export class Controller {
     // Somebody was first, or has cancelled it: what was seen is no answer to what holds now.
     if (current?.id !== rate?.id) return
     const orders = ordersFor(path, step, standingOf(rate), mode, now, policy)
-    const actions = await desk.post(orders)
-    if (actions.length === 0 && rate) await desk.withdraw([rate])
+    const actions = orders.length === 0 ? [] : await desk.post(orders)
+    if (orders.length === 0 && rate) await desk.withdraw([rate])
     this.options.onStep?.({ path, step, actions, mode, at: now })
   }
 

@@ -250,8 +250,10 @@ describe('controller', () => {
   it('leaves paths as they are while the store fails or is out of reach, and says so', async () => {
     let answer: () => ReturnType<Store['judge']> = () => Promise.reject(new Error('gone'))
     scene.store.judge = () => answer()
-    await scene.note('throttled', 3)
-    assert.equal(scene.failures.length, 1)
+    await scene.note('throttled', 23)
+    assert.equal(scene.failures.length, 1, 'not for each answer')
+    await scene.note('throttled', 50)
+    assert.equal(scene.failures.length, 2)
     scene.failures.length = 0
     answer = () => ({ committed: true, answers: [], degraded: true })
     await scene.note('throttled', 10)
