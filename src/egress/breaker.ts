@@ -11,6 +11,8 @@ export interface BreakerOptions {
   readonly store: () => Store
   /** Follows the board of the same store. */
   readonly steering: Steering
+  /** This process has slowed a path down, or has done so for longer; it does not hold any more: as usual again. Must not throw. */
+  readonly onChange?: (action: Action, holds: boolean) => void
   /** The store could not be asked or told; the path stays as it is. Must not throw. */
   readonly onFailure: (error: unknown) => void
   readonly clock?: Clock
@@ -99,7 +101,7 @@ export class Breaker {
     }
     if (volume >= policy.least && volume > policy.times * policy.factor * HYSTERESIS * usual) return
     watched.broken = false
-    if (own) await this.options.steering.desk().withdraw([own])
+    if (own && (await this.options.steering.desk().withdraw([own])) > 0) this.options.onChange?.(own, false)
   }
 
   private async slowDown(
@@ -120,12 +122,13 @@ export class Breaker {
     const { committed, degraded } = await this.options.store().judge([{ ...turn, enforced: true }])
     if (!committed || degraded) return
     watched.broken = true
-    await this.options.steering.post({
+    const action = await this.options.steering.post({
       ...{ path, origin: 'breaker', kind: 'rate', since, until },
       values: { rateFactor: factor, connectionsFactor: factor },
       evidence: `${seen}, more than ${times} times the usual ${Math.round(usual)}`,
       mode: isEnforced(this.options.policy().mode, path) ? 'enforce' : 'shadow',
     })
+    this.options.onChange?.(action, true)
   }
 }
 

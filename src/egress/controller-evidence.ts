@@ -7,6 +7,8 @@ export interface Outcome {
   readonly kind: OutcomeKind
   /** Milliseconds since 1970. */
   readonly at: number
+  /** When the attempt began, as far as that is known: a timeout tells of minutes ago. */
+  readonly begunAt?: number | undefined
   readonly code?: number | undefined
   readonly text?: string | undefined
 }

@@ -43,6 +43,7 @@ interface Watched {
 }
 
 const MOST_PATHS = 10_000
+const FAILURE_RETRY_MS = 5000
 
 /**
  * Slows paths down, suspends them and lets them recover, by what the world answers. Each process judges by what it has seen
@@ -69,8 +70,7 @@ export class Controller {
       watched.actionId = rate?.id
       watched.evidence.clear()
     }
-    // Messages that were under way when it was made.
-    if (suspension || (rate && outcome.at - rate.since < policy.cooldownMs)) return
+    if (suspension || (rate && isAboutBefore(outcome, rate.since, policy.cooldownMs))) return
     watched.evidence.note(outcome)
     if (watched.busy || outcome.at < watched.notBefore) return
     const step = decide(policy, standingOf(rate), watched.evidence.at(outcome.at), outcome.at)
@@ -90,7 +90,10 @@ export class Controller {
   private begin(path: string, watched: Watched, step: Step, rate: Action | undefined, policy: ControllerPolicy): void {
     watched.busy = true
     const made = this.make(path, watched, step, rate, policy)
-      .catch(this.options.onFailure)
+      .catch((error: unknown) => {
+        watched.notBefore = this.clock() + FAILURE_RETRY_MS
+        this.options.onFailure(error)
+      })
       .finally(() => {
         watched.busy = false
         this.underWay.delete(made)
@@ -118,8 +121,8 @@ export class Controller {
     // Somebody was first, or has cancelled it: what was seen is no answer to what holds now.
     if (current?.id !== rate?.id) return
     const orders = ordersFor(path, step, standingOf(rate), mode, now, policy)
-    const actions = await desk.post(orders)
-    if (actions.length === 0 && rate) await desk.withdraw([rate])
+    const actions = orders.length === 0 ? [] : await desk.post(orders)
+    if (orders.length === 0 && rate) await desk.withdraw([rate])
     this.options.onStep?.({ path, step, actions, mode, at: now })
   }
 
@@ -136,6 +139,11 @@ export class Controller {
     const { steering } = this.options
     return [ofMode(steering.find(rateSlot(path)), mode), ofMode(steering.find(suspensionSlot(path)), mode)]
   }
+}
+
+/** Messages that were under way when the step was made. */
+function isAboutBefore({ at, begunAt = at }: Outcome, since: number, cooldownMs: number): boolean {
+  return begunAt < since || at - since < cooldownMs
 }
 
 /** What was ordered in another mode led to nothing that could be seen, or is applied no more. */

@@ -14,12 +14,15 @@ describe('breaker of egress', () => {
   let policy: Pick<ControllerPolicy, 'mode' | 'breaker'>
   let processes: { readonly breaker: Breaker; readonly steering: Steering }[]
   let failures: unknown[]
+  /** Id of the action, and whether it holds. */
+  let told: [string, boolean][]
 
   beforeEach(async () => {
     now = 1_700_000_000_000
     store = new MemoryStore({ clock: () => now })
     await store.open()
     failures = []
+    told = []
     policy = {
       mode: { kind: 'enforce' },
       breaker: { times: 4, least: 500, factor: 0.5, longestMs: 60 * MIN },
@@ -33,7 +36,9 @@ describe('breaker of egress', () => {
     const steering = new Steering({ store: () => store, clock })
     steering.follow(store)
     const onFailure = (error: unknown) => failures.push(error)
-    return { steering, breaker: new Breaker({ policy: () => policy, store: () => store, steering, onFailure, clock }) }
+    const onChange = ({ id }: { id: string }, holds: boolean) => told.push([id, holds])
+    const options = { policy: () => policy, store: () => store, steering, onChange, onFailure, clock }
+    return { steering, breaker: new Breaker(options) }
   }
 
   /** So many attempts a minute in each process, for so many minutes. */
@@ -66,6 +71,7 @@ describe('breaker of egress', () => {
     assert.match(action!.evidence, /^\d{3,4} attempts in 5 min, more than 4 times the usual (1[5-9]\d|20\d)$/)
     assert.deepEqual([action!.origin, action!.mode], ['breaker', 'enforce'])
     assert.equal(action!.until - action!.since, 10 * MIN)
+    assert.deepEqual(told, [[action!.id, true]])
   })
 
   it('does nothing when one process takes over what the other had: the path sends as ever', async () => {
@@ -81,6 +87,8 @@ describe('breaker of egress', () => {
     const { since, until } = processes[0]!.steering.actions()[0]!
     assert.ok(until > now && until - since > 10 * MIN, 'renewed')
     await run(20, 8)
+    assert.deepEqual(told.at(-1), [told.at(-2)?.[0], false])
+    assert.equal(told.filter(([, holds]) => !holds).length, 1, 'told once, by whoever did it')
     assert.deepEqual([orders(), processes[0]!.steering.actions()], [NO_ORDERS, []])
   })
 

@@ -64,6 +64,21 @@ describe('controller', () => {
     assert.equal(scene.factor, 0.25)
   })
 
+  it('counts no timeout of an attempt that began before the step', async () => {
+    const begunAt = scene.now
+    await scene.note('unreachable', 10)
+    scene.now = scene.orders.suspendedUntil!
+    const { controller } = scene.processes[0]!
+    for (let time = 0; time < 9; time++) controller.note(PATH, { kind: 'unreachable', at: scene.now, begunAt })
+    await controller.settled()
+    assert.deepEqual([scene.suspended, scene.steps.length], [false, 1])
+    for (let time = 0; time < 3; time++) {
+      controller.note(PATH, { kind: 'unreachable', at: scene.now, begunAt: scene.now - 1 })
+    }
+    await controller.settled()
+    assert.ok(scene.suspended)
+  })
+
   it('goes down to the floor, and suspends the path when it is throttled there', async () => {
     for (let round = 0; round < 5; round++) {
       await scene.note('throttled', 3)
@@ -235,8 +250,10 @@ describe('controller', () => {
   it('leaves paths as they are while the store fails or is out of reach, and says so', async () => {
     let answer: () => ReturnType<Store['judge']> = () => Promise.reject(new Error('gone'))
     scene.store.judge = () => answer()
-    await scene.note('throttled', 3)
-    assert.equal(scene.failures.length, 1)
+    await scene.note('throttled', 23)
+    assert.equal(scene.failures.length, 1, 'not for each answer')
+    await scene.note('throttled', 50)
+    assert.equal(scene.failures.length, 2)
     scene.failures.length = 0
     answer = () => ({ committed: true, answers: [], degraded: true })
     await scene.note('throttled', 10)
