@@ -24,16 +24,20 @@ const GREYLISTED = /gr[ae]y-?\s?list/i
 const OF_THE_RECIPIENT = /^[245]\.[12]\./
 
 /** What the answers to an attempt say of its path. Undefined: nothing. */
-export function outcomeOf(attempt: Pick<Attempt, 'outcome' | 'lastCause'>, at: number): Outcome | undefined {
-  const { outcome, lastCause: cause } = attempt
-  if (!cause) return outcome.delivered > 0 ? { kind: 'delivered', at } : undefined
+export function outcomeOf(
+  { outcome, lastCause: cause }: Pick<Attempt, 'outcome' | 'lastCause'>,
+  begunAt: number,
+  at: number,
+): Outcome | undefined {
+  const when = { begunAt, at }
+  if (!cause) return outcome.delivered > 0 ? { kind: 'delivered', ...when } : undefined
   if (cause.kind === 'failure') {
     // Our own limit, or DNS, which says nothing of the host.
     if (cause.failure === 'held' || cause.failure === 'dns') return undefined
-    return { kind: 'unreachable', at, text: cause.text }
+    return { kind: 'unreachable', ...when, text: cause.text }
   }
   const { code, enhanced = '', text } = cause.reply
-  return { kind: kindOf(cause.reply, cause.phase), at, code, text: `${enhanced} ${text}`.trim() }
+  return { kind: kindOf(cause.reply, cause.phase), ...when, code, text: `${enhanced} ${text}`.trim() }
 }
 
 function kindOf({ code, enhanced = '', text }: SmtpReply, phase: AttemptPhase): OutcomeKind {

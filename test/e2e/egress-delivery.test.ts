@@ -132,7 +132,8 @@ describe('mail on its way out, end to end', function () {
       files: { '../plugins/flusher.js': FLUSHER },
     })
     await world.send(server, 6)
-    const [, removed] = [far.messages, world.queued(server).sort().at(-1)!]
+    await far.until('the second', () => far.messages.length === 2)
+    const removed = world.queued(server).sort().at(-1)!
     unlinkSync(path.join(server.dir, 'queue', removed))
     await world.send(server, 1, { to: ['flush@far.test'] })
     await server.waitForLog(/is under way already/)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import path from 'node:path'
 import type { Attempt } from '../../egress/attempt'
@@ -178,6 +179,10 @@ export class Endings {
   private readAgain(item: QueueItem, { err }: Failure): void {
     item.hooks_to_run = []
     const id = messageId(item.filename)
+    if (!existsSync(item.path)) {
+      this.options.onNotice(`${item.filename} is gone before it was read`)
+      return item.next_cb()
+    }
     const tries = (this.unreadable.get(id) ?? 0) + 1
     if (tries <= READS) {
       this.unreadable.set(id, tries)

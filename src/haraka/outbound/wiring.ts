@@ -3,6 +3,7 @@ import { Controller } from '../../egress/controller'
 import { PathBook } from '../../egress/path-book'
 import { chooseSource } from '../../egress/sources'
 import { Steering } from '../../egress/steering'
+import { concerns } from '../../egress/steering-action'
 import { limitsUnder } from '../../egress/steering-limits'
 import { outcomeOf } from '../../egress/throttle'
 import { OK } from '../types'
@@ -55,7 +56,9 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
   const steering = new Steering({
     store: () => runtime.serve().store,
     mode: () => runtime.policy.egress.controller.mode,
-    onChange: (target) => deliveries.pump(target),
+    onChange: (target) => {
+      for (const { path } of deliveries.loads()) if (concerns(target, path)) deliveries.pump(path)
+    },
   })
   const watch = watchers(runtime, steering, told.onFailure)
   const parts = makeDeliveries(by, runtime, steering, told, watch)
@@ -94,7 +97,7 @@ function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFa
   const breaker = new Breaker(shared)
   return (end: AttemptEnd) => {
     breaker.note(end.path.path)
-    const outcome = outcomeOf(end.attempt, end.at)
+    const outcome = outcomeOf(end.attempt, end.beganAt, end.at)
     if (outcome) controller.note(end.path.path, outcome)
     runtime.stream.emit(attemptEvent(end))
   }

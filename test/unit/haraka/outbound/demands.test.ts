@@ -5,7 +5,7 @@ import { BASE, layer } from '../../egress/fixtures'
 
 describe('what a profile asks of a session', () => {
   const demandsWith = (figures: Parameters<typeof layer>[2], unset: Parameters<typeof layer>[3] = []) =>
-    demandsOfProfile(profileOf(mergeLayers([BASE, layer('domain', 'far.test', figures, unset)])))
+    demandsOfProfile('egress|default|far', profileOf(mergeLayers([BASE, layer('domain', 'far.test', figures, unset)])))
 
   it('is its limits, its deadlines and its TLS', () => {
     const { messages, idleMs, timeouts, tls } = demandsWith({ tls: 'required' })

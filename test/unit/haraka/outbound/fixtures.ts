@@ -3,7 +3,7 @@ import { type SessionDemands, demandsOfProfile } from '../../../../src/haraka/ou
 const MINUTE = 60_000
 
 /** Of no consequence in a test that does not say otherwise. */
-export const DEMANDS: SessionDemands = demandsOfProfile({
+export const DEMANDS: SessionDemands = demandsOfProfile('egress|default|far', {
   sessions: { messages: 50, idleMs: MINUTE },
   tls: { demand: 'opportunistic', minVersion: undefined },
   timeouts: {

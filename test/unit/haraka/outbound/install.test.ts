@@ -8,6 +8,7 @@ const POLICY: SessionPolicy = {
   demandsOf: () => DEMANDS,
   attemptOf: () => undefined,
   mayConnect: () => undefined,
+  changed: () => undefined,
 }
 
 describe('session reuse in a Haraka that is not as expected', () => {

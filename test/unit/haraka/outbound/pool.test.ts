@@ -29,6 +29,8 @@ describe('the pool of outbound sessions', () => {
   let pools: SessionPools
   let demands: SessionDemands
   let retries: number
+  /** Paths of which a connection was gone or idle. */
+  let changes: string[]
   let attempt: Attempt
 
   afterEach(async () => {
@@ -44,8 +46,9 @@ describe('the pool of outbound sessions', () => {
     timeouts: Partial<Timeouts> = {},
   ): Promise<void> {
     retries = 0
+    changes = []
     sink = await SmtpSink.start(options)
-    pools = new SessionPools(PLAIN)
+    pools = new SessionPools(PLAIN, (path) => changes.push(path))
     demands = { ...DEMANDS, ...asked, timeouts: { ...DEMANDS.timeouts, ...timeouts } }
   }
 
@@ -296,5 +299,19 @@ describe('the pool of outbound sessions', () => {
         text: `connect ECONNREFUSED 127.0.0.1:${port}`,
       },
     })
+  })
+
+  it('counts the connections of each path, and closes the one that has waited longest when asked', async () => {
+    await open()
+    assert.equal(pools.connectionsOf(demands.path), 0)
+    const [one, two] = [await take(), await take()]
+    assert.equal(pools.connectionsOf(demands.path), 2)
+    assert.equal(pools.connectionsOf('egress|default|other'), 0)
+    pools.closeIdle(demands.path)
+    assert.equal(pools.connectionsOf(demands.path), 2, 'none is idle')
+    for (const socket of [one, two]) (socket as unknown as Facade).end()
+    await sink.until('both closed', () => sink.open === 0)
+    while (pools.connectionsOf(demands.path) > 0) await new Promise(setImmediate)
+    assert.deepEqual(changes, [demands.path, demands.path])
   })
 })

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { type Reply, ReplyReader } from '../../../../src/haraka/outbound/reply-reader'
 import { sessionKey } from '../../../../src/haraka/outbound/session-key'
-import { isThrottle } from '../../../../src/haraka/outbound/stale'
+import { isThrottle } from '../../../../src/egress/throttle'
 import { phaseOf } from '../../../../src/haraka/outbound/timeouts'
+import { DEMANDS } from './fixtures'
 
 describe('replies of other servers', () => {
   function read(...pieces: (string | Buffer)[]): { replies: Reply[]; reader: ReplyReader; fine: boolean } {
@@ -82,19 +83,21 @@ describe('a 421 on a session in use', () => {
 })
 
 describe('the key of a session', () => {
+  const ANY = DEMANDS
   const mx = { exchange: '192.0.2.1', port: 25, bind_helo: 'mx.near.test' }
 
   it('is the same for the same', () => {
-    assert.equal(sessionKey({ ...mx }, false, undefined), sessionKey(mx, false, undefined))
-    assert.equal(sessionKey({ ...mx, using_lmtp: false }, false, undefined), sessionKey(mx, false, undefined))
+    assert.equal(sessionKey({ ...mx }, false, ANY), sessionKey(mx, false, ANY))
+    assert.equal(sessionKey({ ...mx, using_lmtp: false }, false, ANY), sessionKey(mx, false, ANY))
   })
 
   it('differs with all that a session depends on', () => {
     const keys = [
-      sessionKey(mx, false, undefined),
-      sessionKey(mx, true, undefined),
-      sessionKey(mx, false, 'TLSv1.2'),
-      sessionKey(mx, false, 'TLSv1.3'),
+      sessionKey(mx, false, ANY),
+      sessionKey(mx, true, ANY),
+      sessionKey(mx, false, { ...ANY, path: 'egress|default|other' }),
+      sessionKey(mx, false, { ...ANY, tls: { ...ANY.tls, minVersion: 'TLSv1.2' } }),
+      sessionKey(mx, false, { ...ANY, tls: { ...ANY.tls, minVersion: 'TLSv1.3' } }),
       ...[
         { exchange: '192.0.2.2' },
         { port: 26 },
@@ -106,7 +109,7 @@ describe('the key of a session', () => {
         { auth_user: 'ann', auth_pass: 'secret' },
         { auth_user: 'ann', auth_pass: 'other' },
         { auth_user: 'ann', auth_pass: 'other', auth_type: 'LOGIN' },
-      ].map((change) => sessionKey({ ...mx, ...change }, false, undefined)),
+      ].map((change) => sessionKey({ ...mx, ...change }, false, ANY)),
     ]
     assert.equal(new Set(keys).size, keys.length)
     assert(keys.every((key) => !key.includes('secret')))
