@@ -254,9 +254,10 @@ export class Session {
     if (this.transaction.stage === 'body' && reply.code < 400) {
       return this.lose('protocol', new Error('an answer that nobody asked for'))
     }
-    if (this.isRefusalOfTls(reply)) {
+    const whyNoTls = this.whyNoTls(reply)
+    if (whyNoTls !== undefined) {
       this.quit()
-      return this.doWithoutTls(`${verbOf(this.awaitedCommand)} was answered with ${tellReply(parseReply(reply.lines))}`)
+      return this.doWithoutTls(whyNoTls)
     }
     this.isEnding ||= reply.code === 421
     if (this.awaited === 'dot' && this.owner.lmtp) this.onFinal(reply)
@@ -264,12 +265,16 @@ export class Session {
   }
 
   /**
-   * STARTTLS that is offered and then refused bounces the message in Haraka, and a refused EHLO leaves it in the air for ever
-   * where TLS is demanded. 421 is about the connection.
+   * In Haraka STARTTLS that is offered and then refused bounces the message; where TLS is demanded a refused EHLO leaves it in
+   * the air for ever, and a host without TLS keeps it from the others. 421 is about the connection.
    */
-  private isRefusalOfTls({ code }: Reply): boolean {
-    if (this.awaited === 'starttls') return code >= 300 && code !== 421
-    return this.awaited === 'hello' && code >= 500 && this.needsTls && this.handshake === 'none'
+  private whyNoTls(reply: Reply): string | undefined {
+    const { code } = reply
+    const isHello = this.awaited === 'hello' && this.needsTls && this.handshake === 'none'
+    if (isHello && isPositive(reply)) return offersTls(reply) ? undefined : 'the host offers no TLS'
+    const isRefusal = this.awaited === 'starttls' ? code >= 300 && code !== 421 : isHello && code >= 500
+    if (!isRefusal) return undefined
+    return `${verbOf(this.awaitedCommand)} was answered with ${tellReply(parseReply(reply.lines))}`
   }
 
   /** Keeps what a reply means for the session. Returns it as Haraka is to see it. */
@@ -295,14 +300,11 @@ export class Session {
   }
 
   private noteHello(reply: Reply): Reply {
-    const isEncrypted = Array.isArray(this.handshake)
-    let shown = reply
-    if (!isEncrypted && this.request && isPositive(reply)) {
-      const { mx, demands, attempt } = this.request
-      if (!this.needsTls && this.owner.brokenTls.has(mx, demands.tls.minVersion)) shown = withoutTls(reply)
-      // Haraka sees it too, and defers.
-      if (this.needsTls && !offersTls(reply)) attempt?.failed('starttls', 'tls', 'the host offers no TLS')
-    }
+    const { handshake, request, needsTls } = this
+    const isEncrypted = Array.isArray(handshake)
+    const mayDoWithout = !isEncrypted && !needsTls && request !== undefined && isPositive(reply)
+    const isBroken = mayDoWithout && this.owner.brokenTls.has(request.mx, request.demands.tls.minVersion)
+    const shown = isBroken ? withoutTls(reply) : reply
     this.opening.heard(this.awaitedCommand, shown, isEncrypted)
     return shown
   }
