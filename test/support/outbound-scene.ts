@@ -18,6 +18,15 @@ export const SERIAL = 'concurrency_max=1\n'
 /** The shortest that Haraka retries after. */
 const RETRIES = 'temp_fail_intervals=5s*20\n'
 
+/** For plugin egress: sessions as these tests count them, and no limit that they would meet. */
+const QUICK = `default:
+  message_rate: 10000/s
+  connection_rate: 1000/s
+  connections: 100
+  sessions: {messages: 50, idle: 5s}
+  retry: {first: 1s, factor: 1, longest: 1s, jitter: 0%}
+`
+
 export interface SceneOptions {
   /** More of outbound.ini. */
   readonly outbound?: string
@@ -68,6 +77,7 @@ export class OutboundScene {
       files: {
         'outbound.ini': `local_mx_ok=true\n${RETRIES}${outbound}`,
         '../plugins/to_sink.js': `exports.hook_get_mx = (next) => next(OK, ${JSON.stringify(hosts)})\n`,
+        'sluice/providers.yaml': QUICK,
         '../plugins/sessions_by_profile.js': sessionsBy({ ...PROFILE, ...profile }),
         ...options.files,
       },
@@ -156,12 +166,13 @@ function sessionsBy(profile: SessionProfile): string {
 const { reuseSessions } = require('${DIST}/haraka/outbound/install.js')
 const { demandsOfProfile } = require('${DIST}/haraka/outbound/demands.js')
 const { Attempt, tellCause } = require('${DIST}/egress/attempt.js')
-const demands = demandsOfProfile(${JSON.stringify(profile)})
+const demands = demandsOfProfile('egress|default|far', ${JSON.stringify(profile)})
 const attempts = new WeakMap()
 const begin = (plugin) => reuseSessions(plugin, {
   demandsOf: () => demands,
   attemptOf: (hmail) => attempts.get(hmail),
   mayConnect: () => undefined,
+  changed: () => undefined,
 })
 exports.hook_init_master = function (next, server) {
   if (!server.cluster) begin(this)
