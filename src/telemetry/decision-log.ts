@@ -18,6 +18,7 @@ const DECISIONS: JournalKind<Outcome, DecisionRecord> = {
   name: 'decisions',
   title: 'decision log',
   noun: 'decisions',
+  share: 3 / 4,
   line: decisionLine,
   parse: parseDecisionLine,
 }

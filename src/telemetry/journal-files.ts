@@ -4,6 +4,8 @@ import path from 'node:path'
 /** One file of a journal. `number` counts the files of one writer on one day from 1. */
 export interface JournalFile {
   readonly path: string
+  /** Of its journal. */
+  readonly name: string
   /** UTC day on which its lines were written, `2026-08-04`. */
   readonly day: string
   readonly writer: string
@@ -16,11 +18,10 @@ export interface StoredFile extends JournalFile {
   readonly writtenAt: number
 }
 
-/** The part of a file's name that follows the name of its journal. */
-const REST = /^-(\d{4}-\d{2}-\d{2})\.([A-Za-z0-9_-]{1,32})\.(\d{1,9})\.jsonl$/
+const NAME = /^([a-z]{1,32})-(\d{4}-\d{2}-\d{2})\.([A-Za-z0-9_-]{1,32})\.(\d{1,9})\.jsonl$/
 const DAY_MS = 86_400_000
 
-/** Several journals may share a folder: each looks at the files of its own name only. */
+/** Several journals may share a folder: each lists and deletes the files of its own name only. */
 export interface JournalPlace {
   readonly folder: string
   /** What its files are called: `decisions` for `decisions-2026-08-04.w1.3.jsonl`. */
@@ -40,8 +41,8 @@ export function endOfDay(day: string): number {
   return Date.parse(`${day}T00:00:00Z`) + DAY_MS
 }
 
-/** All files of a journal, in no order; other files in the folder are left alone. No folder, no files. */
-export async function listJournalFiles({ folder, name: journal }: JournalPlace): Promise<JournalFile[]> {
+/** All files of all journals, in no order; other files in the folder are left alone. No folder, no files. */
+async function listFolder(folder: string): Promise<JournalFile[]> {
   let names: string[]
   try {
     names = await readdir(folder)
@@ -49,16 +50,16 @@ export async function listJournalFiles({ folder, name: journal }: JournalPlace):
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
   }
-  return names.flatMap((name) => {
-    const match = name.startsWith(journal) ? REST.exec(name.slice(journal.length)) : null
-    if (!match) return []
-    return [{ path: path.join(folder, name), day: match[1]!, writer: match[2]!, number: Number(match[3]) }]
+  return names.flatMap((file) => {
+    const [, name, day, writer, number] = NAME.exec(file) ?? []
+    if (name === undefined) return []
+    return [{ path: path.join(folder, file), name, day: day!, writer: writer!, number: Number(number) }]
   })
 }
 
 /** Number for a writer's new file of a day: no process that ever wrote under that name has used it. */
 export async function freeNumber(place: JournalPlace, day: string, writer: string): Promise<number> {
-  const files = await listJournalFiles(place)
+  const files = (await listFolder(place.folder)).filter(({ name }) => name === place.name)
   const used = files.filter((file) => file.day === day && file.writer === writer).map(({ number }) => number)
   return Math.max(0, ...used) + 1
 }
@@ -66,8 +67,10 @@ export async function freeNumber(place: JournalPlace, day: string, writer: strin
 export interface Retention {
   /** A file whose last line is older than this goes. */
   readonly keepMs: number
-  /** All files together; beyond it the oldest go, whoever wrote them. */
+  /** All files of all journals together; beyond it the oldest go, whoever wrote them. */
   readonly mostBytes: number
+  /** The part of it that the other journals do not take from this one, from 0 to 1. */
+  readonly share: number
   /** Path of the file that this process is writing; it stays. */
   readonly current: string | undefined
 }
@@ -80,27 +83,37 @@ const BLOCK_BYTES = 4096
  * second finds a file gone and goes on. A writer whose file was deleted under it notices and opens another.
  */
 export async function sweepJournal(place: JournalPlace, now: number, retention: Retention): Promise<number> {
-  const stored = await storedFiles(place)
-  stored.sort((a, b) => a.writtenAt - b.writtenAt)
-  let total = stored.reduce((sum, { sizeBytes }) => sum + charged(sizeBytes), 0)
+  const all = await withSizes(await listFolder(place.folder))
+  const stored = all.filter(({ name }) => name === place.name).sort((a, b) => a.writtenAt - b.writtenAt)
+  let total = sizeOf(stored)
+  const roomBytes = Math.max(retention.mostBytes * retention.share, retention.mostBytes - (sizeOf(all) - total))
   let deleted = 0
   for (const file of stored) {
     const tooOld = now - file.writtenAt > retention.keepMs
-    if (file.path === retention.current || !(tooOld || total > retention.mostBytes)) continue
+    if (file.path === retention.current || !(tooOld || total > roomBytes)) continue
     if (await remove(file.path)) deleted++
     total -= charged(file.sizeBytes)
   }
   return deleted
 }
 
+function sizeOf(files: readonly StoredFile[]): number {
+  return files.reduce((sum, { sizeBytes }) => sum + charged(sizeBytes), 0)
+}
+
 function charged(sizeBytes: number): number {
   return Math.max(sizeBytes, BLOCK_BYTES)
 }
 
-/** The files with size and time; those that another process deletes meanwhile are left out. */
-export async function storedFiles(place: JournalPlace): Promise<StoredFile[]> {
+/** The files of a journal with size and time, in no order. */
+export async function storedFiles({ folder, name: journal }: JournalPlace): Promise<StoredFile[]> {
+  return withSizes((await listFolder(folder)).filter(({ name }) => name === journal))
+}
+
+/** Those that another process deletes meanwhile are left out. */
+async function withSizes(files: readonly JournalFile[]): Promise<StoredFile[]> {
   const stored: StoredFile[] = []
-  for (const file of await listJournalFiles(place)) {
+  for (const file of files) {
     try {
       const { size, mtimeMs } = await stat(file.path)
       stored.push({ ...file, sizeBytes: size, writtenAt: mtimeMs })

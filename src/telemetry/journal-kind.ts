@@ -12,6 +12,8 @@ export interface JournalKind<Entry, R extends JournalRecord = JournalRecord> {
   readonly title: string
   /** What its entries are called, several of them. */
   readonly noun: string
+  /** Its part of the room, from 0 to 1, that no other journal of the folder takes from it; what those leave is its as well. */
+  readonly share: number
   /** One line, line feed included, which begins with `{"v":1,"t":` and the time: a reader finds its way by it. */
   readonly line: (entry: Entry) => string
   /** Reads a line without its line feed; undefined for anything that is none of this kind. */

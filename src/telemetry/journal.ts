@@ -9,11 +9,14 @@ export type LogFile = Pick<FileHandle, 'appendFile' | 'truncate' | 'stat' | 'clo
 
 export interface JournalOptions {
   readonly folder: string
-  /** A file is closed at about this size; at most a quarter of `mostBytes`, so that there is an oldest file to delete. */
+  /** A file is closed at about this size; at most a third of the journal's share, so that there is an oldest file to delete. */
   readonly rotateBytes: number
   /** Files not written to for so long are deleted; a line thus lives at most a day longer. */
   readonly keepMs: number
-  /** All files of all writers together; checked whenever a file is begun, and every few minutes. */
+  /**
+   * All files of all writers together, and of all journals that share the folder; checked whenever a file is begun, and
+   * every few minutes.
+   */
   readonly mostBytes: number
   /** Names this process among those that write to the folder: letters, digits, `-` and `_`, at most 32. */
   readonly writer: string
@@ -99,8 +102,9 @@ export class Journal<Entry> {
   /** Deletes files beyond the retention now; otherwise done every few minutes and whenever a file is begun. Never rejects. */
   async sweep(): Promise<void> {
     const { folder, keepMs, mostBytes } = this.options
+    const { share } = this.kind
     try {
-      await sweepJournal(this.place, this.clock(), { keepMs, mostBytes, current: this.file?.path })
+      await sweepJournal(this.place, this.clock(), { keepMs, mostBytes, share, current: this.file?.path })
       this.sweepFailing = false
     } catch (error) {
       if (!this.sweepFailing) this.notice(`cannot delete old files in ${folder}`, error, 'it may outgrow its bounds')
@@ -194,7 +198,7 @@ export class Journal<Entry> {
   }
 
   private isFull({ sizeBytes }: OpenFile, length: number): boolean {
-    const rotateBytes = Math.min(this.options.rotateBytes, this.options.mostBytes / 4)
+    const rotateBytes = Math.min(this.options.rotateBytes, (this.options.mostBytes * this.kind.share) / 3)
     return sizeBytes > 0 && sizeBytes + length > rotateBytes
   }
 

@@ -23,6 +23,8 @@ export interface Readings {
   readerFailures(): number
   /** Judged stages that the decision log could not keep, since the start. */
   decisionsUnrecorded(): number
+  /** Attempts to deliver that the delivery log could not keep, since the start. */
+  deliveriesUnrecorded(): number
   /** Refused connections that the decision log has left out, since the start. */
   refusalsPassedOver(): number
 }
@@ -191,6 +193,7 @@ function registerReadings(registry: Registry, readings: Partial<AllReadings>): v
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
   add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+  add('counter', 'deliveries_unrecorded_total', 'Attempts that the delivery log could not keep', 'deliveriesUnrecorded')
   add('counter', 'refusals_passed_over_total', 'Refused connections left out of the decision log', 'refusalsPassedOver')
   // Every worker holds the whole list.
   const bans = head('bans', 'Entries of the block list, which all processes share', 'gauge', 'max')

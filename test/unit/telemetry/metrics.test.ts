@@ -143,6 +143,7 @@ describe('metrics', () => {
       'decisions_total counter',
       'decisions_unrecorded_total counter',
       'degraded_total counter',
+      'deliveries_unrecorded_total counter',
       'delivery_failures_total counter',
       'delivery_recipients_total counter',
       'delivery_seconds histogram',
