@@ -145,7 +145,7 @@ export interface AttemptEvent {
   readonly tls: string | undefined
   /** Whether the certificate is good, and the host's. */
   readonly verified: boolean
-  /** How long each phase took: connect, greeting, hello, starttls, mail, rcpt, data, block, dot. */
+  /** How long each phase took: connect, greeting, hello, starttls, auth, mail, rcpt, data, block, dot. */
   readonly phasesMs: Readonly<Record<string, number>>
   /** Where it ended. */
   readonly phase: string | undefined
