@@ -4,12 +4,13 @@ import { DEFAULTS } from '../config/defaults'
 import { formatProblem, loadPolicy } from '../config/load'
 import { readDuration } from '../config/units'
 import type { LimitRule } from '../gates/limits/rule'
-import { type DecisionReading, type DecisionRecord, readDecisions } from '../telemetry/decision-log'
 import { oneLine } from '../telemetry/escape'
 import { CliError, humanTime, print, printJson, say } from './terminal'
 import { shellQuoted } from './why/advice'
 import { type ExplainContext, explain, sizeText, utc } from './why/explain'
+import { explainAttempt } from './why/explain-attempt'
 import { type Query, readQuery } from './why/query'
+import { type Finding, Search, type Untold } from './why/search'
 
 interface WhyOptions {
   readonly dir: string
@@ -22,18 +23,23 @@ interface WhyOptions {
 const MOST = 10_000
 
 /**
- * `sluice why`: reads the decision log and tells what was done to whom, by which rule, and how to change it.
+ * `sluice why`: reads the decision log and the delivery log, and tells what was done to whom, by which rule, how to change
+ * it, and what became of mail on its way out.
  * Exit code 0 when something was found, 1 when nothing was, 2 for wrong usage.
  */
 export function whyCommand(): Command {
   return new Command('why')
-    .description('say why mail was deferred, refused or would have been: newest first')
-    .argument('<about>', 'reference from an SMTP reply, mail address, IP address or network; also a domain or account')
+    .description('say why mail was deferred, refused or would have been, and why it is not delivered: newest first')
+    .argument(
+      '<about>',
+      'reference from an SMTP reply, mail address, IP address or network; also a domain, account, provider or path, ' +
+        'the id of a message or the name of its queue file',
+    )
     .option('--dir <dir>', 'Haraka directory', '.')
     .option('--since <time>', 'how far back to look', '24h')
     .option('--most <n>', 'end after so many', '20')
-    .option('--all', 'also what was accepted without a remark')
-    .option('--json', 'records of the decision log, for programs')
+    .option('--all', 'also what was accepted without a remark, and what was delivered')
+    .option('--json', 'records of both logs, for programs; `kind` tells which')
     .action(why)
 }
 
@@ -45,13 +51,13 @@ async function why(about: string, options: WhyOptions): Promise<void> {
   const { folder, ruleOf } = readPolicy(options.dir)
   const search = new Search(folder, query, { since, most: readMost(options.most), all: options.all === true })
   await search.run()
-  if (options.json) printJson(search.shown)
+  if (options.json) printJson(search.shown.map(({ kind, record }) => ({ kind, ...record })))
   else {
     const dirOption = options.dir === '.' ? '' : ` --dir ${shellWord(options.dir)}`
     printShown(search, { now, ruleOf, dirOption })
   }
   sayRest(search, options)
-  if (search.shown.length + search.accepted === 0) process.exitCode = 1
+  if (search.found === 0) process.exitCode = 1
 }
 
 function shellWord(text: string): string {
@@ -70,58 +76,45 @@ function readMost(text: string): number {
   throw new CliError(`--most "${text}": write a whole number from 1 to ${MOST}`, 2)
 }
 
-interface SearchLimits {
-  readonly since: number
-  readonly most: number
-  /** Also show what was accepted without a remark. */
-  readonly all: boolean
-}
-
-class Search {
-  readonly shown: DecisionRecord[] = []
-  /** Records met that are not shown because nothing was found wrong. */
-  accepted = 0
-  lastAccepted: number | undefined
-  readonly reading: DecisionReading
-
-  constructor(
-    readonly folder: string,
-    readonly query: Query,
-    readonly limits: SearchLimits,
-  ) {
-    this.reading = readDecisions(folder, { ...query, since: limits.since }, { most: Infinity })
-  }
-
-  async run(): Promise<void> {
-    for await (const record of this.reading) {
-      if (!this.limits.all && record.decisions.length === 0) {
-        this.accepted++
-        this.lastAccepted ??= record.t
-      } else if (this.shown.push(record) >= this.limits.most) return
-    }
-  }
-}
-
-function printShown({ shown, query, accepted, lastAccepted, limits }: Search, context: ExplainContext): void {
-  for (const record of shown) {
-    const picked = query.picks ? record.decisions.filter(query.picks) : record.decisions
-    for (const line of explain(record, picked.length > 0 ? picked : record.decisions, context)) print(line)
+function printShown({ shown, query, accepted, delivered, limits }: Search, context: ExplainContext): void {
+  for (const finding of shown) {
+    for (const line of linesOf(finding, query.picks, context)) print(line)
     print('')
   }
-  if (shown.length > 0 || lastAccepted === undefined) return
-  const stages = accepted === 1 ? '1 stage' : `${accepted} stages`
-  print(
-    `${oneLine(query.text)}: ${stages} judged since ${utc(limits.since)}, all accepted; the last at ${utc(lastAccepted)}`,
-  )
+  if (shown.length > 0) return
+  const about = `${oneLine(query.text)}:`
+  const sum = ({ count, lastAt }: Untold, nouns: readonly [string, string], end: string) => {
+    if (lastAt === undefined) return
+    const since = `since ${utc(limits.since)}`
+    print(`${about} ${count} ${nouns[count === 1 ? 0 : 1]} ${since}, all ${end}; the last at ${utc(lastAt)}`)
+  }
+  sum(accepted, ['stage judged', 'stages judged'], 'accepted')
+  sum(delivered, ['attempt to deliver', 'attempts to deliver'], 'delivered')
 }
 
-function sayRest({ shown, accepted, reading, folder, query, limits }: Search, options: WhyOptions): void {
-  const { files, bytesRead, garbageLines } = reading
+function linesOf(finding: Finding, picks: Query['picks'], context: ExplainContext): string[] {
+  if (finding.kind === 'delivery') return explainAttempt(finding.record, context)
+  const { record } = finding
+  const picked = picks ? record.decisions.filter(picks) : record.decisions
+  return explain(record, picked.length > 0 ? picked : record.decisions, context)
+}
+
+function sayRest(
+  { shown, accepted, delivered, found, tally, folder, query, limits }: Search,
+  options: WhyOptions,
+): void {
+  const { files, bytesRead, garbageLines } = tally
   if (shown.length >= limits.most) say(`ended after ${limits.most}: --most shows more`)
-  else if (shown.length > 0 && accepted > 0) say(`besides, ${accepted} accepted without a remark: --all shows them`)
-  if (garbageLines > 0) say(`${garbageLines} lines of the decision log could not be read`)
-  if (shown.length + accepted > 0) return
-  if (files === 0) say(`no decisions in ${folder} of the last ${options.since}: is --dir the Haraka directory?`)
+  else if (shown.length > 0 && accepted.count + delivered.count > 0) {
+    const parts = [
+      accepted.count > 0 ? `${accepted.count} accepted without a remark` : '',
+      delivered.count > 0 ? `${delivered.count} delivered` : '',
+    ]
+    say(`besides, ${parts.filter((part) => part !== '').join(' and ')}: --all shows them`)
+  }
+  if (garbageLines > 0) say(`${garbageLines} lines of the logs could not be read`)
+  if (found > 0) return
+  if (files === 0) say(`no records in ${folder} of the last ${options.since}: is --dir the Haraka directory?`)
   else {
     say(`nothing about ${oneLine(query.text)} since ${utc(limits.since)} (${humanTime(Date.now() - limits.since)})`)
     say(

@@ -24,6 +24,7 @@ import {
   watchWorkers,
 } from '../telemetry/cluster-metrics'
 import { DecisionLog } from '../telemetry/decision-log'
+import { DeliveryLog } from '../telemetry/delivery-log'
 import { EventStream } from '../telemetry/events'
 import { logLineReader } from '../telemetry/log-line'
 import { type Metrics, createMetrics } from '../telemetry/metrics'
@@ -46,6 +47,7 @@ export class Host {
   private readonly watch: PolicyWatch | undefined
   private exhausted: ExhaustedCache | undefined
   private decisions: DecisionLog | undefined
+  private deliveries: DeliveryLog | undefined
   private http: Promise<HttpServer> | undefined
   private stopped: Promise<void> | undefined
   private serving = false
@@ -84,6 +86,7 @@ export class Host {
       dnsLookups: () => this.runtime.lookups.counts,
       dnsZones: () => this.runtime.lookups.zones,
       decisionsUnrecorded: () => this.decisions?.dropped ?? 0,
+      deliveriesUnrecorded: () => this.deliveries?.dropped ?? 0,
       refusalsPassedOver: () => this.decisions?.passedOver ?? 0,
     })
     if ('problems' in loaded) this.tellRefused(loaded)
@@ -92,6 +95,7 @@ export class Host {
       if (this.closed) return
       this.runtime.closeNow()
       this.decisions?.closeNow()
+      this.deliveries?.closeNow()
     })
     this.watch = watchPolicy(this.home, loaded, { onLoad: (result) => this.reload(result) })
   }
@@ -184,6 +188,7 @@ export class Host {
     await (await this.http)?.close()
     await this.runtime.close()
     await this.decisions?.close()
+    await this.deliveries?.close()
     this.closed = true
   }
 
@@ -197,18 +202,24 @@ export class Host {
   }
 
   private open(policy: Policy): OpenedStore {
-    const { decisions } = policy.config
-    this.decisions = new DecisionLog({
+    this.openJournals(policy.config.decisions)
+    return this.openCached(this.makeStore(policy))
+  }
+
+  private openJournals(decisions: Policy['config']['decisions']): void {
+    const options = {
       folder: path.resolve(this.home, decisions.path),
       record: decisions.record,
       rotateBytes: decisions.rotate,
       keepMs: decisions.keep,
       mostBytes: decisions.most,
       writer: cluster.worker ? `w${cluster.worker.id}` : 'w0',
-      onNotice: (message) => this.notice(message),
-    })
+      onNotice: (message: string) => this.notice(message),
+    }
+    this.decisions = new DecisionLog(options)
+    this.deliveries = new DeliveryLog(options)
     this.stream.read(this.decisions.reader)
-    return this.openCached(this.makeStore(policy))
+    this.stream.read(this.deliveries.reader)
   }
 
   private openCached(store: Store): OpenedStore {

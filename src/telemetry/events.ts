@@ -145,7 +145,7 @@ export interface AttemptEvent {
   readonly tls: string | undefined
   /** Whether the certificate is good, and the host's. */
   readonly verified: boolean
-  /** How long each phase took: connect, greeting, hello, starttls, mail, rcpt, data, block, dot. */
+  /** How long each phase took: connect, greeting, hello, starttls, auth, mail, rcpt, data, block, dot. */
   readonly phasesMs: Readonly<Record<string, number>>
   /** Where it ended. */
   readonly phase: string | undefined
@@ -182,7 +182,7 @@ export type TelemetryEvent =
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */
 export type Reader = (event: TelemetryEvent) => void
 
-/** The one stream on which everything worth knowing appears once; log, metrics and decision log read it. */
+/** The one stream on which everything worth knowing appears once; log lines, metrics and journals read it. */
 export class EventStream {
   private readonly readers: Reader[] = []
   /** Events that a reader threw on; a broken reader must not stop the mail nor the other readers. */

@@ -1,5 +1,6 @@
 import type { Decision, Outcome } from '../policy/decision'
 import { type Mode, modeText } from '../policy/mode'
+import { attemptLines } from './attempt-line'
 import type {
   BanEvent,
   ConfigEvent,
@@ -33,11 +34,13 @@ export interface LineLog {
  * seconds. What concerns the service is a sentence that begins with its subject: `store lost: …`, `config refused: …`.
  *
  * Refusals are notices; what a rule in shadow, or outside its canary share, would have refused is info. Connections that
- * are refused are bounded, see {@link RefusalQuota}: those of a flood are left out, and their number is said.
+ * are refused are bounded, see {@link RefusalQuota}: those of a flood are left out, and their number is said. Attempts to
+ * deliver have lines of their own, see {@link attemptLines}.
  */
 export function logLineReader(log: LineLog): Reader {
   const sayGuard = guardLines(log)
   const sayJudged = judgedLines(log)
+  const sayAttempt = attemptLines(log)
   return (event) => {
     switch (event.kind) {
       case 'judged':
@@ -62,8 +65,7 @@ export function logLineReader(log: LineLog): Reader {
       case 'offence':
         return sayOffence(event, log)
       case 'attempt':
-        // Nobody emits it yet.
-        return
+        return sayAttempt(event)
       case 'notice':
         return log.warn(oneLine(event.message))
     }

@@ -1,8 +1,9 @@
 import { type Aggregator, Registry, collectDefaultMetrics } from 'prom-client'
 import { STAGES, type Stage } from '../policy/subject'
+import { type EgressReadings, attemptReader, registerEgressReadings } from './delivery-metrics'
 import type { JudgedEvent, Reader } from './events'
 import { type Result, resultOf } from './result'
-import { DurationHistogram, LabelledReading, Reading, Series, type Sample } from './series'
+import { DurationHistogram, LabelledReading, Reading, type Sample, Series, counter, head } from './series'
 
 /** Figures that no event carries: whoever keeps one says how to read it. */
 export interface Readings {
@@ -22,6 +23,8 @@ export interface Readings {
   readerFailures(): number
   /** Judged stages that the decision log could not keep, since the start. */
   decisionsUnrecorded(): number
+  /** Attempts to deliver that the delivery log could not keep, since the start. */
+  deliveriesUnrecorded(): number
   /** Refused connections that the decision log has left out, since the start. */
   refusalsPassedOver(): number
 }
@@ -36,11 +39,14 @@ export interface LabelledReadings {
   loadPressures(): ReadonlyMap<string, number>
 }
 
+/** All figures that others keep. */
+export type AllReadings = Readings & LabelledReadings & EgressReadings
+
 export interface Metrics {
   readonly reader: Reader
   readonly registry: Registry
   /** Names the source of some readings; what has none stays 0. */
-  watch(readings: Partial<Readings & LabelledReadings>): void
+  watch(readings: Partial<AllReadings>): void
 }
 
 export interface MetricsOptions {
@@ -58,16 +64,18 @@ const JUDGE_BOUNDS_S = [
 /** Prometheus metrics as a reader of the stream. No label ever holds an address, a domain or an account. */
 export function createMetrics({ version, processMetrics = true }: MetricsOptions): Metrics {
   const registry = new Registry()
-  const readings: Partial<Readings & LabelledReadings> = {}
+  const readings: Partial<AllReadings> = {}
   if (processMetrics) collectDefaultMetrics({ register: registry })
   const build = gauge('build_info', 'Version of Sluice and of Node; always 1', ['version', 'node'], 'first')
   build.register(registry).cell(version, process.versions.node).value = 1
   registerReadings(registry, readings)
+  registerEgressReadings(registry, readings)
   return { reader: makeReader(registry), registry, watch: (given) => void Object.assign(readings, given) }
 }
 
 function makeReader(registry: Registry): Reader {
   const judged = judgedReader(registry)
+  const attempted = attemptReader(registry)
   const storeUp = gauge('store_up', '1 while the shared store answers', [], 'min').register(registry).cell()
   storeUp.value = 1
   const lost = counter('store_lost_total', 'Times the shared store was lost').register(registry).cell()
@@ -122,8 +130,7 @@ function makeReader(registry: Registry): Reader {
         offences.cell(event.offence).value++
         return
       case 'attempt':
-        // Nobody emits it yet.
-        return
+        return attempted(event)
       case 'notice':
         notices.value++
         return
@@ -177,17 +184,16 @@ function resultCells(stages: Series, stage: Stage): Record<Result, Sample> {
   return { accept: cell('accept'), delay: cell('delay'), defer: cell('defer'), reject: cell('reject') }
 }
 
-function registerReadings(registry: Registry, readings: Partial<Readings & LabelledReadings>): void {
+function registerReadings(registry: Registry, readings: Partial<AllReadings>): void {
   const add = (type: 'counter' | 'gauge', name: string, help: string, source: keyof Readings) =>
-    new Reading({ name: `sluice_${name}`, help, type, aggregator: 'sum' }, () => readings[source]?.() ?? 0).register(
-      registry,
-    )
+    new Reading(head(name, help, type, 'sum'), () => readings[source]?.() ?? 0).register(registry)
   add('gauge', 'tarpit_waiting', 'Clients held by a delay at the moment', 'tarpitWaiting')
   add('gauge', 'sessions_open', 'Sessions open at the moment', 'sessionsOpen')
   add('counter', 'exhausted_hits_total', 'Batches answered without a trip to the store', 'exhaustedHits')
   add('counter', 'store_batches_total', 'Batches that went to the store', 'storeBatches')
   add('counter', 'reader_failures_total', 'Events that a reader of the stream threw on', 'readerFailures')
   add('counter', 'decisions_unrecorded_total', 'Stages that the decision log could not keep', 'decisionsUnrecorded')
+  add('counter', 'deliveries_unrecorded_total', 'Attempts that the delivery log could not keep', 'deliveriesUnrecorded')
   add('counter', 'refusals_passed_over_total', 'Refused connections left out of the decision log', 'refusalsPassedOver')
   // Every worker holds the whole list.
   const bans = head('bans', 'Entries of the block list, which all processes share', 'gauge', 'max')
@@ -215,14 +221,6 @@ function registerReadings(registry: Registry, readings: Partial<Readings & Label
 
 const NOTHING: ReadonlyMap<string, number> = new Map()
 
-function head(name: string, help: string, type: 'counter' | 'gauge', aggregator: Aggregator) {
-  return { name: `sluice_${name}`, help, type, aggregator }
-}
-
-function counter(name: string, help: string, labelNames: readonly string[] = []): Series {
-  return new Series({ name: `sluice_${name}`, help, type: 'counter', aggregator: 'sum' }, labelNames)
-}
-
 function gauge(name: string, help: string, labelNames: readonly string[], aggregator: Aggregator): Series {
-  return new Series({ name: `sluice_${name}`, help, type: 'gauge', aggregator }, labelNames)
+  return new Series(head(name, help, 'gauge', aggregator), labelNames)
 }

@@ -1,4 +1,5 @@
 import type { Outcome } from '../policy/decision'
+import { Allowance } from './allowance'
 import { resultOf } from './result'
 
 /** The same client, refused by the same rule, is worth one record in this time. */
@@ -15,8 +16,7 @@ const MOST_CLIENTS = 20_000
  */
 export class RefusalQuota {
   private readonly recorded = new Map<string, number>()
-  private left = BURST
-  private filledAt: number | undefined
+  private readonly overall = new Allowance(BURST, PER_SECOND)
 
   allows(outcome: Outcome): boolean {
     const { subject, decisions } = outcome
@@ -26,19 +26,10 @@ export class RefusalQuota {
     const key = `${decisions[0]!.rule.name}|${subject.client.ip}`
     const before = this.recorded.get(key)
     if (before !== undefined && Math.abs(subject.at - before) < AGAIN_MS) return false
-    if (!this.take(subject.at)) return false
+    if (!this.overall.take(subject.at)) return false
     // Whoever is forgotten is recorded once more, which the rate bounds.
     if (this.recorded.size >= MOST_CLIENTS) this.recorded.clear()
     this.recorded.set(key, subject.at)
-    return true
-  }
-
-  private take(at: number): boolean {
-    const elapsedMs = Math.max(0, at - (this.filledAt ?? at))
-    this.filledAt = at
-    this.left = Math.min(BURST, this.left + (elapsedMs * PER_SECOND) / 1000)
-    if (this.left < 1) return false
-    this.left--
     return true
   }
 }

@@ -1,4 +1,5 @@
 import type { Outcome, Remedy } from '../policy/decision'
+import type { AttemptEvent } from './events'
 
 /** What a whole stage came to. */
 export type Result = 'accept' | Remedy
@@ -12,4 +13,20 @@ export function resultOf({ decisions }: Outcome): Result {
     if (GRAVITY[action] > GRAVITY[result]) result = action
   }
   return result
+}
+
+/** What an attempt to deliver came to; `mixed` when its recipients fared differently. */
+export const ATTEMPT_RESULTS = ['delivered', 'deferred', 'bounced', 'mixed'] as const
+export type AttemptResult = (typeof ATTEMPT_RESULTS)[number]
+
+/** `deferred` also when it ended for nobody: the message is still there. */
+export function resultOfAttempt({
+  delivered,
+  deferred,
+  bounced,
+}: Pick<AttemptEvent, 'delivered' | 'deferred' | 'bounced'>): AttemptResult {
+  const all = delivered + deferred + bounced
+  if (deferred === all) return 'deferred'
+  if (delivered === all) return 'delivered'
+  return bounced === all ? 'bounced' : 'mixed'
 }

@@ -24,6 +24,15 @@ export interface MetricJson {
 
 type Head = Omit<MetricJson, 'values'>
 
+/** What a metric of ours is called, and how the figures of several processes become one. */
+export function head(name: string, help: string, type: 'counter' | 'gauge', aggregator: Aggregator): Head {
+  return { name: `sluice_${name}`, help, type, aggregator }
+}
+
+export function counter(name: string, help: string, labelNames: readonly string[] = []): Series {
+  return new Series(head(name, help, 'counter', 'sum'), labelNames)
+}
+
 abstract class Readable {
   readonly name: string
   constructor(protected readonly head: Head) {
@@ -75,7 +84,7 @@ export class Series extends Readable {
     return this.make(others.join('\n'), others)
   }
 
-  protected samples(): readonly Sample[] {
+  samples(): readonly Sample[] {
     return [...this.cells.values()]
   }
 }
@@ -109,34 +118,70 @@ export class LabelledReading extends Readable {
   }
 }
 
+/** A figure that somebody else keeps, with the values of its labels in the order of their names. */
+export type LabelledFigure = readonly [labels: readonly string[], value: number]
+
+/** Figures that somebody else keeps, by several labels. Those with the same labels become one: the greatest, or the sum. */
+export class JoinedReading extends Readable {
+  constructor(
+    head: Head,
+    private readonly labelNames: readonly string[],
+    private readonly read: () => Iterable<LabelledFigure>,
+  ) {
+    super(head)
+  }
+
+  protected samples(): readonly Sample[] {
+    const joined = new Series(this.head, this.labelNames)
+    for (const [labels, value] of this.read()) {
+      const cell = joined.cell(...labels)
+      cell.value = this.head.aggregator === 'max' ? Math.max(cell.value, value) : cell.value + value
+    }
+    return joined.samples()
+  }
+}
+
+/** Rows of a histogram whose labels are not known beforehand; each has a line for every bound. */
+export const MOST_ROWS = 100
+
 interface Row {
   readonly label: string
   readonly counts: Float64Array
   sum: number
 }
 
-/** Durations in seconds, by one label whose values are known beforehand. */
+/** Durations in seconds, by one label. `labels`: its values, where they are known beforehand; `any` where they are not. */
 export class DurationHistogram extends Readable {
   private readonly rows = new Map<string, Row>()
 
   constructor(
     head: Omit<Head, 'type' | 'aggregator'>,
     private readonly labelName: string,
-    labels: readonly string[],
+    private readonly labels: readonly string[] | 'any',
     private readonly bounds: readonly number[],
   ) {
     super({ ...head, type: 'histogram', aggregator: 'sum' })
-    for (const label of labels) this.rows.set(label, { label, counts: new Float64Array(bounds.length + 1), sum: 0 })
+    if (labels !== 'any') for (const label of labels) this.make(label)
   }
 
-  /** A label that was not announced is not counted. */
+  /** A label that is not among those known is not counted; of any, those beyond {@link MOST_ROWS} share `other`. */
   observe(label: string, seconds: number): void {
-    const row = this.rows.get(label)
+    const row = this.rows.get(label) ?? (this.labels === 'any' ? this.rowFor(label) : undefined)
     if (row === undefined) return
     let index = 0
     while (index < this.bounds.length && seconds > this.bounds[index]!) index++
     row.counts[index]!++
     row.sum += seconds
+  }
+
+  private rowFor(label: string): Row {
+    return this.rows.size < MOST_ROWS ? this.make(label) : (this.rows.get('other') ?? this.make('other'))
+  }
+
+  private make(label: string): Row {
+    const row: Row = { label, counts: new Float64Array(this.bounds.length + 1), sum: 0 }
+    this.rows.set(label, row)
+    return row
   }
 
   protected samples(): readonly Sample[] {

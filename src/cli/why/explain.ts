@@ -167,7 +167,7 @@ function clientText({ ip, trusted, helo, account, tenant, id, direction }: Decis
 }
 
 /** What strangers wrote goes to a terminal: nothing in it may act there. */
-function line(name: string, text: string): string {
+export function line(name: string, text: string): string {
   return `  ${name.padEnd(10)} ${oneLine(text)}`
 }
 

@@ -38,7 +38,7 @@ describe('sluice egress resolve', () => {
     writeFileSync(path.join(dir, 'config/sluice/providers.yaml'), 'domains: {example.com: {unset: [message_rate]}}\n')
     const { code, stdout } = await resolve('someone@Example.com')
     assert.equal(code, 0)
-    assert.match(stdout, /^path +egress\|default\|google$/m)
+    assert.match(stdout, /^path +egress\|default\|@example\.com$/m, 'a domain with a rate of its own')
     assert.match(stdout, /^provider +google$/m)
     assert.match(stdout, /^connections +5 +provider google +\S*providers\.yaml:\d+ +KumoMTA shaping, 2026-08$/m)
     assert.match(stdout, /^message_rate +no limit +domain example\.com +config\/sluice\/providers\.yaml:1$/m)

@@ -347,10 +347,7 @@ describe('sluice why', () => {
         /again and again one a minute is recorded: ask for the address/,
       )
       rmSync(path.join(dir, 'data'), { recursive: true })
-      assert.match(
-        (await run('192.0.2.1', '--dir', dir)).err,
-        /^no decisions in .*: is --dir the Haraka directory\?\n$/,
-      )
+      assert.match((await run('192.0.2.1', '--dir', dir)).err, /^no records in .*: is --dir the Haraka directory\?\n$/)
     })
 
     it('knows wrong usage', async () => {

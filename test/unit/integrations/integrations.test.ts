@@ -6,7 +6,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { logLineReader } from '../../../src/telemetry/log-line'
 import type { TelemetryEvent } from '../../../src/telemetry/events'
 import { AT, banOn } from '../gates/jail/fixtures'
-import { decision, judged, rule, subject } from '../telemetry/fixtures'
+import { attempt, decision, judged, rule, subject } from '../telemetry/fixtures'
 
 const FOLDER = path.resolve(__dirname, '../../../integrations')
 const read = (name: string) => readFileSync(path.join(FOLDER, name), 'utf8')
@@ -100,6 +100,12 @@ describe('filters of fail2ban', () => {
     assert.deepEqual(caughtBy({ kind: 'unban', at: AT, target: '192.0.2.1', origin: 'fail2ban' }), [])
   })
 
+  it('ban no host that our own mail goes to, whatever it answers', () => {
+    assert.equal(linesOf(attempt()).length, 1)
+    assert.deepEqual(caughtBy(attempt()), [])
+    assert.deepEqual(caughtBy(attempt({ deferred: 0, bounced: 2 })), [])
+  })
+
   it('take no ban of fail2ban, of an operator or in shadow for another offence', () => {
     for (const origin of ['fail2ban', 'operator', 'http', 'crowdsec'])
       assert.deepEqual(caughtBy(ban('192.0.2.7', origin)), [])
@@ -131,8 +137,10 @@ describe('filters of fail2ban', () => {
           offence('auth', text),
           { ...ban('192.0.2.1', 'jail'), ban: banOn('192.0.2.1', { origin: 'jail', reason: text }) } as TelemetryEvent,
         ]
+        const deferred = attempt({ text, host: text, ip: text, domain: text, enhanced: text, path: text })
         const lines = linesOf(...told)
         assert.equal(lines.length, 3)
+        for (const filter of FILTERS) assert.equal(hostIn(filter, linesOf(deferred)[0]!), undefined)
         for (const line of lines) {
           for (const filter of FILTERS) assert.ok([undefined, '192.0.2.1'].includes(hostIn(filter, line)), line)
         }

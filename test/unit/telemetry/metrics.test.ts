@@ -3,7 +3,7 @@ import { Registry } from 'prom-client'
 import { type Metrics, createMetrics } from '../../../src/telemetry/metrics'
 import { DurationHistogram, MOST_CELLS, Series } from '../../../src/telemetry/series'
 import type { TelemetryEvent } from '../../../src/telemetry/events'
-import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
+import { AT, attempt, decision, judged, rule, shadowed, subject, unreached } from './fixtures'
 
 /** Samples of the text format by name and labels. */
 async function samplesOf({ registry }: Pick<Metrics, 'registry'>): Promise<Map<string, number>> {
@@ -143,9 +143,20 @@ describe('metrics', () => {
       'decisions_total counter',
       'decisions_unrecorded_total counter',
       'degraded_total counter',
+      'deliveries_unrecorded_total counter',
+      'delivery_failures_total counter',
+      'delivery_recipients_total counter',
+      'delivery_seconds histogram',
+      'delivery_sessions_total counter',
+      'delivery_tls_total counter',
+      'delivery_wait_seconds histogram',
       'dns_lookups_total counter',
       'dns_zone_illnesses_total counter',
       'dns_zone_up gauge',
+      'egress_oldest_seconds gauge',
+      'egress_sessions gauge',
+      'egress_under_way gauge',
+      'egress_waiting gauge',
       'exemptions_total counter',
       'exhausted_hits_total counter',
       'guard_failures_total counter',
@@ -173,6 +184,8 @@ describe('metrics', () => {
     const who = subject({ account: 'carol@example.org', tenant: 'example.org', helo: 'mx.example.com' })
     metrics.reader(judged({ subject: who, decisions: [decision({ rule: rule({ name: 'client' }) })] }))
     metrics.reader({ kind: 'probe', at: AT, ip: '192.0.2.1', command: 'VRFY' })
+    metrics.reader(attempt())
+    metrics.reader(attempt({ ...unreached, provider: undefined, path: 'egress|default|mx.example.net' }))
     assert.doesNotMatch(await metrics.registry.metrics(), /example|192\.0\.2\.1/)
   })
 

@@ -1,15 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import { type StoredFile, endOfDay, storedFiles } from './decision-files'
-import { type DecisionRecord, parseDecisionLine } from './decision-record'
+import { type StoredFile, endOfDay, storedFiles } from './journal-files'
+import type { JournalKind, JournalRecord } from './journal-kind'
 
-export interface DecisionFilter {
-  /** Nothing judged earlier, in milliseconds since 1970. */
+export interface JournalFilter<R extends JournalRecord> {
+  /** Nothing that happened earlier, in milliseconds since 1970. */
   readonly since?: number
-  /** Nothing judged later. */
+  /** Nothing that happened later. */
   readonly until?: number
   /** Texts of which a line must contain one, as values stand in it; other lines are passed over without parsing. */
   readonly containsAny?: readonly string[]
-  readonly matches?: (record: DecisionRecord) => boolean
+  readonly matches?: (record: R) => boolean
 }
 
 export interface ReadLimits {
@@ -17,23 +17,19 @@ export interface ReadLimits {
   readonly most: number
 }
 
-/**
- * The records of a decision log that a filter lets through, newest first over all writers; read with `for await`.
- * Needs a block of memory for each writer whatever the size of the log. Rejects when the folder or a file cannot be
- * read; a file that is deleted meanwhile is passed over.
- */
-export function readDecisions(folder: string, filter: DecisionFilter, limits: ReadLimits): DecisionReading {
-  return new DecisionReading(folder, filter, limits)
-}
-
 const BLOCK_BYTES = 256 * 1024
 const MOST_LINE_BYTES = 1024 * 1024
-/** Lines stand in the order in which stages were finished; so long at most a stage may take. */
+/** Lines stand in the order in which things were finished; so long at most one may take. */
 const DISORDER_MS = 5000
 /** Records held back until it is known that no newer one comes. */
 const MOST_PENDING = 20_000
 
-export class DecisionReading implements AsyncIterable<DecisionRecord> {
+/**
+ * The records of a journal that a filter lets through, newest first over all writers; read with `for await`.
+ * Needs a block of memory for each writer whatever the size of the journal. Rejects when the folder or a file cannot be
+ * read; a file that is deleted meanwhile is passed over.
+ */
+export class JournalReading<R extends JournalRecord> implements AsyncIterable<R> {
   /** Files looked into so far. */
   files = 0
   bytesRead = 0
@@ -41,19 +37,20 @@ export class DecisionReading implements AsyncIterable<DecisionRecord> {
   garbageLines = 0
 
   constructor(
+    private readonly kind: Pick<JournalKind<never, R>, 'name' | 'parse'>,
     private readonly folder: string,
-    private readonly filter: DecisionFilter,
+    private readonly filter: JournalFilter<R>,
     private readonly limits: ReadLimits,
   ) {}
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<DecisionRecord, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<R, void, undefined> {
     let left = this.limits.most
-    let pending: DecisionRecord[] = []
+    let pending: R[] = []
     let trails = await this.trails()
     try {
       while (left > 0 && (trails.length > 0 || pending.length > 0)) {
         // The trail that may hold the newest record goes one block back; what is newer than all trails is final.
-        const trail = trails.reduce<Trail | undefined>((a, b) => (a && a.newest >= b.newest ? a : b), undefined)
+        const trail = trails.reduce<Trail<R> | undefined>((a, b) => (a && a.newest >= b.newest ? a : b), undefined)
         if (trail) pending.push(...(await trail.step()))
         trails = trails.filter((each) => !each.ended)
         const horizon = Math.max(-Infinity, ...trails.map(({ newest }) => newest))
@@ -71,19 +68,19 @@ export class DecisionReading implements AsyncIterable<DecisionRecord> {
     }
   }
 
-  private async trails(): Promise<Trail[]> {
+  private async trails(): Promise<Trail<R>[]> {
     const { since = -Infinity } = this.filter
-    const files = (await storedFiles(this.folder)).filter(
+    const files = (await storedFiles({ folder: this.folder, name: this.kind.name })).filter(
       ({ day, writtenAt }) => endOfDay(day) > since && writtenAt >= since - DISORDER_MS,
     )
     const byWriter = new Map<string, StoredFile[]>()
     for (const file of files) byWriter.set(file.writer, [...(byWriter.get(file.writer) ?? []), file])
-    return [...byWriter.values()].map((list) => new Trail(list, this.filter, this))
+    return [...byWriter.values()].map((list) => new Trail(list, this.filter, this.kind.parse, this))
   }
 }
 
 /** The files of one writer, read backwards. */
-class Trail {
+class Trail<R extends JournalRecord> {
   /** No record still to come is newer. */
   newest = Infinity
   ended = false
@@ -92,8 +89,9 @@ class Trail {
 
   constructor(
     private readonly files: StoredFile[],
-    private readonly filter: DecisionFilter,
-    private readonly tally: DecisionReading,
+    private readonly filter: JournalFilter<R>,
+    private readonly parse: (line: string) => R | undefined,
+    private readonly tally: JournalReading<R>,
   ) {
     // The last one is read first.
     files.sort((a, b) => (a.day === b.day ? a.number - b.number : a.day < b.day ? -1 : 1))
@@ -101,7 +99,7 @@ class Trail {
   }
 
   /** Reads one block further back and returns what matches in it. */
-  async step(): Promise<DecisionRecord[]> {
+  async step(): Promise<R[]> {
     this.file ??= await this.open()
     if (!this.file) {
       this.ended = true
@@ -139,9 +137,9 @@ class Trail {
     if (oldest !== undefined) this.newest = Math.min(this.newest, oldest + DISORDER_MS)
   }
 
-  private select(lines: Buffer, whole: boolean): DecisionRecord[] {
+  private select(lines: Buffer, whole: boolean): R[] {
     if (this.needles && !this.needles.some((needle) => lines.includes(needle))) return []
-    const found: DecisionRecord[] = []
+    const found: R[] = []
     const texts = lines.toString('utf8').split('\n')
     const last = texts.pop()!
     for (const text of texts) this.judge(text, found, true)
@@ -149,10 +147,10 @@ class Trail {
     return found
   }
 
-  private judge(line: string, found: DecisionRecord[], whole: boolean): void {
+  private judge(line: string, found: R[], whole: boolean): void {
     const { containsAny, since = -Infinity, until = Infinity, matches } = this.filter
     if (containsAny && !containsAny.some((text) => line.includes(JSON.stringify(text).slice(1, -1)))) return
-    const record = parseDecisionLine(line)
+    const record = this.parse(line)
     if (record === undefined) {
       if (whole) this.tally.garbageLines++
     } else if (record.t >= since && record.t <= until && (matches?.(record) ?? true)) found.push(record)
