@@ -55,7 +55,8 @@ describe('egress in the configuration', () => {
   })
 
   it('is compiled: names are looked up, addresses and hosts are in one form, keys in lower case', () => {
-    const { sources, pools, classes, ...times } = egressOf(SETUP)
+    const { sources, pools, classes, controller, ...times } = egressOf(SETUP)
+    assert.equal(controller.mode.kind, 'shadow')
     assert.deepEqual(times, { lifetimeMs: 43_200_000, bounceLifetimeMs: 1_800_000, delayNoticeMs: undefined })
     assert.deepEqual([...sources.keys()], ['default', 'a', 'b', 'news'])
     const [standard, a, b, news] = [...sources.values()]
