@@ -54,6 +54,8 @@ const AHEAD_MS = 1000
 /** A place may become free on another host at any time, which nobody tells. */
 const LEASE_POLL_MS = 500
 const FAILURE_RETRY_MS = 1000
+/** A slot that is used later than this, and than the next one begins, would make a crowd with those that follow. */
+const LATE_MS = 50
 /** The wall clock may be put right meanwhile, and no timer is set for longer than 24 days. */
 const SUSPENDED_POLL_MS = 60_000
 const NO_CONNECTIONS: PathConnections = { count: () => 0, closeIdle: () => undefined }
@@ -112,7 +114,8 @@ export class PathDispatcher<Item extends Waiting> {
   /** Throws when the message waits already. */
   add(item: Item): void {
     this.queue.push(item)
-    this.pump()
+    // If not, it is known that nothing can go just now.
+    if (!this.wake) this.pump()
   }
 
   /** Takes a message out; undefined when it does not wait. */
@@ -177,10 +180,11 @@ export class PathDispatcher<Item extends Waiting> {
     }
     const place = known === undefined ? this.places.ask(connections) : undefined
     const asks = this.asksFor(place, rate)
-    if (known !== undefined && asks.length === 0) return this.took(known, 0)
+    if (known !== undefined && asks.length === 0) return this.took(known)
     this.asking = true
+    const askedAt = this.timers.now()
     void this.judge(asks).then(
-      (verdict) => this.heed(verdict, place, known),
+      (verdict) => this.heed(verdict, place, known, askedAt),
       (error: unknown) => {
         this.asking = false
         if (known !== undefined) this.places.leave(known)
@@ -201,14 +205,19 @@ export class PathDispatcher<Item extends Waiting> {
     return this.options.store().judge(asks)
   }
 
-  private heed({ committed, answers }: Verdict, place: LeaseAsk | undefined, known: string | undefined): void {
+  private heed(
+    { committed, answers }: Verdict,
+    place: LeaseAsk | undefined,
+    known: string | undefined,
+    askedAt: number,
+  ): void {
     this.asking = false
     const placed = place ? answers[0] : undefined
     const slot = answers[place ? 1 : 0]
     this.isStarved = placed?.ok === false
     if (committed) {
       if (place) this.places.took(place.id)
-      return this.took(known ?? place!.id, slot?.startsInMs ?? 0)
+      return this.took(known ?? place!.id, slot && { at: askedAt + (slot.startsInMs ?? 0) })
     }
     if (known !== undefined) this.places.leave(known)
     const placeMs = this.contest.askAgainMs(LEASE_POLL_MS)
@@ -218,17 +227,23 @@ export class PathDispatcher<Item extends Waiting> {
     this.restIfIdle()
   }
 
-  /** A place and a slot are there. */
-  private took(id: string, startsInMs: number): void {
+  /** A place is there, and a slot where the path has a rate. */
+  private took(id: string, slot?: { readonly at: number }): void {
     this.reserved++
-    if (startsInMs > 0) this.timers.after(startsInMs, () => this.begin(id))
-    else this.begin(id)
+    const waitMs = slot ? slot.at - this.timers.now() : 0
+    if (waitMs > 0) this.timers.after(waitMs, () => this.begin(id, slot))
+    else this.begin(id, slot)
     this.pump()
   }
 
   /** A slot begins. */
-  private begin(id: string): void {
+  private begin(id: string, slot: { readonly at: number } | undefined): void {
     this.reserved--
+    if (slot && this.timers.now() - slot.at > Math.max(LATE_MS, this.options.limits().rate?.intervalMs ?? 0)) {
+      // This process was held up. The message gets another slot; this one is lost to the rate.
+      this.places.leave(id)
+      return this.pump()
+    }
     const item = this.closed ? undefined : this.queue.take()
     if (!item) {
       // Whoever it was for has been taken out meanwhile.

@@ -16,6 +16,10 @@ export class Recent<Value> {
     this.of(path, () => value)
   }
 
+  forget(path: string): void {
+    this.values.delete(path)
+  }
+
   /** What is kept of a path; `make` tells what is to be kept from now on, given what is. */
   of(path: string, make: (known: Value | undefined) => Value): Value {
     const value = make(this.values.get(path))

@@ -25,7 +25,8 @@ export interface MailServerOptions {
   readonly dir?: string
 }
 
-let hosts = 0
+/** Others may test on this machine at the same time. */
+let hosts = process.pid * 10
 
 /** The rest of the mail world on loopback: a DNS server, and hosts at port 25 of addresses of their own. */
 export class MailWorld {
@@ -42,8 +43,7 @@ export class MailWorld {
 
   /** A host that takes the mail of a domain; its MX is `mx.DOMAIN`. */
   async domain(domain: string, options: SinkOptions = {}): Promise<SmtpSink> {
-    const host = `127.3.0.${(hosts++ % 250) + 1}`
-    const sink = await SmtpSink.start({ ...options, host, port: 25 })
+    const [sink, host] = await startSomewhere(options)
     this.sinks.push(sink)
     this.mx(domain, `mx.${domain}`, host)
     return sink
@@ -115,6 +115,18 @@ export class MailWorld {
     for (const server of this.servers) await server.remove()
     for (const sink of this.sinks) await sink.stop()
     await this.dns.close()
+  }
+}
+
+async function startSomewhere(options: SinkOptions): Promise<[SmtpSink, string]> {
+  for (let tries = 0; ; tries++) {
+    const number = hosts++
+    const host = `127.3.${Math.floor(number / 250) % 250}.${(number % 250) + 1}`
+    try {
+      return [await SmtpSink.start({ ...options, host, port: 25 }), host]
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === 100) throw error
+    }
   }
 }
 

@@ -13,6 +13,8 @@ export interface AttemptEnd {
   readonly dueAt: number
   readonly beganAt: number
   readonly retryAt: number | undefined
+  /** What was put off goes back to its sender: it is too old, or there is nowhere to send it. */
+  readonly givenUp: boolean
   readonly at: number
 }
 
@@ -35,7 +37,7 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     sender: todo.mail_from.user ? todo.mail_from.address : '',
     recipients: todo.rcpt_to.slice(0, MOST_RECIPIENTS).map(({ address }) => address),
     domain: todo.domain,
-    ...attempt.outcome,
+    ...outcomeOf(end),
     attempts: item.num_failures + (attempt.outcome.deferred > 0 ? 0 : 1),
     ageMs: Math.max(0, at - todo.queue_time),
     waitedMs: Math.max(0, beganAt - end.dueAt),
@@ -49,6 +51,11 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     phasesMs: host?.phasesMs ?? {},
     ...sayEnd(attempt, host),
   }
+}
+
+function outcomeOf({ attempt: { outcome }, givenUp }: AttemptEnd): typeof outcome {
+  if (!givenUp) return outcome
+  return { ...outcome, deferred: 0, bounced: outcome.bounced + outcome.deferred }
 }
 
 function sayEnd(

@@ -10,7 +10,7 @@ import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egres
 import { Recent } from '../../egress/recent'
 import { type Source, bindFor } from '../../egress/sources'
 import type { Store } from '../../store/store'
-import { DENYSOFT, OK } from '../types'
+import { DENY, DENYSOFT, OK } from '../types'
 import type { AttemptEnd } from './attempt-event'
 import { ConnectGate } from './connect-gate'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
@@ -34,6 +34,7 @@ interface Delivery extends Waiting {
   /** There is one from when it begins. */
   attempt: Attempt | undefined
   retryAt: number | undefined
+  givenUp: boolean
 }
 
 export interface DeliveriesOptions {
@@ -56,9 +57,12 @@ export interface DeliveriesOptions {
   readonly onNotice: (message: string) => void
 }
 
+const NO_HOSTS: Delivery['route'] = { kind: 'hosts', hosts: [] }
+
 /** Prolonged several times within {@link PLACE_TTL_MS}. */
 const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
+const SWEPT_AT_ONCE = 500
 const MOST_LATELY = 10_000
 
 /**
@@ -81,6 +85,7 @@ export class Deliveries implements SessionPolicy {
   /** May go by their path, and wait for this process to have less under way. */
   private readonly ready: Grant<Delivery>[] = []
   private underWay = 0
+  private isSweeping = false
   private readonly timers: NodeJS.Timeout[]
 
   constructor(private readonly options: DeliveriesOptions) {
@@ -94,7 +99,7 @@ export class Deliveries implements SessionPolicy {
       onFailure: (error) => options.onFailure('asking the store for a slot', error),
     }))
     this.gate = new ConnectGate({ hasPlace: (path, coming) => this.dispatcher.mayConnect(path, coming), store })
-    this.timers = [setInterval(() => this.renew(), RENEW_MS), setInterval(() => this.sweep(), SWEEP_MS)]
+    this.timers = [setInterval(() => this.renew(), RENEW_MS), setInterval(() => this.beginSweep(), SWEEP_MS)]
     for (const timer of this.timers) timer.unref()
   }
 
@@ -126,6 +131,12 @@ export class Deliveries implements SessionPolicy {
   noteRetry(item: QueueItem, at: number): void {
     const delivery = this.current.get(item)
     if (delivery) delivery.retryAt = at
+  }
+
+  /** The message is not tried any more. */
+  noteGivenUp(item: QueueItem): void {
+    const delivery = this.current.get(item)
+    if (delivery) delivery.givenUp = true
   }
 
   /** What holds for a path has changed. */
@@ -176,11 +187,8 @@ export class Deliveries implements SessionPolicy {
     const { todo } = item
     if (!todo || endings.isTooOld(todo)) return this.endAs(id, item, () => endings.expire(item))
     const route = await routes.find(item, todo.domain)
-    if (route.kind === 'null') {
-      return this.answer(id, item, proceed, () => item.get_mx_respond(OK, { exchange: '', priority: 0 }))
-    }
-    if (route.kind === 'nowhere') {
-      return this.answer(id, item, proceed, () => item.get_mx_respond(route.code, route.why))
+    if (route.kind === 'null' || route.kind === 'nowhere') {
+      return this.goNowhere(this.deliveryOf(id, item, NO_HOSTS, proceed), route)
     }
     const delivery = this.deliveryOf(id, item, route, proceed)
     const { sizeBytes, recipients } = delivery.path.profile
@@ -212,6 +220,7 @@ export class Deliveries implements SessionPolicy {
       beganAt: 0,
       attempt: undefined,
       retryAt: undefined,
+      givenUp: false,
     }
   }
 
@@ -224,12 +233,26 @@ export class Deliveries implements SessionPolicy {
     this.dispatcher.add(path.path, delivery)
   }
 
-  /** Lets Haraka go on at once, to what it does with an answer about its domain. */
-  private answer(id: string, item: QueueItem, proceed: () => void, respond: () => void): void {
-    item.next_cb = () => this.known.delete(id)
-    item.get_mx = respond
+  /** Lets Haraka go on at once, to what it does with a message that nobody takes, now or ever. */
+  private goNowhere(delivery: Delivery, route: Extract<Route, { kind: 'null' | 'nowhere' }>): void {
+    const { item, destination } = delivery
+    const { why, code } = route.kind === 'null' ? { why: 'it takes no mail (null MX, RFC 7505)', code: DENY } : route
+    const attempt = attemptFor(item)
+    attempt.tries({ host: destination.domain, ip: undefined, port: undefined })
+    attempt.failed('connect', 'dns', why)
+    this.current.set(item, Object.assign(delivery, { attempt, beganAt: Date.now(), givenUp: code === DENY }))
+    // A report says what Haraka makes of it, not what a host said before.
+    this.attempts.forget(item.todo!.uuid)
+    item.next_cb = () => {
+      this.known.delete(delivery.id)
+      this.options.onAttempt({ ...delivery, attempt, at: Date.now() })
+    }
+    item.get_mx = () => {
+      if (route.kind === 'null') item.get_mx_respond(OK, { exchange: '', priority: 0 })
+      else item.get_mx_respond(route.code, route.why)
+    }
     this.options.endings.prepare(item)
-    proceed()
+    delivery.proceed()
   }
 
   /** Ends an attempt that has not begun, in another way than by trying. */
@@ -276,7 +299,7 @@ export class Deliveries implements SessionPolicy {
       this.options.onNotice(`${item.filename} is gone: it was delivered as another copy, or removed by hand`)
       return end()
     }
-    delivery.attempt = new Attempt(item.todo!.rcpt_to.map(({ address }) => address))
+    delivery.attempt = attemptFor(item)
     const mx = await this.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
@@ -320,18 +343,32 @@ export class Deliveries implements SessionPolicy {
     for (const path of this.destinations.keys()) if (!live.has(path)) this.destinations.delete(path)
   }
 
-  /** Ends what has waited beyond its time, and tells of what is late. */
-  private sweep(): void {
-    const { endings } = this.options
+  private beginSweep(): void {
+    if (this.isSweeping) return
+    this.isSweeping = true
+    this.sweep()
+      .catch((error: unknown) => this.options.onFailure('looking for what is too old', error))
+      .finally(() => (this.isSweeping = false))
+  }
+
+  /** Ends what has waited beyond its time, and tells of what is late; so many at a time, or all other work would wait. */
+  private async sweep(): Promise<void> {
+    let looked = 0
     for (const [id, delivery] of this.known) {
+      if (++looked % SWEPT_AT_ONCE === 0) await new Promise(setImmediate)
       if (!delivery || !this.dispatcher.has(id)) continue
       const { item } = delivery
+      const { endings } = this.options
       if (endings.isTooOld(item.todo!)) {
         this.dispatcher.remove(id)
         this.endAs(id, item, () => endings.expire(item))
       } else endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
     }
   }
+}
+
+function attemptFor({ todo }: QueueItem): Attempt {
+  return new Attempt(todo!.rcpt_to.map(({ address }) => address))
 }
 
 async function isThere(file: string): Promise<boolean> {

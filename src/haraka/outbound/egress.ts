@@ -24,11 +24,9 @@ export function egressPlugin(
       loadInOrder(this)
       this.hold = (next: Next, item: QueueItem) => {
         if (!egress) return next()
-        const { deliveries } = egress
-        void plugin
-          .runtime(this)
-          .serve()
-          .ready.then(() => deliveries.admit(item, () => next()))
+        const { deliveries, onFailure } = egress
+        const { ready } = plugin.runtime(this).serve()
+        ready.then(() => deliveries.admit(item, () => next())).catch((error: unknown) => onFailure('admission', error))
       }
       this.put_off = (next: Next, item: QueueItem, failure: Failure) => {
         if (egress) egress.endings.defer(next, item, failure)

@@ -22,6 +22,8 @@ export interface EndingsOptions {
   readonly lastAttempt: (item: QueueItem) => LastAttempt | undefined
   /** A message is tried again then. */
   readonly onDeferred: (item: QueueItem, at: number) => void
+  /** It is not tried any more. */
+  readonly onGivenUp: (item: QueueItem) => void
   /** Haraka's own waits, which it reads again when outbound.ini changes. */
   readonly intervals: () => number[]
   readonly reporter: Reporter
@@ -164,6 +166,7 @@ export class Endings {
 
   private giveUp(item: QueueItem, why: string, failure?: Failure): void {
     this.expired.add(item)
+    this.options.onGivenUp(item)
     item.convert_temp_failed_to_bounce(why, failure)
   }
 

@@ -77,7 +77,9 @@ export class Routes {
 
 /** The names of the hosts, by which a provider is known. */
 export function namesOf(route: Extract<Route, { kind: 'hosts' | 'fixed' }>, domain: string): string[] {
-  if (route.kind === 'hosts') return route.hosts.map(({ host }) => host)
-  const names = route.mx.map((mx) => mx.from_dns ?? mx.exchange ?? mx.path ?? domain)
+  const names =
+    route.kind === 'hosts'
+      ? route.hosts.map(({ host }) => host)
+      : route.mx.map((mx) => mx.from_dns ?? mx.exchange ?? mx.path ?? domain)
   return names.length > 0 ? names : [domain]
 }

@@ -25,6 +25,7 @@ export interface Egress {
   readonly deliveries: Deliveries
   readonly endings: Endings
   readonly steering: Steering
+  readonly onFailure: (what: string, error: unknown) => void
   close(): void
 }
 
@@ -70,7 +71,7 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
     deliveries.close()
     parts.pools?.close()
   }
-  return { deliveries, endings, steering, close }
+  return { deliveries, endings, steering, onFailure: told.onFailure, close }
 }
 
 type Tellers = ReturnType<typeof tellers>
@@ -96,7 +97,7 @@ function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFa
   const controller = new Controller(shared)
   const breaker = new Breaker(shared)
   return (end: AttemptEnd) => {
-    breaker.note(end.path.path)
+    if (end.attempt.hosts.length > 0) breaker.note(end.path.path)
     const outcome = outcomeOf(end.attempt, end.beganAt, end.at)
     if (outcome) controller.note(end.path.path, outcome)
     runtime.stream.emit(attemptEvent(end))
@@ -122,6 +123,7 @@ function makeDeliveries(
     retryOf: (item) => deliveries.profileOf(item).retry,
     lastAttempt: (item) => deliveries.lastAttempt(item),
     onDeferred: (item, at) => deliveries.noteRetry(item, at),
+    onGivenUp: (item) => deliveries.noteGivenUp(item),
     intervals: () => config.cfg.temp_fail_intervals,
     reporter: new Reporter({
       host: () => outbound.net_utils.get_primary_host_name(),

@@ -26,6 +26,11 @@ export class FakeTimers implements Timers {
     return this.due.length
   }
 
+  /** Time goes by in which nothing is called, as when the process is busy. */
+  holdUp(ms: number): void {
+    this.at += ms
+  }
+
   async pass(ms: number): Promise<void> {
     const end = this.at + ms
     await settle()

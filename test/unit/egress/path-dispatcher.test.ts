@@ -256,6 +256,21 @@ describe('path dispatcher', () => {
     })
   })
 
+  it('uses no slot late: a process that was held up makes no crowd', async () => {
+    const path = dispatcher({ rate: { intervalMs: 20, burst: 1 } })
+    add(path, 200)
+    await timers.pass(500)
+    const before = sent.length
+    timers.holdUp(600)
+    await timers.pass(1000)
+    const times = sent.map(({ at }) => at)
+    for (const at of times) {
+      const within = times.filter((other) => other >= at && other < at + 1000).length
+      assert.ok(within <= 53, `${within} within a second`)
+    }
+    assert.ok(sent.length - before >= 45, `${sent.length - before} afterwards`)
+  })
+
   it('decides who goes when a slot begins, so that what is urgent need not wait for slots of others', async () => {
     const path = dispatcher({ rate: { intervalMs: 500, burst: 1 } })
     for (let news = 0; news < 5; news++) path.add(item('marketing'))
