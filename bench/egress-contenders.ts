@@ -1,6 +1,5 @@
 /** Who sends in the egress benches: all in the same way, so that they can take turns. */
 import { cpuSeconds } from './measure'
-import { fillQueue } from './egress-queue'
 import { Sender } from './egress-sender'
 import { Postfix } from './postfix'
 
@@ -28,10 +27,8 @@ class HarakaContender implements Contender {
     private readonly sender: Sender,
   ) {}
 
-  async queue(domain: string, messages: number): Promise<void> {
-    fillQueue(this.sender.queue, { domain, messages })
-    const loaded = await this.sender.load()
-    if (loaded !== messages) throw new Error(`${this.name} has ${loaded} messages, not ${messages}`)
+  queue(domain: string, messages: number): Promise<void> {
+    return this.sender.hold(domain, messages)
   }
 
   release(): Promise<void> {

@@ -1,14 +1,15 @@
 /**
  * A plugin of Haraka for the egress benches. It says where mail goes (config/bench_hosts.json, domain to port), and answers
  * its parent on a socket, a line of JSON for a line of JSON:
- * `load` reads all queue files and holds the messages in memory, as Haraka has them right after it has taken them;
- * `go` hands them to Haraka's delivery queue; `figures` says what the process needs, since it was last asked.
+ * `started` is answered when Haraka has looked into its queue; `load` reads the queue files due since then and holds the messages in memory, as Haraka has them right after it has taken
+ * them; `go` hands them to Haraka's delivery queue; `progress` says how far it is, `figures` what the process needs.
  */
 export const BENCH_PLUGIN = `'use strict'
 const fs = require('node:fs')
 const net = require('node:net')
 const path = require('node:path')
 const { monitorEventLoopDelay } = require('node:perf_hooks')
+const { runInThisContext } = require('node:vm')
 
 const RESOLUTION_MS = 10
 const loop = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
@@ -21,9 +22,15 @@ exports.register = function () {
   loop.enable()
   const { delivery_queue, queue_dir } = this.haraka_require('outbound/queue')
   const HMailItem = this.haraka_require('outbound/hmail')
+  const outbound = this.haraka_require('outbound')
+  const init = outbound.init_queue
+  const started = new Promise((resolve, reject) => {
+    outbound.init_queue = (pid) => init(pid).then(resolve, reject)
+  })
   const orders = {
-    load: async () => {
-      const files = fs.readdirSync(queue_dir).sort()
+    started: () => started,
+    load: async ({ since }) => {
+      const files = fs.readdirSync(queue_dir).filter((file) => parseInt(file) >= since).sort()
       for (let at = 0; at < files.length; at += 50) {
         held.push(...(await Promise.all(files.slice(at, at + 50).map((file) => read(HMailItem, path.join(queue_dir, file))))))
       }
@@ -32,7 +39,8 @@ exports.register = function () {
     go: () => {
       for (const item of held.splice(0)) delivery_queue.push(item)
     },
-    figures: () => figures(delivery_queue),
+    progress: () => ({ handedOver, queued: delivery_queue.length() }),
+    figures: () => figures(),
   }
   const where = path.join(queue_dir, '..', 'bench.sock')
   fs.rmSync(where, { force: true })
@@ -56,16 +64,18 @@ function read(HMailItem, file) {
 
 function serve(socket, orders) {
   socket.on('data', async (bytes) => {
-    const answer = await orders[JSON.parse(bytes).op]()
+    const order = JSON.parse(bytes)
+    const answer = await orders[order.op](order)
     socket.write(JSON.stringify(answer ?? null) + '\\n')
   })
   socket.on('error', () => {})
 }
 
-function figures(delivery_queue) {
+function figures() {
   const late = (percent) => Math.max(0, loop.percentile(percent) / 1e6 - RESOLUTION_MS)
-  const answer = { p50: late(50), p99: late(99), longest: late(100), handedOver, queued: delivery_queue.length() }
-  if (global.gc) global.gc()
+  const answer = { p50: late(50), p99: late(99), longest: late(100) }
+  // A plugin has globals of its own.
+  runInThisContext('globalThis.gc?.()')
   const { user, system } = process.cpuUsage()
   const { heapUsed, rss } = process.memoryUsage()
   setImmediate(() => loop.reset())

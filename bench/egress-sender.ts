@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HarakaServer } from '../test/support/haraka'
 import { BENCH_PLUGIN } from './egress-plugin'
+import { fillQueue } from './egress-queue'
 
 export interface SenderOptions {
   /** Text of config/sluice/providers.yaml; without, Haraka delivers as it does by itself. */
@@ -24,13 +25,17 @@ export interface SenderFigures {
   readonly p50: number
   readonly p99: number
   readonly longest: number
+  /** After a garbage collection, where Node has --expose-gc. */
+  readonly heapUsed: number
+  readonly rss: number
+  readonly cpuSeconds: number
+}
+
+export interface SenderProgress {
   /** Messages that Haraka has handed to the hooks of send_email so far. */
   readonly handedOver: number
   /** Messages in Haraka's own delivery queue. */
   readonly queued: number
-  readonly heapUsed: number
-  readonly rss: number
-  readonly cpuSeconds: number
 }
 
 /** A Haraka that delivers what is in its queue. */
@@ -56,18 +61,23 @@ export class Sender {
     return new Sender(server)
   }
 
-  get queue(): string {
-    return path.join(this.server.dir, 'queue')
-  }
-
-  /** Reads the queue files and holds the messages; returns how many. */
-  async load(): Promise<number> {
-    return (await this.ask('load')) as number
+  /** Queues messages that are held in memory until {@link go}. */
+  async hold(domain: string, messages: number): Promise<void> {
+    // Haraka would take up what is written while it looks into its queue.
+    await this.ask('started')
+    const firstDue = Date.now()
+    fillQueue(this.queue, { domain, messages, firstDue })
+    const loaded = await this.ask('load', { since: firstDue })
+    if (loaded !== messages) throw new Error(`${loaded} messages were read, not ${messages}:\n${this.server.log}`)
   }
 
   /** Hands what was loaded to Haraka's delivery queue. */
   async go(): Promise<void> {
     await this.ask('go')
+  }
+
+  async progress(): Promise<SenderProgress> {
+    return (await this.ask('progress')) as SenderProgress
   }
 
   async figures(): Promise<SenderFigures> {
@@ -82,9 +92,13 @@ export class Sender {
     }
   }
 
-  private async ask(op: string): Promise<unknown> {
+  private get queue(): string {
+    return path.join(this.server.dir, 'queue')
+  }
+
+  private async ask(op: string, order: object = {}): Promise<unknown> {
     const socket = net.connect(path.join(this.server.dir, 'bench.sock'))
-    socket.write(JSON.stringify({ op }))
+    socket.write(JSON.stringify({ op, ...order }))
     for await (const line of createInterface(socket)) {
       socket.destroy()
       return JSON.parse(line)

@@ -2,7 +2,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { benchLoad } from './egress-load'
 import { benchSessions } from './egress-sessions'
+import { benchWorkers } from './egress-workers'
 
 /** 1 is the size that docs/benchmarks.md tells of; less is for trying out. */
 const SCALE = Number(process.env.SCALE ?? 1)
@@ -22,6 +24,8 @@ async function main(wanted: readonly string[]): Promise<void> {
   if (has('sessions') || has('postfix')) {
     results.sessions = await benchSessions(size(2000), { stock: has('sessions'), postfix: has('postfix') })
   }
+  if (has('load')) results.load = await benchLoad({ queued: size(100_000), fast: size(2000), seconds: size(180) })
+  if (has('workers')) results.workers = await benchWorkers(size(60))
   const folder = path.join(__dirname, 'out')
   mkdirSync(folder, { recursive: true })
   writeFileSync(path.join(folder, 'egress.json'), `${JSON.stringify(results, null, 2)}\n`)
