@@ -74,15 +74,15 @@ function report(figures: readonly WorkersFigure[]): void {
   printTable(
     `Two workers on one store, one provider with ${CONNECTIONS} connections`,
     [
-      'limit',
+      'limits',
       'messages',
       'messages/s',
       'begun in 1 s, at most',
       'in 10 s',
-      'rate',
+      'to reach in 1 s',
       'busy connections',
       'open connections',
-      'limit',
+      'to reach',
     ],
     figures.map((figure) => [
       figure.name,
