@@ -15,6 +15,7 @@ const PROGRAMS = {
   nftables: 'nft',
   curl: 'curl',
   iproute2: 'ip',
+  postfix: 'postfix',
 }
 
 /** Installs those that are missing, if it may. Throws an Error with one line that says what to install. */
