@@ -9,6 +9,7 @@ import { openStore, type StoreSpec } from '../../store/open-store'
 import { isLoopback, parseEndpoint } from '../endpoint'
 import { whyNoStore } from '../open'
 import { examineLists } from './dns-lists'
+import { examineEgress } from './egress'
 import { type Finding, fail, ok, type Patient, warn } from './finding'
 import { hookTimeoutSeconds } from './haraka-config'
 
@@ -33,6 +34,7 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
     http(policy),
     decisions(policy, dir),
     ...relaying(files),
+    ...examineEgress(policy, { files }),
     ...(await examineLists(policy, files)),
     ...(await store(policy, dir)),
   ]

@@ -21,6 +21,8 @@ const FILLED: Readonly<Record<string, Fill>> = {
   me: (_text, { domain }) => `mail.${domain}\n`,
   host_list: (text, { domain }) => list(text, [domain, 'localhost']),
   relay_acl_allow: (text, { trusted }) => list(text, trusted),
+  // A copy would hold its figures for ever, whatever later releases know.
+  'sluice/providers.yaml': () => OWN_PROVIDERS,
   'sluice.yaml': (text, { mode, store, trusted, http }) =>
     [
       { path: ['mode'], value: mode },
@@ -29,6 +31,18 @@ const FILLED: Readonly<Record<string, Fill>> = {
       { path: ['http', 'listen'], value: http },
     ].reduce((filled, { path, value }) => setYaml(filled, path, value), text),
 }
+
+const OWN_PROVIDERS = `# Your own figures for mail that goes out, laid over those that Sluice ships; read again when you save it. What holds
+# for somebody, and which line says so:  sluice egress resolve someone@example.com
+#
+#providers:
+#  google:
+#    connections: 3
+#    message_rate: 20/s
+#domains:
+#  example.com:
+#    tls: required
+`
 
 /** Secrets of this package's own checkout stay there. */
 const NEVER_COPIED = new Set(['internalcmd_key'])

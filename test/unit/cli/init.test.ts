@@ -59,6 +59,19 @@ describe('sluice init', () => {
     assert.deepEqual(comments(text('config/sluice.yaml')), comments(readFileSync('config/sluice.yaml', 'utf8')))
   })
 
+  it('leaves the figures of providers to the release, and room for own ones', async () => {
+    await sluice('init', dir)
+    const loaded = loadPolicy(dir)
+    assert.ok('egress' in loaded, 'what stands there is valid')
+    assert.ok(loaded.egress.providers.has('google'))
+    assert.equal(text('config/sluice/providers.yaml').replace(/^#.*$/gm, '').trim(), '')
+    const uncommented = text('config/sluice/providers.yaml').replace(/^#(?! )/gm, '')
+    writeFileSync(path.join(dir, 'config/sluice/providers.yaml'), uncommented)
+    const own = loadPolicy(dir)
+    assert.ok('egress' in own, JSON.stringify(own))
+    assert.equal(own.egress.providers.get('google')?.layer.figures.connections, 3)
+  })
+
   it('lets nobody relay and trusts nobody with --trusted none', async () => {
     await sluice('init', dir, '--trusted', 'none', '--http', 'none')
     assert.deepEqual(
