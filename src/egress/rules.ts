@@ -44,7 +44,7 @@ export interface ResolvedPath {
 /** The source where none is configured. */
 export const DEFAULT_SOURCE = 'default'
 
-/** What is shared by all mail on a path; a domain that says one of these for itself has a path of its own. */
+/** What is shared by all mail on a path; a domain or a site that says one of these for itself has a path of its own. */
 const SHARED_FIGURES: readonly FigureName[] = ['connections', 'message_rate', 'connection_rate']
 
 /** The path of a delivery and what holds on it. */
@@ -52,19 +52,23 @@ export function resolvePath(rules: EgressRules, { domain, mx, source }: Destinat
   const provider = rules.index.providerOf(domain, mx)
   const site = siteName(mx)
   const own = rules.domains.get(plainName(domain))
+  const ofSite = rules.sites.get(site)
   const layers = [
     rules.base,
     provider === undefined ? undefined : rules.providers.get(provider)?.layer,
-    rules.sites.get(site),
+    ofSite,
     own,
     rules.sources.get(source),
   ].filter((layer) => layer !== undefined)
   const figures = mergeLayers(layers)
-  const isApart = own !== undefined && SHARED_FIGURES.some((figure) => speaksOf(own, figure))
-  const path = pathName(source, isApart ? `@${plainName(domain)}` : (provider ?? site))
+  const group = isApart(ofSite) ? site : (provider ?? site)
+  const path = pathName(source, isApart(own) ? `@${plainName(domain)}` : group)
   return { path, source, provider, site, profile: profileOf(figures), figures: [...figures.values()] }
 }
 
-function speaksOf({ figures, unset }: EgressLayer, figure: FigureName): boolean {
-  return figure in figures || unset.some((one) => one === figure)
+function isApart(layer: EgressLayer | undefined): boolean {
+  return (
+    layer !== undefined &&
+    SHARED_FIGURES.some((one) => one in layer.figures || layer.unset.some((figure) => figure === one))
+  )
 }

@@ -69,6 +69,7 @@ export class Runtime {
   private plan: GatePlan
   private readonly plugins: string[] = []
   private readonly leases: Leases
+  private readonly onAdopted: (() => void)[] = []
 
   constructor({ home, policy, rules, stream, proxies, openStore }: RuntimeOptions) {
     this.home = home
@@ -162,6 +163,12 @@ export class Runtime {
     this.door.adopt()
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)
     this.lookups.adopt(policy)
+    for (const listener of this.onAdopted) listener()
+  }
+
+  /** Called whenever another policy is in force, or other rules. */
+  onAdopt(listener: () => void): void {
+    this.onAdopted.push(listener)
   }
 
   /** Opens the store, once; called at start by processes that serve, and by the first session at the latest. */

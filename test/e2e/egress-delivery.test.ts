@@ -12,8 +12,11 @@ describe('mail on its way out, end to end', function () {
   })
   afterEach(() => world.end())
 
-  /** The rate of what a host took, in messages a second, without the first. */
-  const rateOf = (times: readonly number[]) => ((times.length - 1) * 1000) / (times.at(-1)! - times[0]!)
+  /** Of what a host took, the first not counted: at least so many messages a second, and at most, if the first was late. */
+  const ratesOf = (times: readonly number[], lateMs = 200) => {
+    const tookMs = times.at(-1)! - times[0]!
+    return [((times.length - 1) * 1000) / tookMs, ((times.length - 1) * 1000) / (tookMs + lateMs)] as const
+  }
 
   it('goes at the rate of its provider, and keeps no other waiting', async () => {
     const slow = await world.domain('slow.test')
@@ -27,8 +30,8 @@ describe('mail on its way out, end to end', function () {
     await fast.until('all fast ones', () => fast.messages.length === 40)
     assert.ok(slow.messages.length < 20, `${slow.messages.length} of the slow ones`)
     await slow.until('all slow ones', () => slow.messages.length === 40)
-    const rate = rateOf(slow.messages.map(({ at }) => at))
-    assert.ok(rate > 9.5 && rate < 10.3, `${rate} a second, in ${Date.now() - began} ms`)
+    const [most, least] = ratesOf(slow.messages.map(({ at }) => at))
+    assert.ok(most > 9.5 && least < 10.1, `${most} or ${least} a second, in ${Date.now() - began} ms`)
     assert.deepEqual(taken(slow, fast), [...world.sent].sort())
     await world.emptied(server)
   })

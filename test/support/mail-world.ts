@@ -9,6 +9,9 @@ import { type SinkOptions, SmtpSink } from './smtp-sink'
 
 /** Relay for this client only: relay_acl_allow. */
 export const SENDER = '127.0.0.99'
+/** Accounts that may log in, all with this password. */
+const PASSWORD = 'secret'
+const ACCOUNTS = ['shop@example.com', 'ann@example.com', 'bob@example.org', 'eve@example.net']
 /** Enough for any test, and soon. */
 const QUICK = 'default: {message_rate: 1000/s, retry: {first: 1s, factor: 1, longest: 1s, jitter: 0%}}\n'
 
@@ -25,8 +28,21 @@ export interface MailServerOptions {
   readonly dir?: string
 }
 
-/** Others may test on this machine at the same time. */
-let hosts = process.pid * 10
+/** What is sent, by whom. */
+export interface Mail {
+  readonly to?: readonly string[]
+  readonly from?: string
+  /** Lines of the header, each with its end. */
+  readonly headers?: string
+  readonly body?: string
+  readonly account?: string
+  /** Address of the client. */
+  readonly client?: string
+}
+
+/** Of this process alone: tests of several run side by side, all hosts at port 25. */
+const NETWORK = `127.${64 + (process.pid % 128)}.${(process.pid >> 7) % 256}`
+let hosts = 0
 
 /** The rest of the mail world on loopback: a DNS server, and hosts at port 25 of addresses of their own. */
 export class MailWorld {
@@ -64,9 +80,10 @@ export class MailWorld {
     const { providers = QUICK, sluice = '', plugins = [], files = {}, nodes = 0, graceful = false, dir } = options
     const server = await HarakaServer.start({
       sluice: `dns: {servers: ['${this.dns.address}']}\n${sluice}`,
-      plugins: ['no_rdns', 'relay', ...plugins, 'sluice/plugins/egress'],
+      plugins: ['no_rdns', 'relay', 'auth/flat_file', ...plugins, 'sluice/plugins/egress'],
       files: {
         'outbound.ini': 'local_mx_ok=true\nconcurrency_max=200\n',
+        'auth_flat_file.ini': `[core]\nmethods=PLAIN\nconstrain_sender=false\n[users]\n${ACCOUNTS.map((name) => `${name}=${PASSWORD}\n`).join('')}`,
         'sluice/providers.yaml': providers,
         ...files,
       },
@@ -79,13 +96,17 @@ export class MailWorld {
     return server
   }
 
-  /** Queues messages, each with an id of its own. */
+  /** Queues messages, each with an id of its own. With `account` the client logs in, else it is one that may relay. */
   async send(
     server: HarakaServer,
     count: number,
-    { to = ['bob@far.test'], from = 'ann@near.test', headers = '', body = 'hello' } = {},
+    { to = ['bob@far.test'], from = 'ann@near.test', headers = '', body = 'hello', account, client: ip }: Mail = {},
   ): Promise<string[]> {
-    const client = await SmtpClient.greet(server.port, SENDER)
+    const client = await SmtpClient.greet(server.port, ip ?? (account === undefined ? SENDER : '127.0.0.1'))
+    if (account !== undefined) {
+      const login = Buffer.from(`\0${account}\0${PASSWORD}`).toString('base64')
+      assert.equal((await client.say(`AUTH PLAIN ${login}`)).code, 235)
+    }
     const ids: string[] = []
     for (let number = 0; number < count; number++) {
       const id = `m${this.sent.length}@near.test`
@@ -120,8 +141,7 @@ export class MailWorld {
 
 async function startSomewhere(options: SinkOptions): Promise<[SmtpSink, string]> {
   for (let tries = 0; ; tries++) {
-    const number = hosts++
-    const host = `127.3.${Math.floor(number / 250) % 250}.${(number % 250) + 1}`
+    const host = `${NETWORK}.${(hosts++ % 250) + 1}`
     try {
       return [await SmtpSink.start({ ...options, host, port: 25 }), host]
     } catch (error) {

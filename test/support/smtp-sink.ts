@@ -36,6 +36,9 @@ export interface Taken {
   recipients: readonly string[]
   readonly bytes: number
   readonly encrypted: boolean
+  /** Address of the client, and what it has called itself. */
+  readonly client: string
+  readonly helo: string
   /** When, in milliseconds since 1970. */
   readonly at: number
   readonly text: string
@@ -50,6 +53,8 @@ export class SmtpSink {
   /** Every command of every session, in order. */
   readonly commands: string[] = []
   connections = 0
+  /** When each connection was made, in milliseconds since 1970. */
+  readonly connectedAt: number[] = []
   open = 0
   /** Connections open at a time, at most so far. */
   mostOpen = 0
@@ -63,6 +68,7 @@ export class SmtpSink {
   ) {
     server.on('connection', (socket) => {
       this.connections++
+      this.connectedAt.push(Date.now())
       this.mostOpen = Math.max(this.mostOpen, ++this.open)
       this.sockets.add(socket)
       socket.setNoDelay(true)
@@ -129,6 +135,8 @@ export class SinkSession {
   taken = 0
   /** Of the last RCPT. */
   recipient = ''
+  readonly client: string
+  private helo = ''
   private received = ''
   private inBody = false
   private body = ''
@@ -144,6 +152,7 @@ export class SinkSession {
     readonly number: number,
   ) {
     this.socket = socket
+    this.client = socket.remoteAddress ?? ''
     this.listen(socket)
   }
 
@@ -193,6 +202,7 @@ export class SinkSession {
     const line = this.received.slice(0, end)
     this.received = this.received.slice(end + 2)
     const verb = line.split(' ')[0]!.toUpperCase()
+    if (verb === 'EHLO' || verb === 'LHLO') this.helo = line.slice(verb.length + 1)
     if (verb === 'RCPT') this.recipient = /<(.*)>/.exec(line)![1]!
     this.sink.commands.push(verb)
     this.sink.changed()
@@ -256,6 +266,8 @@ export class SinkSession {
       recipients: this.recipients,
       bytes: text.length,
       encrypted: this.encrypted,
+      client: this.client,
+      helo: this.helo,
       at: Date.now(),
       text,
     }

@@ -10,14 +10,15 @@ import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egres
 import { Recent } from '../../egress/recent'
 import { type Source, bindFor } from '../../egress/sources'
 import type { Store } from '../../store/store'
-import { DENY, DENYSOFT, OK } from '../types'
+import { OK } from '../types'
 import type { AttemptEnd } from './attempt-event'
 import { ConnectGate } from './connect-gate'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
-import type { Endings, LastAttempt } from './endings'
+import type { Endings } from './endings'
 import type { Label } from './label'
+import { type LastAttempt, LastAttempts } from './last-attempts'
 import { type QueueItem, dueAt, messageId, takeOver } from './queue-item'
-import { type Route, type Routes, namesOf } from './routes'
+import { type Route, type Routes, namesOf, noAddress } from './routes'
 import { splitUp } from './split'
 import type { HMail, Mx } from './types'
 
@@ -26,10 +27,11 @@ interface Delivery extends Waiting {
   readonly item: QueueItem
   /** Lets Haraka go on with it. */
   readonly proceed: () => void
-  readonly destination: Destination
-  readonly path: ResolvedPath
   readonly route: Extract<Route, { kind: 'hosts' | 'fixed' }>
-  readonly source: Source
+  /** These three may change while it waits. */
+  destination: Destination
+  path: ResolvedPath
+  source: Source
   beganAt: number
   /** There is one from when it begins. */
   attempt: Attempt | undefined
@@ -62,8 +64,9 @@ const NO_HOSTS: Delivery['route'] = { kind: 'hosts', hosts: [] }
 /** Prolonged several times within {@link PLACE_TTL_MS}. */
 const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
-const SWEPT_AT_ONCE = 500
 const MOST_LATELY = 10_000
+/** Of what waits; more would keep the process from its other work. */
+const LOOKS_IN_A_TURN = 500
 
 /**
  * The messages of this process on their way out. Haraka hands over what is due (send_email) and gets its slot back at
@@ -76,12 +79,11 @@ export class Deliveries implements SessionPolicy {
   /** What waits or is under way, by message: a second file of the same message must not be delivered. */
   private readonly known = new Map<string, Delivery | undefined>()
   private readonly current = new WeakMap<HMail, Delivery>()
-  /** One destination of each path that has something to do. */
+  /** The destination that came last of each path that has something to do; all of a path share its limits. */
   private readonly destinations = new Map<string, Destination>()
   /** Where mail to a domain went last. */
   private readonly lately = new Recent<Destination>(MOST_LATELY)
-  /** By Haraka's id of the message, which its parts share when it is split. */
-  private readonly attempts = new Recent<LastAttempt>(MOST_LATELY)
+  private readonly attempts = new LastAttempts()
   /** May go by their path, and wait for this process to have less under way. */
   private readonly ready: Grant<Delivery>[] = []
   private underWay = 0
@@ -124,7 +126,7 @@ export class Deliveries implements SessionPolicy {
   }
 
   lastAttempt({ todo }: QueueItem): LastAttempt | undefined {
-    return todo ? this.attempts.get(todo.uuid) : undefined
+    return todo ? this.attempts.of(todo) : undefined
   }
 
   /** The message is tried again then. */
@@ -142,6 +144,26 @@ export class Deliveries implements SessionPolicy {
   /** What holds for a path has changed. */
   pump(path: string): void {
     this.dispatcher.pump(path)
+  }
+
+  /**
+   * Where messages go, or what from, may not be what it was: those that wait, of all paths or of some, go on waiting where
+   * they belong now.
+   */
+  async reconsider(isOf: (path: string) => boolean = () => true): Promise<void> {
+    let looked = 0
+    for (const [id, delivery] of this.known) {
+      if (!delivery || !this.dispatcher.has(id) || !isOf(delivery.path.path)) continue
+      const before = delivery.path.path
+      Object.assign(delivery, this.wayOf(delivery.item, delivery.route))
+      this.destinations.set(delivery.path.path, delivery.destination)
+      if (delivery.path.path !== before) {
+        this.dispatcher.remove(id)
+        this.wait(delivery)
+      }
+      if (++looked % LOOKS_IN_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    for (const { path } of this.loads()) this.pump(path)
   }
 
   /** Takes a message that is due. `proceed` is Haraka's next of send_email. */
@@ -200,12 +222,7 @@ export class Deliveries implements SessionPolicy {
   }
 
   private deliveryOf(id: string, item: QueueItem, route: Delivery['route'], proceed: () => void): Delivery {
-    const { book, labelOf, sourceFor } = this.options
-    const { domain } = item.todo!
-    const mx = namesOf(route, domain)
-    const label = labelOf(item)
-    const source = sourceFor(item, label, mx)
-    const destination = { domain, mx, source: source.name }
+    const label = this.options.labelOf(item)
     return {
       id,
       mailClass: label.mailClass,
@@ -213,10 +230,8 @@ export class Deliveries implements SessionPolicy {
       dueAt: dueAt(item.filename),
       item,
       proceed,
-      destination,
-      path: book.resolve(destination),
       route,
-      source,
+      ...this.wayOf(item, route),
       beganAt: 0,
       attempt: undefined,
       retryAt: undefined,
@@ -224,33 +239,43 @@ export class Deliveries implements SessionPolicy {
     }
   }
 
+  /** What a message goes from, and by which path, as things are now. */
+  private wayOf(item: QueueItem, route: Delivery['route']): Pick<Delivery, 'destination' | 'path' | 'source'> {
+    const { book, labelOf, sourceFor } = this.options
+    const { domain } = item.todo!
+    const mx = namesOf(route, domain)
+    const source = sourceFor(item, labelOf(item), mx)
+    const destination = { domain, mx, source: source.name }
+    return { destination, path: book.resolve(destination), source }
+  }
+
   private wait(delivery: Delivery): void {
     const { id, item, path, destination } = delivery
     this.known.set(id, delivery)
     this.current.set(item, delivery)
     this.lately.set(destination.domain, destination)
-    if (!this.destinations.has(path.path)) this.destinations.set(path.path, destination)
+    this.destinations.set(path.path, destination)
     this.dispatcher.add(path.path, delivery)
   }
 
   /** Lets Haraka go on at once, to what it does with a message that nobody takes, now or ever. */
   private goNowhere(delivery: Delivery, route: Extract<Route, { kind: 'null' | 'nowhere' }>): void {
     const { item, destination } = delivery
-    const { why, code } = route.kind === 'null' ? { why: 'it takes no mail (null MX, RFC 7505)', code: DENY } : route
     const attempt = attemptFor(item)
     attempt.tries({ host: destination.domain, ip: undefined, port: undefined })
-    attempt.failed('connect', 'dns', why)
-    this.current.set(item, Object.assign(delivery, { attempt, beganAt: Date.now(), givenUp: code === DENY }))
-    // A report says what Haraka makes of it, not what a host said before.
-    this.attempts.forget(item.todo!.uuid)
+    attempt.failed('connect', 'dns', route.kind === 'null' ? 'it takes no mail (null MX, RFC 7505)' : route.why)
+    const givenUp = route.kind === 'null' || route.isFinal
+    this.current.set(item, Object.assign(delivery, { attempt, beganAt: Date.now(), givenUp }))
     item.next_cb = () => {
       this.known.delete(delivery.id)
       this.options.onAttempt({ ...delivery, attempt, at: Date.now() })
     }
     item.get_mx = () => {
       if (route.kind === 'null') item.get_mx_respond(OK, { exchange: '', priority: 0 })
-      else item.get_mx_respond(route.code, route.why)
+      else this.options.endings.findNoHost(item, route)
     }
+    // What an earlier one was answered is not why this one fails.
+    this.attemptAt(item)
     this.options.endings.prepare(item)
     delivery.proceed()
   }
@@ -299,12 +324,12 @@ export class Deliveries implements SessionPolicy {
       this.options.onNotice(`${item.filename} is gone: it was delivered as another copy, or removed by hand`)
       return end()
     }
-    delivery.attempt = attemptFor(item)
+    delivery.attempt = this.attemptAt(item)
     const mx = await this.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
       if (mx.length > 0) item.get_mx_respond(OK, mx)
-      else item.get_mx_respond(DENYSOFT, 'none of its MX hosts has an address that we can get to')
+      else this.options.endings.findNoHost(item, noAddress(item.todo!.domain))
     }
     this.options.endings.prepare(item)
     proceed()
@@ -324,17 +349,22 @@ export class Deliveries implements SessionPolicy {
     })
   }
 
+  /** From now on it is the last one, also while it is under way: reports are made before it is over. */
+  private attemptAt(item: QueueItem): Attempt {
+    const attempt = attemptFor(item)
+    this.attempts.note(item.todo!, { attempt, at: Date.now() })
+    return attempt
+  }
+
   private end({ item: delivery, end }: Grant<Delivery>): void {
-    const { id, item, attempt } = delivery
+    const { id, attempt } = delivery
     this.known.delete(id)
     this.underWay--
     end()
     const next = this.ready.shift()
     if (next) this.begin(next)
     if (!attempt) return
-    const at = Date.now()
-    this.attempts.set(item.todo!.uuid, { attempt, at })
-    this.options.onAttempt({ ...delivery, attempt, at })
+    this.options.onAttempt({ ...delivery, attempt, at: Date.now() })
   }
 
   private renew(): void {
@@ -355,7 +385,7 @@ export class Deliveries implements SessionPolicy {
   private async sweep(): Promise<void> {
     let looked = 0
     for (const [id, delivery] of this.known) {
-      if (++looked % SWEPT_AT_ONCE === 0) await new Promise(setImmediate)
+      if (++looked % LOOKS_IN_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
       if (!delivery || !this.dispatcher.has(id)) continue
       const { item } = delivery
       const { endings } = this.options

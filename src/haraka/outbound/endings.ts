@@ -1,19 +1,14 @@
 import { existsSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import path from 'node:path'
-import type { Attempt } from '../../egress/attempt'
 import type { EgressProfile } from '../../egress/profile'
 import { type Lifetimes, hintOf, nextAttempt, timeLeft } from '../../egress/retry'
 import type { Store } from '../../store/store'
 import { DENYSOFT, type Next, OK } from '../types'
+import type { LastAttempt } from './last-attempts'
 import { type Failure, type QueueItem, type Todo, isBounce, messageId } from './queue-item'
 import type { Reporter } from './reports'
-
-/** The last attempt at a message. */
-export interface LastAttempt {
-  readonly attempt: Attempt
-  readonly at: number
-}
+import type { Nowhere } from './routes'
 
 export interface EndingsOptions {
   readonly lifetimes: () => Lifetimes & { readonly delayNoticeMs: number | undefined }
@@ -116,6 +111,18 @@ export class Endings {
       .then(() => this.options.store().judge([once]))
       .then(({ committed }) => (committed ? this.report('delayed', item, error) : undefined))
       .catch((error: unknown) => this.options.onFailure('telling of a delay', error))
+  }
+
+  /** Ends an attempt for which there is no host to go to. */
+  findNoHost(item: QueueItem, { isFinal, status, why }: Nowhere): void {
+    for (const recipient of item.todo!.rcpt_to) {
+      recipient.dsn_action = isFinal ? 'failed' : 'delayed'
+      recipient.dsn_status = status
+      recipient.dsn_code = isFinal ? 550 : 450
+      recipient.dsn_msg = why
+    }
+    if (isFinal) item.bounce(why)
+    else item.temp_fail(why)
   }
 
   /** Sends back what the provider does not take for its size. */

@@ -10,10 +10,19 @@ export type Route =
   | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[] }
   /** By another plugin's get_mx. */
   | { readonly kind: 'fixed'; readonly mx: readonly Mx[] }
-  /** Nowhere, or nowhere now: what Haraka is to be told. */
-  | { readonly kind: 'nowhere'; readonly code: typeof DENY | typeof DENYSOFT; readonly why: string }
+  | Nowhere
   /** It takes no mail, RFC 7505. */
   | { readonly kind: 'null' }
+
+/** There is no host to go to, for good or for now. */
+export interface Nowhere {
+  readonly kind: 'nowhere'
+  readonly isFinal: boolean
+  /** Enhanced code, RFC 3463. */
+  readonly status: string
+  /** A sentence, for the sender too. */
+  readonly why: string
+}
 
 /** `plugins.run_hooks` of Haraka. */
 export type RunHooks = (hook: string, target: object, parameter: unknown) => void
@@ -34,12 +43,16 @@ export class Routes {
   async find(item: QueueItem, domain: string): Promise<Route> {
     const { code, mx } = await this.askPlugins(item, domain)
     if (code === OK) return { kind: 'fixed', mx: (Array.isArray(mx) ? mx : [mx]).map((one) => this.makeMx(one)) }
-    if (code === DENY || code === DENYSOFT)
-      return { kind: 'nowhere', code, why: typeof mx === 'string' ? mx : 'a plugin says so' }
+    if (code === DENY || code === DENYSOFT) {
+      const why = typeof mx === 'string' && mx !== '' ? mx : `This server sends no mail to ${domain}.`
+      return nowhere(code === DENY, code === DENY ? '5.1.2' : '4.4.4', why)
+    }
     const found = await lookupMx(this.resolver, domain)
     if (found.kind === 'null') return found
-    if (found.kind === 'none') return { kind: 'nowhere', code: DENY, why: found.why }
-    if (found.kind === 'failed') return { kind: 'nowhere', code: DENYSOFT, why: `DNS does not say (${found.reason})` }
+    if (found.kind === 'none') return nowhere(true, '5.1.2', `${domain} takes no mail: ${found.why}.`)
+    if (found.kind === 'failed') {
+      return nowhere(false, '4.4.3', `DNS does not say where mail to ${domain} goes (${found.reason}).`)
+    }
     return { kind: 'hosts', hosts: found.hosts }
   }
 
@@ -73,6 +86,15 @@ export class Routes {
       this.runHooks('get_mx', shown, domain)
     })
   }
+}
+
+/** None of the hosts of a domain can be got to: for now, as DNS may have failed. */
+export function noAddress(domain: string): Nowhere {
+  return nowhere(false, '4.4.4', `None of the mail servers of ${domain} has an address that can be got to from here.`)
+}
+
+function nowhere(isFinal: boolean, status: string, why: string): Nowhere {
+  return { kind: 'nowhere', isFinal, status, why }
 }
 
 /** The names of the hosts, by which a provider is known. */

@@ -59,11 +59,16 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
     mode: () => runtime.policy.egress.controller.mode,
     onChange: (target) => {
       for (const { path } of deliveries.loads()) if (concerns(target, path)) deliveries.pump(path)
+      // Another source of the pool may have room.
+      reconsider((path) => steering.ordersOf(path).suspendedUntil !== undefined)
     },
   })
   const watch = watchers(runtime, steering, told.onFailure)
   const parts = makeDeliveries(by, runtime, steering, told, watch)
   const { deliveries, endings } = parts
+  const reconsider = (isOf?: (path: string) => boolean) =>
+    void deliveries.reconsider(isOf).catch((error: unknown) => told.onFailure('placing what waits anew', error))
+  runtime.onAdopt(() => reconsider())
   parts.pools = reuseSessions(by, deliveries)
   const opened = runtime.serve()
   void opened.ready.then(() => steering.follow(opened.store))

@@ -12,7 +12,11 @@ const rules: EgressRules = {
   base: BASE,
   providers: new Map([['big', big]]),
   index: new ProviderIndex([big]),
-  sites: new Map([['mx1.small.test+mx2.small.test', layer('site', 'small', { connections: 2 })]]),
+  sites: new Map([
+    ['mx1.small.test+mx2.small.test', layer('site', 'small', { connections: 2 })],
+    ['mx.own.big.test', layer('site', 'mx.own.big.test', { connections: 3 })],
+    ['mx.like.big.test', layer('site', 'mx.like.big.test', { recipients: 3 })],
+  ]),
   domains: new Map([
     ['shop.test', layer('domain', 'shop.test', { recipients: 7 })],
     ['slow.test', layer('domain', 'slow.test', { connections: 1 })],
@@ -43,6 +47,18 @@ describe('the path of a delivery', () => {
     assert.deepEqual([found.path, found.provider, found.profile.connections], ['egress|default|@slow.test', 'big', 1])
     const free = resolvePath(rules, { domain: 'free.test', mx, source: 'default' })
     assert.equal(free.path, 'egress|default|@free.test')
+  })
+
+  it('is its own for a site of a provider that says what all mail on a path shares', () => {
+    const ofSite = (host: string) => resolvePath(rules, { domain: 'a.test', mx: [host], source: 'default' })
+    assert.deepEqual(
+      [ofSite('mx.own.big.test').path, ofSite('mx.own.big.test').profile.connections],
+      ['egress|default|mx.own.big.test', 3],
+    )
+    assert.deepEqual(
+      [ofSite('mx.like.big.test').path, ofSite('mx.like.big.test').profile.recipients],
+      ['egress|default|big', 3],
+    )
   })
 
   it('is another one from another source, whose figures come last', () => {
