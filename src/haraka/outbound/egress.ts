@@ -2,7 +2,7 @@ import { type SluicePlugin, sluicePlugin } from '../plugin'
 import type { HarakaPlugin, Hook, Next } from '../types'
 import type { Failure, QueueItem } from './queue-item'
 import { labelMessage } from './label'
-import { type Egress, loadInOrder, openEgress } from './wiring'
+import { type Egress, knowsOutbound, loadInOrder, openEgress } from './wiring'
 
 /** Asked after all other plugins: what they put off or take away need not be held, and what they answer holds. */
 const LAST = 100
@@ -12,8 +12,9 @@ export function egressPlugin(
   name: string,
 ): Pick<SluicePlugin, 'register' | 'shutdown' | 'hook_init_master' | 'hook_init_child'> & { hook_data_post: Hook } {
   let egress: Egress | undefined
+  let isKnown = false
   const plugin = sluicePlugin(name, (by, _server, runtime) => {
-    egress = openEgress(by, runtime)
+    if (isKnown) egress = openEgress(by, runtime)
   })
   return {
     ...plugin,
@@ -21,6 +22,8 @@ export function egressPlugin(
     hook_data_post: plugin.hook('data_post', labelMessage),
     register(this: HarakaPlugin) {
       plugin.register.call(this)
+      isKnown = knowsOutbound(this)
+      if (!isKnown) return
       loadInOrder(this)
       this.hold = (next: Next, item: QueueItem) => {
         if (!egress) return next()

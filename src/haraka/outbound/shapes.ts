@@ -32,22 +32,54 @@ const PARAMETERS: Readonly<Record<keyof HMailPrototype, number>> = {
   try_deliver_host_on_socket: 4,
 }
 
-/** What of Haraka's outbound is not as it was in the release that this was made for; nothing when all is. */
-export function differences({ clientPool, hmail, tls }: Partial<Replaced>): string[] {
+/** What holding mail leans on, outbound/hmail.js: functions with their parameters, and calls that stand in them. */
+const HOLDING: Readonly<Record<string, readonly [parameters: number, ...calls: string[]]>> = {
+  send_email_respond: [2, 'this.get_mx()'],
+  get_mx: [0],
+  get_mx_respond: [2, 'case constants.ok', 'new net_utils.HarakaMx(m)', 'this.found_mx(mx_list)'],
+  temp_fail: [2, 'this.num_failures++', 'obc.cfg.temp_fail_intervals.length', "plugins.run_hooks('deferred', this, "],
+  deferred_respond: [3, 'retval === constants.denysoft', 'this.next_cb()', 'temp_fail_queue.add(this.filename, '],
+  convert_temp_failed_to_bounce: [2, 'return this.bounce(err, extra)'],
+  bounce: [2],
+  bounce_respond: [1, 'this.discard()'],
+  discard: [0, 'this.refcount--', 'this.next_cb()'],
+  split_to_new_recipients: [3, 'outbound.build_todo(new_todo, ws, write_more)', 'hmail.bounce('],
+}
+
+/** The modules of Haraka's outbound that mail is held with. */
+export interface Holding {
+  readonly hmail: Readonly<Record<string, unknown>>
+  readonly queue: { readonly load_queue_files: unknown; readonly delivery_queue: { readonly push: unknown } }
+  readonly config: { readonly cfg: { readonly temp_fail_intervals: unknown } }
+}
+
+/** What of it is not as it was in the release that this was made for; nothing when all is. */
+export function holdingDifferences({ hmail, queue, config }: Partial<Holding>): string[] {
   const found: string[] = []
-  const expect = (name: string, value: unknown, parameters: number, calls: readonly string[] = []) => {
-    if (typeof value !== 'function') found.push(`${name} is no function`)
-    else if (value.length !== parameters) found.push(`${name} takes ${value.length} arguments, not ${parameters}`)
-    else {
-      const source = Function.prototype.toString.call(value)
-      for (const call of calls) if (!source.includes(call)) found.push(`${name} does not say ${call}`)
-    }
+  for (const [name, [parameters, ...calls]] of Object.entries(HOLDING)) {
+    found.push(...differencesOf(`HMailItem.${name}`, hmail?.[name], parameters, calls))
   }
-  expect('client_pool.get_client', clientPool?.get_client, 2)
-  expect('client_pool.release_client', clientPool?.release_client, 2)
-  expect('tls_socket.connect', tls?.connect, 0)
-  for (const name of Object.keys(CALLS) as (keyof HMailPrototype)[]) {
-    expect(`HMailItem.${name}`, hmail?.[name], PARAMETERS[name], CALLS[name])
-  }
+  found.push(...differencesOf('queue.load_queue_files', queue?.load_queue_files, 3, ['input_files.map(']))
+  found.push(...differencesOf('delivery_queue.push', queue?.delivery_queue?.push, 1))
+  if (!Array.isArray(config?.cfg?.temp_fail_intervals)) found.push('config.cfg.temp_fail_intervals is no list')
   return found
+}
+
+/** What of Haraka's client_pool and sockets is not as it was in the release that this was made for; nothing when all is. */
+export function differences({ clientPool, hmail, tls }: Partial<Replaced>): string[] {
+  return [
+    ...differencesOf('client_pool.get_client', clientPool?.get_client, 2),
+    ...differencesOf('client_pool.release_client', clientPool?.release_client, 2),
+    ...differencesOf('tls_socket.connect', tls?.connect, 0),
+    ...(Object.keys(CALLS) as (keyof HMailPrototype)[]).flatMap((name) =>
+      differencesOf(`HMailItem.${name}`, hmail?.[name], PARAMETERS[name], CALLS[name]),
+    ),
+  ]
+}
+
+function differencesOf(name: string, value: unknown, parameters: number, calls: readonly string[] = []): string[] {
+  if (typeof value !== 'function') return [`${name} is no function`]
+  if (value.length !== parameters) return [`${name} takes ${value.length} arguments, not ${parameters}`]
+  const source = Function.prototype.toString.call(value)
+  return calls.filter((call) => !source.includes(call)).map((call) => `${name} does not say ${call}`)
 }

@@ -18,6 +18,7 @@ import type { SessionPools } from './pool'
 import { type QueueItem, dueAt, isBounce } from './queue-item'
 import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
+import { type Holding, holdingDifferences } from './shapes'
 import type { Mx } from './types'
 
 /** All that plugin egress has in a process. */
@@ -201,6 +202,28 @@ function sendReport(outbound: Outbound, to: unknown, contents: string): Promise<
     }
     outbound.send_email('<>', to, contents, done, { notes })
   })
+}
+
+/**
+ * Whether Haraka's outbound is as it was in the release that mail is held with. If not, the log says so, and mail is
+ * delivered as Haraka does by itself.
+ */
+export function knowsOutbound(by: HarakaPlugin): boolean {
+  const found = unknownIn(by)
+  if (found.length > 0) by.logwarn(`mail goes out as Haraka sends it, without rates and limits: ${found.join('; ')}`)
+  return found.length === 0
+}
+
+function unknownIn(by: HarakaPlugin): string[] {
+  try {
+    return holdingDifferences({
+      hmail: (by.haraka_require('outbound/hmail') as { prototype: Holding['hmail'] }).prototype,
+      queue: by.haraka_require('outbound/queue') as Holding['queue'],
+      config: by.haraka_require('outbound/config') as Holding['config'],
+    })
+  } catch (error) {
+    return [String(error)]
+  }
 }
 
 /** A restart keeps the order. */
