@@ -392,7 +392,9 @@ export class Deliveries implements SessionPolicy {
       if (endings.isTooOld(item.todo!)) {
         this.dispatcher.remove(id)
         this.endAs(id, item, () => endings.expire(item))
-      } else endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
+      } else if (endings.isLate(item)) {
+        void endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
+      }
     }
   }
 }

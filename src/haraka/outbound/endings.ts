@@ -89,8 +89,9 @@ export class Endings {
       item.hooks_to_run = []
       return this.giveUp(item, `given up after ${item.num_failures} attempts: ${failure.err}`, failure)
     }
-    this.tellOfDelay(item, failure.err ?? '')
-    this.putOff(next, item, Math.ceil(following.afterMs / 1000))
+    const seconds = Math.ceil(following.afterMs / 1000)
+    if (!this.isLate(item)) return this.putOff(next, item, seconds)
+    void this.tellOfDelay(item, failure.err ?? '').then(() => this.putOff(next, item, seconds))
   }
 
   /** Sends back what waits, and is too old. */
@@ -98,19 +99,29 @@ export class Endings {
     this.giveUp(item, 'given up: it has waited too long for its turn')
   }
 
-  /** Tells the sender once, over all attempts and restarts, when his message is late. Nobody waits for it. */
-  tellOfDelay(item: QueueItem, error: string): void {
-    const { delayNoticeMs, lifetimeMs } = this.options.lifetimes()
-    const todo = item.todo!
-    if (delayNoticeMs === undefined || isBounce(todo) || this.clock() - todo.queue_time < delayNoticeMs) return
-    if (this.toldOf.has(item)) return
+  /**
+   * Tells the sender once, over all attempts and restarts, when his message is late. Resolves when its file is not needed any
+   * more: a new attempt gets another name. Never rejects.
+   */
+  async tellOfDelay(item: QueueItem, error: string): Promise<void> {
+    const { lifetimeMs } = this.options.lifetimes()
     this.toldOf.add(item)
     const key = `egress_told|${messageId(item.filename)}`
     const once = { op: 'window', key, enforced: true, windows: [{ limit: 1, windowMs: lifetimeMs }], cost: 1 } as const
-    void Promise.resolve()
-      .then(() => this.options.store().judge([once]))
-      .then(({ committed }) => (committed ? this.report('delayed', item, error) : undefined))
-      .catch((error: unknown) => this.options.onFailure('telling of a delay', error))
+    try {
+      const { committed } = await this.options.store().judge([once])
+      if (committed) await this.report('delayed', item, error)
+    } catch (trouble) {
+      this.options.onFailure('telling of a delay', trouble)
+    }
+  }
+
+  /** Whether the sender is to be told, as far as this process knows. */
+  isLate(item: QueueItem): boolean {
+    const { delayNoticeMs } = this.options.lifetimes()
+    const todo = item.todo!
+    if (delayNoticeMs === undefined || isBounce(todo) || this.toldOf.has(item)) return false
+    return this.clock() - todo.queue_time >= delayNoticeMs
   }
 
   /** Ends an attempt for which there is no host to go to. */
