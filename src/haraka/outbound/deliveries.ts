@@ -1,8 +1,9 @@
 import { access } from 'node:fs/promises'
 import { Attempt } from '../../egress/attempt'
-import { Dispatcher, type PathLoad } from '../../egress/dispatcher'
+import { Dispatcher, type PathFigures, type PathLoad } from '../../egress/dispatcher'
 import type { Waiting } from '../../egress/fair-queue'
 import type { PathBook } from '../../egress/path-book'
+import type { Hold } from '../../egress/path-load'
 import type { Grant, PathConnections, PathLimits } from '../../egress/path-dispatcher'
 import { PLACE_TTL_MS } from '../../egress/places'
 import type { EgressProfile } from '../../egress/profile'
@@ -15,6 +16,7 @@ import type { AttemptEnd } from './attempt-event'
 import { ConnectGate } from './connect-gate'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
 import type { Endings, LastAttempt } from './endings'
+import type { KnownMessage } from './errands'
 import type { Label } from './label'
 import { type QueueItem, dueAt, messageId, takeOver } from './queue-item'
 import { type Route, type Routes, namesOf } from './routes'
@@ -56,10 +58,25 @@ export interface DeliveriesOptions {
   readonly onNotice: (message: string) => void
 }
 
+/** `left`: it was not there to be ended; `put off`: its end failed, and it is tried again. */
+export type Ended = 'ended' | 'left' | 'put off'
+
+/** What this process has to do for a path. */
+export interface Work extends Omit<PathFigures, 'hold'> {
+  readonly provider: string | undefined
+  /** All there are: being made, in use, idle. */
+  readonly connections: number
+  readonly limits: PathLimits
+  /** `connection_rate`: what may go waits to connect; `process`: this process has all under way that it may. */
+  readonly hold: Hold
+}
+
 /** Prolonged several times within {@link PLACE_TTL_MS}. */
 const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
 const MOST_LATELY = 10_000
+/** What was to be tried so long ago, and did not come, has ended in some other way. */
+const FORGET_MS = 3_600_000
 
 /**
  * The messages of this process on their way out. Haraka hands over what is due (send_email) and gets its slot back at
@@ -81,6 +98,8 @@ export class Deliveries implements SessionPolicy {
   /** May go by their path, and wait for this process to have less under way. */
   private readonly ready: Grant<Delivery>[] = []
   private underWay = 0
+  /** What this process has tried and is to try again, by message. */
+  private readonly putOff = new Map<string, Delivery>()
   private readonly timers: NodeJS.Timeout[]
 
   constructor(private readonly options: DeliveriesOptions) {
@@ -103,9 +122,56 @@ export class Deliveries implements SessionPolicy {
     return this.dispatcher.loads()
   }
 
-  /** What waits, in no particular order. */
-  *held(): IterableIterator<{ readonly path: ResolvedPath; readonly dueAt: number; readonly mailClass: string }> {
-    for (const [id, delivery] of this.known) if (delivery && this.dispatcher.has(id)) yield delivery
+  /** All that this process has to do, by path. Does not look at each message. */
+  *work(): IterableIterator<Work> {
+    const ready = new Set(this.ready.map(({ item }) => item.path.path))
+    for (const figures of this.dispatcher.figures()) {
+      const { path, hold } = figures
+      const { provider, profile } = this.options.book.resolve(this.destinations.get(path)!)
+      const held = ready.has(path) ? 'process' : this.gate.isAtRate(path) ? 'connection_rate' : hold
+      yield {
+        ...figures,
+        provider,
+        connections: this.options.connections(path).count(),
+        limits: this.options.limitsUnder(path, profile),
+        hold: hold === 'suspended' ? hold : held,
+      }
+    }
+  }
+
+  /** All that waits or is under way; what is just being placed has neither domain nor path. Looks at each message. */
+  *inHand(): IterableIterator<KnownMessage> {
+    for (const [id, delivery] of this.known) {
+      const isWaiting = delivery !== undefined && this.dispatcher.has(id)
+      yield { id, domain: delivery?.destination.domain, path: delivery?.path.path, isWaiting }
+    }
+  }
+
+  /** A message that this process is to try again. */
+  recall(id: string): { readonly item: QueueItem; readonly domain: string; readonly path: string } | undefined {
+    const delivery = this.putOff.get(id)
+    return delivery && { item: delivery.item, domain: delivery.destination.domain, path: delivery.path.path }
+  }
+
+  /** The path that a message would take; undefined when it has nowhere to go. */
+  async pathFor(item: QueueItem): Promise<string | undefined> {
+    const route = await this.options.routes.find(item, item.todo!.domain)
+    if (route.kind !== 'hosts' && route.kind !== 'fixed') return undefined
+    return this.deliveryOf('', item, route, () => undefined).path.path
+  }
+
+  /** Ends a message that waits for its path. */
+  async endWaiting(id: string, end: (item: QueueItem) => void): Promise<Ended> {
+    const delivery = this.dispatcher.remove(id)
+    return delivery ? this.endNow(id, delivery.item, end) : 'left'
+  }
+
+  /** Ends a message that is to be tried again. Whoever calls has taken it out of Haraka's hands. */
+  async endPutOff(item: QueueItem, end: (item: QueueItem) => void): Promise<Ended> {
+    const id = messageId(item.filename)
+    if (this.known.has(id)) return 'left'
+    this.putOff.delete(id)
+    return this.endNow(id, item, end)
   }
 
   /**
@@ -140,6 +206,7 @@ export class Deliveries implements SessionPolicy {
     takeOver(item, () => undefined)
     if (isKnown) return this.options.onNotice(`${item.filename} is under way already, a second copy is left alone`)
     this.known.set(id, undefined)
+    this.putOff.delete(id)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
       this.endAs(id, item, () => item.temp_fail(`it could not be placed: ${String(error)}`))
@@ -240,6 +307,20 @@ export class Deliveries implements SessionPolicy {
     end()
   }
 
+  private endNow(id: string, item: QueueItem, end: (item: QueueItem) => void): Promise<Ended> {
+    const { filename } = item
+    return new Promise((resolve) => {
+      this.known.set(id, undefined)
+      item.next_cb = () => {
+        this.known.delete(id)
+        // One that is put off has another name.
+        resolve(item.filename === filename ? 'ended' : 'put off')
+      }
+      item.hooks_to_run = []
+      end(item)
+    })
+  }
+
   private async split(id: string, item: QueueItem, most: number): Promise<void> {
     const parts = await splitUp(item, most)
     this.known.delete(id)
@@ -304,6 +385,7 @@ export class Deliveries implements SessionPolicy {
   private end({ item: delivery, end }: Grant<Delivery>): void {
     const { id, item, attempt } = delivery
     this.known.delete(id)
+    if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
     this.underWay--
     end()
     const next = this.ready.shift()
@@ -323,6 +405,8 @@ export class Deliveries implements SessionPolicy {
   /** Ends what has waited beyond its time, and tells of what is late. */
   private sweep(): void {
     const { endings } = this.options
+    const past = Date.now() - FORGET_MS
+    for (const [id, { retryAt }] of this.putOff) if (retryAt! < past) this.putOff.delete(id)
     for (const [id, delivery] of this.known) {
       if (!delivery || !this.dispatcher.has(id)) continue
       const { item } = delivery

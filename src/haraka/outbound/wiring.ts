@@ -13,9 +13,11 @@ import { type AttemptEnd, attemptEvent } from './attempt-event'
 import { Deliveries } from './deliveries'
 import { Endings } from './endings'
 import { reuseSessions } from './install'
+import { type Boards, openBoards } from './boards'
 import { type Label, labelOf, notesOf } from './label'
 import type { SessionPools } from './pool'
 import { type QueueItem, dueAt, isBounce } from './queue-item'
+import { readingsOf } from './readings'
 import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
 import type { Mx } from './types'
@@ -58,15 +60,26 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
     mode: () => runtime.policy.egress.controller.mode,
     onChange: (target) => {
       for (const { path } of deliveries.loads()) if (concerns(target, path)) deliveries.pump(path)
+      boards.changed()
     },
   })
   const watch = watchers(runtime, steering, told.onFailure)
-  const parts = makeDeliveries(by, runtime, steering, told, watch)
+  const parts = makeDeliveries(by, runtime, steering, told, (end) => {
+    boards.noteEnd(end.path.path)
+    watch(end)
+  })
   const { deliveries, endings } = parts
+  const boards: Boards = openBoards(by, { deliveries, endings, store: () => runtime.serve().store, ...told })
   parts.pools = reuseSessions(by, deliveries)
+  const sessions = () => parts.pools ?? { connections: 0, parked: 0 }
+  runtime.watch(readingsOf({ work: () => deliveries.work(), sessions }))
   const opened = runtime.serve()
-  void opened.ready.then(() => steering.follow(opened.store))
+  void opened.ready.then(() => {
+    steering.follow(opened.store)
+    boards.follow(opened.store)
+  })
   const close = () => {
+    boards.close()
     deliveries.close()
     parts.pools?.close()
   }
