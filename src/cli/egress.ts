@@ -1,18 +1,24 @@
 import { Command } from 'commander'
-import type { ResolvedFigure } from '../egress/profile'
 import { DEFAULT_SOURCE, type ResolvedPath, resolvePath } from '../egress/rules'
-import type { Window } from '../store/store'
 import { actionsCommand, cancelCommand } from './egress/actions'
 import { askHosts, readDomain, readHosts } from './egress/destination'
+import { errandCommands } from './egress/errands'
+import { FIGURE_HEAD, figureRow } from './egress/figures'
+import { listCommand } from './egress/list'
 import { resumeCommand, setCommand, suspendCommand } from './egress/orders'
+import { queueCommand } from './egress/queue'
+import { showCommand } from './egress/show-path'
 import { readConfig } from './open'
-import { humanTime, print, printJson, say, table } from './terminal'
+import { print, printJson, say, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
   sluice egress resolve someone@example.com     what holds for mail to somebody, and which line says so
   sluice egress resolve example.com --mx mx1.example.net,mx2.example.net
                                                 without asking DNS
+  sluice egress list                            what waits, for how long, and what for
+  sluice egress queue example.com               messages of this host for a domain
+  sluice egress flush example.com               try now what is put off
   sluice egress suspend google --for 1h --reason "they asked for it"
   sluice egress actions                         what is ordered for paths, by whom, and why`
 
@@ -37,6 +43,7 @@ export function egressCommand(): Command {
       .addHelpText('after', EXAMPLES)
       .action(resolve),
   )
+  for (const one of [listCommand(), showCommand(), queueCommand(), ...errandCommands()]) command.addCommand(one)
   const steering = [suspendCommand(), resumeCommand(), setCommand(), actionsCommand(), cancelCommand()]
   for (const one of steering) command.addCommand(one)
   return command
@@ -61,26 +68,6 @@ function show(domain: string, mx: readonly string[], { path, source, provider, s
   ]
   for (const line of table(head)) print(line)
   print('')
-  const rows = figures.map((one) => {
-    const { place = '', provenance = '' } = one.origin ?? {}
-    return [one.figure, sayValue(one), `${one.kind} ${one.name}`.trim(), place, provenance]
-  })
-  for (const line of table([['FIGURE', 'VALUE', 'LAYER', 'LINE', 'WHO SAYS SO'], ...rows])) print(line.trimEnd())
+  for (const line of table([FIGURE_HEAD, ...figures.map(figureRow)])) print(line.trimEnd())
   if (provider === undefined) say('No provider matches: domains with these MX hosts share the path.')
-}
-
-/** Figures of time, by the ends of their names. */
-const TIMES = /^(timeouts\..*|retry\.(first|longest)|sessions\.idle)$/
-
-function sayValue({ figure, value }: ResolvedFigure): string {
-  if (value === undefined) return 'no limit'
-  if (typeof value === 'object') return sayRate(value)
-  if (typeof value === 'string') return value
-  if (TIMES.test(figure)) return humanTime(value)
-  if (figure === 'retry.jitter') return `${Number((value * 100).toFixed(2))}%`
-  return figure === 'size' ? `${value} bytes` : String(value)
-}
-
-function sayRate({ limit, windowMs }: Window): string {
-  return `${limit} in ${humanTime(windowMs)}`
 }

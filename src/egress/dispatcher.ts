@@ -1,11 +1,17 @@
 import type { Waiting } from './fair-queue'
-import { PathDispatcher, type PathDispatcherOptions } from './path-dispatcher'
+import { type ClassLoad, PathDispatcher, type PathDispatcherOptions, type PathHold } from './path-dispatcher'
 
 /** What a path has to do at the moment, in this process. */
 export interface PathLoad {
   readonly path: string
   readonly waiting: number
   readonly underWay: number
+}
+
+/** The same with all that is known without looking at each message. */
+export interface PathFigures extends PathLoad {
+  readonly classes: readonly ClassLoad[]
+  readonly hold: PathHold
 }
 
 /** A path in the making: all that does not depend on who asks. */
@@ -46,6 +52,13 @@ export class Dispatcher<Item extends Waiting> {
     return [...this.paths]
       .map(([path, { waiting, underWay }]) => ({ path, waiting, underWay }))
       .sort((a, b) => b.waiting - a.waiting || b.underWay - a.underWay)
+  }
+
+  /** Of all paths, in no order; costs a look at each tenant that waits somewhere. */
+  *figures(): IterableIterator<PathFigures> {
+    for (const [path, { waiting, underWay, classes, hold }] of this.paths) {
+      yield { path, waiting, underWay, classes, hold }
+    }
   }
 
   /** Whether another connection may be made for a path: {@link PathDispatcher.mayConnect}. */

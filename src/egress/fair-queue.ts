@@ -46,6 +46,11 @@ export class FairQueue<Item extends Waiting> {
     return this.classOf(mailClass).size
   }
 
+  /** When the one of a class was due that has waited longest; costs a look at each of its tenants. */
+  oldestOf(mailClass: MailClass): number | undefined {
+    return this.classOf(mailClass).oldest()
+  }
+
   /** Throws when something with the same id waits already: it would be sent twice. */
   push(item: Item): void {
     this.add(item, 'last')
@@ -171,6 +176,13 @@ class ClassQueue<Item extends Waiting> {
   /** What a class gets by its rank counts as its share. */
   pay(): void {
     this.credit = Math.max(0, this.credit - 1)
+  }
+
+  oldest(): number | undefined {
+    if (this.size === 0) return undefined
+    let oldest = Infinity
+    for (const { first } of this.lines.values()) oldest = Math.min(oldest, first?.item.dueAt ?? Infinity)
+    return oldest
   }
 
   add(item: Item, where: 'first' | 'last'): Place<Item> {

@@ -1,6 +1,6 @@
 import type { Ask, Clock, LeaseAsk, Store, Verdict } from '../store/store'
 import { Contest } from './contest'
-import { FairQueue, type Shares, type Waiting } from './fair-queue'
+import { FairQueue, MAIL_CLASSES, type MailClass, type Shares, type Waiting } from './fair-queue'
 import { pathKey } from './path-key'
 import { Places } from './places'
 import { REAL_TIMERS, type Timers } from './timers'
@@ -28,6 +28,17 @@ export interface PathConnections {
   readonly count: () => number
   /** Closes one that waits for another message, if there is one. When it is gone {@link PathDispatcher.reconcile} is called. */
   readonly closeIdle: () => void
+}
+
+/** What keeps the messages of a path from going faster; `nothing` when none waits, or those that wait are about to go. */
+export type PathHold = 'suspended' | 'rate' | 'connections' | 'store' | 'nothing'
+
+/** What waits of a class. */
+export interface ClassLoad {
+  readonly mailClass: MailClass
+  readonly waiting: number
+  /** When the one was due that has waited longest, in milliseconds since 1970. */
+  readonly oldestDueAt: number
 }
 
 export interface PathDispatcherOptions<Item extends Waiting> {
@@ -78,6 +89,8 @@ export class PathDispatcher<Item extends Waiting> {
   private asking = false
   /** The last place that was asked for was not to be had. */
   private isStarved = false
+  /** What the last message was kept by that wanted to go. */
+  private keptBy: Exclude<PathHold, 'suspended'> = 'nothing'
   private wake: (() => void) | undefined
   private closed = false
 
@@ -99,6 +112,19 @@ export class PathDispatcher<Item extends Waiting> {
   /** Deliveries under way in this process. */
   get underWay(): number {
     return this.active
+  }
+
+  /** Classes of which something waits, the most urgent first. */
+  get classes(): ClassLoad[] {
+    return MAIL_CLASSES.flatMap((mailClass) => {
+      const oldestDueAt = this.queue.oldestOf(mailClass)
+      return oldestDueAt === undefined ? [] : { mailClass, waiting: this.queue.sizeOf(mailClass), oldestDueAt }
+    })
+  }
+
+  get hold(): PathHold {
+    if (this.queue.size === 0) return 'nothing'
+    return (this.options.limits().suspendedUntil ?? 0) > this.clock() ? 'suspended' : this.keptBy
   }
 
   /**
@@ -176,6 +202,7 @@ export class PathDispatcher<Item extends Waiting> {
     const known = isOver ? undefined : this.places.reuse()
     if (known === undefined && this.places.count >= share) {
       this.isStarved = false
+      this.keptBy = 'connections'
       return this.pumpAfter(LEASE_POLL_MS)
     }
     const place = known === undefined ? this.places.ask(connections) : undefined
@@ -187,6 +214,7 @@ export class PathDispatcher<Item extends Waiting> {
       (verdict) => this.heed(verdict, place, known, askedAt),
       (error: unknown) => {
         this.asking = false
+        this.keptBy = 'store'
         if (known !== undefined) this.places.leave(known)
         this.options.onFailure(error)
         this.pumpAfter(FAILURE_RETRY_MS)
@@ -215,6 +243,7 @@ export class PathDispatcher<Item extends Waiting> {
     const placed = place ? answers[0] : undefined
     const slot = answers[place ? 1 : 0]
     this.isStarved = placed?.ok === false
+    this.keptBy = committed && !slot?.startsInMs ? 'nothing' : slot && !this.isStarved ? 'rate' : 'connections'
     if (committed) {
       if (place) this.places.took(place.id)
       return this.took(known ?? place!.id, slot && { at: askedAt + (slot.startsInMs ?? 0) })

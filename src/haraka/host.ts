@@ -72,6 +72,7 @@ export class Host {
       rules: egress,
       stream: this.stream,
       proxies: new Proxies(plugin.config),
+      watch: (readings) => this.metrics.watch(readings),
       openStore: () => this.open(policy),
     })
     this.metrics.watch({

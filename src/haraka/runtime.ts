@@ -6,6 +6,7 @@ import { type GatePlan, judgeStage } from '../policy/pipeline'
 import type { Stage } from '../policy/subject'
 import type { Ask, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
+import type { AllReadings } from '../telemetry/metrics'
 import type { Answer, GuardFailure } from './guard'
 import { type FindAsn, asnFinder } from '../config/asn'
 import { Conduct } from './conduct'
@@ -33,6 +34,8 @@ export interface RuntimeOptions {
   readonly rules: EgressRules
   readonly stream: EventStream
   readonly proxies: Proxies
+  /** Names the source of figures that are shown as metrics. */
+  readonly watch: (readings: Partial<AllReadings>) => void
   /** Called once, when this process first needs a store: the master of a cluster never does. */
   readonly openStore: () => OpenedStore
 }
@@ -48,6 +51,7 @@ export interface OpenedStore {
 export class Runtime {
   readonly home: string
   readonly stream: EventStream
+  readonly watch: (readings: Partial<AllReadings>) => void
   readonly sessions: Sessions
   readonly conduct: Conduct
   /** There is one when plugin jail is listed. */
@@ -71,8 +75,9 @@ export class Runtime {
   private readonly leases: Leases
   private readonly onAdopted: (() => void)[] = []
 
-  constructor({ home, policy, rules, stream, proxies, openStore }: RuntimeOptions) {
+  constructor({ home, policy, rules, stream, proxies, watch, openStore }: RuntimeOptions) {
     this.home = home
+    this.watch = watch
     this.policy = policy
     this.egressRules = rules
     this.stream = stream

@@ -19,7 +19,15 @@ export class ConnectGate {
   /** Connections that may be made and are not made yet, in this turn. */
   private readonly coming = new Map<string, number>()
 
+  /** How many wait for the connection rate, by path. */
+  private readonly atRate = new Map<string, number>()
+
   constructor(private readonly options: ConnectGateOptions) {}
+
+  /** A delivery of the path waits for its connection rate. */
+  isAtRate(path: string): boolean {
+    return this.atRate.has(path)
+  }
 
   /** Undefined when it may be made at once. Rejects when it may not within reason. */
   ask(path: string, rate: Window | undefined): Promise<void> | undefined {
@@ -33,11 +41,12 @@ export class ConnectGate {
   }
 
   private async waitFor(path: string, rate: Window | undefined): Promise<void> {
-    if (rate) await this.waitForRate(path, rate)
+    if (rate) await this.waitForRate(path, rate).finally(() => this.countAtRate(path, -1))
     await this.waitForPlace(path)
   }
 
   private async waitForRate(path: string, rate: Window): Promise<void> {
+    this.countAtRate(path, 1)
     const key = pathKey('egress_connect', path)
     for (let waitedMs = 0; ;) {
       const { committed, answers } = await this.options
@@ -50,6 +59,12 @@ export class ConnectGate {
       if (waitedMs > RATE_WAIT_MS) throw new Error('the connection rate of its path allows no connection soon')
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
+  }
+
+  private countAtRate(path: string, more: 1 | -1): void {
+    const count = (this.atRate.get(path) ?? 0) + more
+    if (count > 0) this.atRate.set(path, count)
+    else this.atRate.delete(path)
   }
 
   private waitForPlace(path: string): Promise<void> {

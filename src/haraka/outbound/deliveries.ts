@@ -1,52 +1,31 @@
 import { access } from 'node:fs/promises'
-import { Attempt } from '../../egress/attempt'
-import { Dispatcher, type PathLoad } from '../../egress/dispatcher'
-import type { Waiting } from '../../egress/fair-queue'
+import type { Attempt } from '../../egress/attempt'
+import { Dispatcher, type PathFigures, type PathLoad } from '../../egress/dispatcher'
 import type { PathBook } from '../../egress/path-book'
 import type { Grant, PathConnections, PathLimits } from '../../egress/path-dispatcher'
+import type { Hold } from '../../egress/path-load'
 import { PLACE_TTL_MS } from '../../egress/places'
 import type { EgressProfile } from '../../egress/profile'
-import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egress/rules'
-import { Recent } from '../../egress/recent'
-import { type Source, bindFor } from '../../egress/sources'
+import type { Destination } from '../../egress/rules'
 import type { Store } from '../../store/store'
 import { OK } from '../types'
 import type { AttemptEnd } from './attempt-event'
 import { ConnectGate } from './connect-gate'
+import { type Delivery, type DeliveryRecords, NO_HOSTS, type Planner, attemptFor } from './delivery'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
 import type { Endings } from './endings'
-import type { Label } from './label'
-import { type LastAttempt, LastAttempts } from './last-attempts'
-import { type QueueItem, dueAt, messageId, takeOver } from './queue-item'
-import { type Route, type Routes, namesOf, noAddress } from './routes'
+import type { KnownMessage } from './errands'
+import { type QueueItem, messageId, takeOver } from './queue-item'
+import { type Route, noAddress } from './routes'
 import { splitUp } from './split'
-import type { HMail, Mx } from './types'
-
-/** A message that waits, or is under way. */
-interface Delivery extends Waiting {
-  readonly item: QueueItem
-  /** Lets Haraka go on with it. */
-  readonly proceed: () => void
-  readonly route: Extract<Route, { kind: 'hosts' | 'fixed' }>
-  /** These three may change while it waits. */
-  destination: Destination
-  path: ResolvedPath
-  source: Source
-  beganAt: number
-  /** There is one from when it begins. */
-  attempt: Attempt | undefined
-  retryAt: number | undefined
-  givenUp: boolean
-}
+import type { HMail } from './types'
 
 export interface DeliveriesOptions {
   readonly book: PathBook
-  readonly routes: Routes
+  readonly planner: Planner
+  readonly records: DeliveryRecords
   readonly endings: Endings
   readonly store: () => Store
-  readonly labelOf: (item: QueueItem) => Label
-  /** What a message is sent from, to hosts of such names. */
-  readonly sourceFor: (item: QueueItem, label: Label, hosts: readonly string[]) => Source
   readonly limitsUnder: (path: string, profile: EgressProfile) => PathLimits
   /** Connections of this process to a path. */
   readonly connections: (path: string) => PathConnections
@@ -59,14 +38,26 @@ export interface DeliveriesOptions {
   readonly onNotice: (message: string) => void
 }
 
-const NO_HOSTS: Delivery['route'] = { kind: 'hosts', hosts: [] }
+/** `left`: it was not there to be ended; `put off`: its end failed, and it is tried again. */
+export type Ended = 'ended' | 'left' | 'put off'
+
+/** What this process has to do for a path. */
+export interface Work extends Omit<PathFigures, 'hold'> {
+  readonly provider: string | undefined
+  /** All there are: being made, in use, idle. */
+  readonly connections: number
+  readonly limits: PathLimits
+  /** `connection_rate`: what may go waits to connect; `process`: this process has all under way that it may. */
+  readonly hold: Hold
+}
 
 /** Prolonged several times within {@link PLACE_TTL_MS}. */
 const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
-const MOST_LATELY = 10_000
 /** Of what waits; more would keep the process from its other work. */
 const LOOKS_IN_A_TURN = 500
+/** What was to be tried so long ago, and did not come, has ended in some other way. */
+const FORGET_MS = 3_600_000
 
 /**
  * The messages of this process on their way out. Haraka hands over what is due (send_email) and gets its slot back at
@@ -78,16 +69,14 @@ export class Deliveries implements SessionPolicy {
   private readonly gate: ConnectGate
   /** What waits or is under way, by message: a second file of the same message must not be delivered. */
   private readonly known = new Map<string, Delivery | undefined>()
-  private readonly current = new WeakMap<HMail, Delivery>()
   /** The destination that came last of each path that has something to do; all of a path share its limits. */
   private readonly destinations = new Map<string, Destination>()
-  /** Where mail to a domain went last. */
-  private readonly lately = new Recent<Destination>(MOST_LATELY)
-  private readonly attempts = new LastAttempts()
   /** May go by their path, and wait for this process to have less under way. */
   private readonly ready: Grant<Delivery>[] = []
   private underWay = 0
   private isSweeping = false
+  /** What this process has tried and is to try again, by message. */
+  private readonly putOff = new Map<string, Delivery>()
   private readonly timers: NodeJS.Timeout[]
 
   constructor(private readonly options: DeliveriesOptions) {
@@ -110,35 +99,49 @@ export class Deliveries implements SessionPolicy {
     return this.dispatcher.loads()
   }
 
-  /** What waits, in no particular order. */
-  *held(): IterableIterator<{ readonly path: ResolvedPath; readonly dueAt: number; readonly mailClass: string }> {
-    for (const [id, delivery] of this.known) if (delivery && this.dispatcher.has(id)) yield delivery
+  /** All that this process has to do, by path. Does not look at each message. */
+  *work(): IterableIterator<Work> {
+    const ready = new Set(this.ready.map(({ item }) => item.path.path))
+    for (const figures of this.dispatcher.figures()) {
+      const { path, hold } = figures
+      const { provider, profile } = this.options.book.resolve(this.destinations.get(path)!)
+      const held = ready.has(path) ? 'process' : this.gate.isAtRate(path) ? 'connection_rate' : hold
+      yield {
+        ...figures,
+        provider,
+        connections: this.options.connections(path).count(),
+        limits: this.options.limitsUnder(path, profile),
+        hold: hold === 'suspended' ? hold : held,
+      }
+    }
   }
 
-  /**
-   * What holds for a message. One that Haraka has split off from another on the way has no path yet: then what holds for
-   * its domain as far as is known without asking.
-   */
-  profileOf(item: QueueItem): EgressProfile {
-    const domain = item.todo?.domain ?? ''
-    const destination = this.current.get(item)?.destination ?? this.lately.get(domain)
-    return this.options.book.profileOf(destination ?? { domain, mx: [domain], source: DEFAULT_SOURCE })
+  /** All that waits or is under way; what is just being placed has neither domain nor path. Looks at each message. */
+  *inHand(): IterableIterator<KnownMessage> {
+    for (const [id, delivery] of this.known) {
+      const isWaiting = delivery !== undefined && this.dispatcher.has(id)
+      yield { id, domain: delivery?.destination.domain, path: delivery?.path.path, isWaiting }
+    }
   }
 
-  lastAttempt({ todo }: QueueItem): LastAttempt | undefined {
-    return todo ? this.attempts.of(todo) : undefined
+  /** A message that this process is to try again. */
+  recall(id: string): { readonly item: QueueItem; readonly domain: string; readonly path: string } | undefined {
+    const delivery = this.putOff.get(id)
+    return delivery && { item: delivery.item, domain: delivery.destination.domain, path: delivery.path.path }
   }
 
-  /** The message is tried again then. */
-  noteRetry(item: QueueItem, at: number): void {
-    const delivery = this.current.get(item)
-    if (delivery) delivery.retryAt = at
+  /** Ends a message that waits for its path. */
+  async endWaiting(id: string, end: (item: QueueItem) => void): Promise<Ended> {
+    const delivery = this.dispatcher.remove(id)
+    return delivery ? this.endNow(id, delivery.item, end) : 'left'
   }
 
-  /** The message is not tried any more. */
-  noteGivenUp(item: QueueItem): void {
-    const delivery = this.current.get(item)
-    if (delivery) delivery.givenUp = true
+  /** Ends a message that is to be tried again. Whoever calls has taken it out of Haraka's hands. */
+  async endPutOff(item: QueueItem, end: (item: QueueItem) => void): Promise<Ended> {
+    const id = messageId(item.filename)
+    if (this.known.has(id)) return 'left'
+    this.putOff.delete(id)
+    return this.endNow(id, item, end)
   }
 
   /** What holds for a path has changed. */
@@ -155,7 +158,7 @@ export class Deliveries implements SessionPolicy {
     for (const [id, delivery] of this.known) {
       if (!delivery || !this.dispatcher.has(id) || !isOf(delivery.path.path)) continue
       const before = delivery.path.path
-      Object.assign(delivery, this.wayOf(delivery.item, delivery.route))
+      Object.assign(delivery, this.options.planner.wayOf(delivery.item, delivery.route))
       this.destinations.set(delivery.path.path, delivery.destination)
       if (delivery.path.path !== before) {
         this.dispatcher.remove(id)
@@ -173,6 +176,7 @@ export class Deliveries implements SessionPolicy {
     takeOver(item, () => undefined)
     if (isKnown) return this.options.onNotice(`${item.filename} is under way already, a second copy is left alone`)
     this.known.set(id, undefined)
+    this.putOff.delete(id)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
       this.endAs(id, item, () => item.temp_fail(`it could not be placed: ${String(error)}`))
@@ -186,17 +190,17 @@ export class Deliveries implements SessionPolicy {
   }
 
   demandsOf(item: HMail): SessionDemands {
-    const { path } = this.current.get(item)?.path ?? { path: '' }
-    return demandsOfProfile(path, this.profileOf(item as QueueItem))
+    const { path } = this.options.records.of(item)?.path ?? { path: '' }
+    return demandsOfProfile(path, this.options.records.profileOf(item as QueueItem))
   }
 
   attemptOf(item: HMail): Attempt | undefined {
-    return this.current.get(item)?.attempt
+    return this.options.records.of(item)?.attempt
   }
 
   mayConnect(item: HMail): Promise<void> | undefined {
-    const delivery = this.current.get(item)
-    return delivery && this.gate.ask(delivery.path.path, this.profileOf(delivery.item).connectionRate)
+    const delivery = this.options.records.of(item)
+    return delivery && this.gate.ask(delivery.path.path, this.options.records.profileOf(delivery.item).connectionRate)
   }
 
   changed(path: string): void {
@@ -205,14 +209,14 @@ export class Deliveries implements SessionPolicy {
   }
 
   private async place(id: string, item: QueueItem, proceed: () => void): Promise<void> {
-    const { routes, endings } = this.options
+    const { planner, endings } = this.options
     const { todo } = item
     if (!todo || endings.isTooOld(todo)) return this.endAs(id, item, () => endings.expire(item))
-    const route = await routes.find(item, todo.domain)
+    const route = await planner.routeOf(item)
     if (route.kind === 'null' || route.kind === 'nowhere') {
-      return this.goNowhere(this.deliveryOf(id, item, NO_HOSTS, proceed), route)
+      return this.goNowhere(planner.deliveryOf(id, item, NO_HOSTS, proceed), route)
     }
-    const delivery = this.deliveryOf(id, item, route, proceed)
+    const delivery = planner.deliveryOf(id, item, route, proceed)
     const { sizeBytes, recipients } = delivery.path.profile
     if (sizeBytes !== undefined && item.file_size - item.data_start > sizeBytes) {
       return this.endAs(id, item, () => endings.refuseSize(item, sizeBytes))
@@ -221,39 +225,10 @@ export class Deliveries implements SessionPolicy {
     this.wait(delivery)
   }
 
-  private deliveryOf(id: string, item: QueueItem, route: Delivery['route'], proceed: () => void): Delivery {
-    const label = this.options.labelOf(item)
-    return {
-      id,
-      mailClass: label.mailClass,
-      tenant: label.tenant ?? '',
-      dueAt: dueAt(item.filename),
-      item,
-      proceed,
-      route,
-      ...this.wayOf(item, route),
-      beganAt: 0,
-      attempt: undefined,
-      retryAt: undefined,
-      givenUp: false,
-    }
-  }
-
-  /** What a message goes from, and by which path, as things are now. */
-  private wayOf(item: QueueItem, route: Delivery['route']): Pick<Delivery, 'destination' | 'path' | 'source'> {
-    const { book, labelOf, sourceFor } = this.options
-    const { domain } = item.todo!
-    const mx = namesOf(route, domain)
-    const source = sourceFor(item, labelOf(item), mx)
-    const destination = { domain, mx, source: source.name }
-    return { destination, path: book.resolve(destination), source }
-  }
-
   private wait(delivery: Delivery): void {
-    const { id, item, path, destination } = delivery
+    const { id, path, destination } = delivery
     this.known.set(id, delivery)
-    this.current.set(item, delivery)
-    this.lately.set(destination.domain, destination)
+    this.options.records.keep(delivery)
     this.destinations.set(path.path, destination)
     this.dispatcher.add(path.path, delivery)
   }
@@ -265,7 +240,7 @@ export class Deliveries implements SessionPolicy {
     attempt.tries({ host: destination.domain, ip: undefined, port: undefined })
     attempt.failed('connect', 'dns', route.kind === 'null' ? 'it takes no mail (null MX, RFC 7505)' : route.why)
     const givenUp = route.kind === 'null' || route.isFinal
-    this.current.set(item, Object.assign(delivery, { attempt, beganAt: Date.now(), givenUp }))
+    this.options.records.keep(Object.assign(delivery, { attempt, beganAt: Date.now(), givenUp }))
     item.next_cb = () => {
       this.known.delete(delivery.id)
       this.options.onAttempt({ ...delivery, attempt, at: Date.now() })
@@ -275,7 +250,7 @@ export class Deliveries implements SessionPolicy {
       else this.options.endings.findNoHost(item, route)
     }
     // What an earlier one was answered is not why this one fails.
-    this.attemptAt(item)
+    this.options.records.attemptAt(item)
     this.options.endings.prepare(item)
     delivery.proceed()
   }
@@ -286,6 +261,20 @@ export class Deliveries implements SessionPolicy {
     // The other hooks of send_email are not asked any more.
     item.hooks_to_run = []
     end()
+  }
+
+  private endNow(id: string, item: QueueItem, end: (item: QueueItem) => void): Promise<Ended> {
+    const { filename } = item
+    return new Promise((resolve) => {
+      this.known.set(id, undefined)
+      item.next_cb = () => {
+        this.known.delete(id)
+        // One that is put off has another name.
+        resolve(item.filename === filename ? 'ended' : 'put off')
+      }
+      item.hooks_to_run = []
+      end(item)
+    })
   }
 
   private async split(id: string, item: QueueItem, most: number): Promise<void> {
@@ -324,8 +313,8 @@ export class Deliveries implements SessionPolicy {
       this.options.onNotice(`${item.filename} is gone: it was delivered as another copy, or removed by hand`)
       return end()
     }
-    delivery.attempt = this.attemptAt(item)
-    const mx = await this.hostsFor(delivery)
+    delivery.attempt = this.options.records.attemptAt(item)
+    const mx = await this.options.planner.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
       if (mx.length > 0) item.get_mx_respond(OK, mx)
@@ -335,30 +324,10 @@ export class Deliveries implements SessionPolicy {
     proceed()
   }
 
-  /** The hosts to try, each with what it is to be connected from. */
-  private async hostsFor({ route, source }: Delivery): Promise<Mx[]> {
-    const helo = source.helo === undefined ? {} : { bind_helo: source.helo }
-    if (route.kind === 'fixed') {
-      const bound = (mx: Mx) => mx.bind ?? (mx.exchange ? bindFor(source, mx.exchange)?.address : undefined)
-      return route.mx.map((mx) => Object.assign(mx, helo, { bind: bound(mx) }))
-    }
-    const addresses = await this.options.routes.addressesOf(route.hosts)
-    return addresses.flatMap((mx) => {
-      const bind = bindFor(source, mx.exchange!)
-      return bind ? { ...mx, ...helo, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
-    })
-  }
-
-  /** From now on it is the last one, also while it is under way: reports are made before it is over. */
-  private attemptAt(item: QueueItem): Attempt {
-    const attempt = attemptFor(item)
-    this.attempts.note(item.todo!, { attempt, at: Date.now() })
-    return attempt
-  }
-
   private end({ item: delivery, end }: Grant<Delivery>): void {
     const { id, attempt } = delivery
     this.known.delete(id)
+    if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
     this.underWay--
     end()
     const next = this.ready.shift()
@@ -384,6 +353,8 @@ export class Deliveries implements SessionPolicy {
   /** Ends what has waited beyond its time, and tells of what is late; so many at a time, or all other work would wait. */
   private async sweep(): Promise<void> {
     let looked = 0
+    const past = Date.now() - FORGET_MS
+    for (const [id, { retryAt }] of this.putOff) if (retryAt! < past) this.putOff.delete(id)
     for (const [id, delivery] of this.known) {
       if (++looked % LOOKS_IN_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
       if (!delivery || !this.dispatcher.has(id)) continue
@@ -397,10 +368,6 @@ export class Deliveries implements SessionPolicy {
       }
     }
   }
-}
-
-function attemptFor({ todo }: QueueItem): Attempt {
-  return new Attempt(todo!.rcpt_to.map(({ address }) => address))
 }
 
 async function isThere(file: string): Promise<boolean> {

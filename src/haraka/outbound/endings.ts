@@ -50,6 +50,9 @@ export class Endings {
   /** Given up for their age. */
   private readonly expired = new WeakSet<QueueItem>()
 
+  /** Ended by order: what a server said before is not the cause. */
+  private readonly ordered = new WeakSet<QueueItem>()
+
   /** Whose sender is known to have been told of a delay. */
   private readonly toldOf = new WeakSet<QueueItem>()
 
@@ -147,6 +150,22 @@ export class Endings {
     item.bounce(`larger than the ${most} bytes that its provider takes`)
   }
 
+  /**
+   * Sends back what whoever runs this server does not want to be tried any more. 5.7.1 (RFC 3463 §3.8): it is refused by
+   * decision of a system on its way, for good; no server of the recipient's is to blame, and neither is time (5.4.7).
+   */
+  endByOrder(item: QueueItem, reason: string): void {
+    const why = `The administrator of this mail server has ended its delivery${reason === '' ? '.' : `: ${reason}`}`
+    for (const recipient of item.todo!.rcpt_to) {
+      recipient.dsn_action = 'failed'
+      recipient.dsn_status = '5.7.1'
+      recipient.dsn_code = 550
+      recipient.dsn_msg = why
+    }
+    this.ordered.add(item)
+    item.bounce(why)
+  }
+
   /** Hook bounce, the last to be asked: reports to the sender what has failed. The message stays until that is queued. */
   sendBack(next: Next, item: QueueItem, error: Error): void {
     // A bounce of a bounce is nobody's: Haraka says so and removes it.
@@ -169,7 +188,7 @@ export class Endings {
     return reporter.tell({
       kind,
       item,
-      attempt: last?.attempt,
+      attempt: this.ordered.has(item) ? undefined : last?.attempt,
       lastAttemptAt: last?.at,
       hasExpired,
       retryUntil: kind === 'delayed' ? retryUntil : undefined,

@@ -1,21 +1,13 @@
-import { MAIL_CLASSES, type MailClass } from '../../egress/fair-queue'
+import { MAIL_CLASSES } from '../../egress/fair-queue'
+import { notesOf } from '../../egress/label'
 import { type Classified, classify } from '../../egress/mail-class'
 import type { HookBody } from '../guard'
 import type { Runtime } from '../runtime'
 import { accountOf, tenantOf } from '../subject'
 import type { Connection, Transaction } from '../types'
 
-/** Whose a message is and how urgent: what its delivery must know of its submission. */
-export interface Label {
-  readonly mailClass: MailClass
-  readonly tenant: string | undefined
-  readonly account: string | undefined
-}
+export { type Label, labelOf, notesOf } from '../../egress/label'
 
-/** Haraka writes the notes of a transaction into the queue file as JSON, so what stands there survives a restart. */
-const NOTE = 'sluice'
-/** The longest address there is, RFC 5321 §4.5.3.1. */
-const MOST_NAME = 320
 const MOST_SHOWN = 60
 
 /**
@@ -66,25 +58,6 @@ export function labelSubmission({ connection, transaction, isTrusted, policy }: 
   return { classified, header }
 }
 
-/** What Haraka's outbound.send_email takes as `options.notes`, for mail of our own. */
-export function notesOf({ mailClass, tenant, account }: Label): Record<string, unknown> {
-  return { [NOTE]: { class: mailClass, tenant, account } }
-}
-
-/**
- * Reads a label back from the notes of a queued message. Queue files may be old, of another release or from elsewhere:
- * whatever is not as it should be is left out, and the class then is `standard`.
- */
-export function labelOf(notes: unknown, standard: MailClass): Label {
-  const note = isObject(notes) && Object.hasOwn(notes, NOTE) ? notes[NOTE] : undefined
-  if (!isObject(note)) return { mailClass: standard, tenant: undefined, account: undefined }
-  return {
-    mailClass: MAIL_CLASSES.find((mailClass) => mailClass === note.class) ?? standard,
-    tenant: nameIn(note.tenant),
-    account: nameIn(note.account),
-  }
-}
-
 function takeHeader(transaction: Transaction, name: string): string | undefined {
   const values = transaction.header.get_all(name)
   if (values.length === 0) return undefined
@@ -101,12 +74,4 @@ function isListedRelay(connection: Connection): boolean {
   if (!connection.relaying) return false
   const noted = connection.results.get('relay') as { readonly pass?: unknown } | undefined
   return Array.isArray(noted?.pass) && noted.pass.includes('acl')
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function nameIn(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' && value.length <= MOST_NAME ? value : undefined
 }

@@ -15,6 +15,8 @@ const MOST_PARKED = 1000
 export class SessionPools {
   /** Sessions that wait for a message. */
   parked = 0
+  /** All there are: dialled, busy, parked, closing. */
+  connections = 0
   isOpen = true
   private readonly pools = new Map<string, Pool>()
   private readonly paths = new Map<string, PathSessions>()
@@ -41,6 +43,7 @@ export class SessionPools {
   count(path: string, more: 1 | -1): void {
     const sessions = this.paths.get(path) ?? { connections: 0, idle: new Set() }
     sessions.connections += more
+    this.connections += more
     if (sessions.connections > 0) this.paths.set(path, sessions)
     else this.paths.delete(path)
     if (more < 0) this.changed(path)

@@ -1,6 +1,8 @@
 import type { EnvelopeAddress, Logger } from '../types'
 import type { HMail } from './types'
 
+export { dueAt, messageId } from '../../egress/queue-file'
+
 /** A recipient in the queue, with what Haraka notes of it for a bounce. */
 export interface QueuedRecipient extends EnvelopeAddress {
   readonly address: string
@@ -54,22 +56,7 @@ export interface QueueItem extends HMail, Logger {
   split_to_new_recipients(recipients: readonly QueuedRecipient[], reason: string, done: (item: QueueItem) => void): void
   discard(): void
   /** `ready` when the head of the file was read. */
-  once(event: 'ready', listener: () => void): void
-}
-
-/**
- * Names a message through all its attempts and restarts: `TIME_RANDOM` of the file name, which has parts that change
- * (outbound/qfile.js). Two files of one name would be one message, delivered twice.
- */
-export function messageId(filename: string): string {
-  const parts = filename.split('_')
-  return parts.length === 7 ? `${parts[0]}_${parts[4]}` : filename
-}
-
-/** When it was to be tried, in milliseconds since 1970, as its name says; 0 when that does not say. */
-export function dueAt(filename: string): number {
-  const parts = filename.split('_')
-  return Number(parts[parts.length === 7 ? 1 : 0]) || 0
+  once(event: 'ready' | 'error', listener: () => void): void
 }
 
 /** Gives Haraka's slot back: from now on the message waits with us, and what it ends with is told to `onEnd`. */

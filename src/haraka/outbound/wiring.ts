@@ -11,11 +11,14 @@ import type { Runtime } from '../runtime'
 import type { HarakaPlugin } from '../types'
 import { type AttemptEnd, attemptEvent } from './attempt-event'
 import { Deliveries } from './deliveries'
+import { DeliveryRecords, Planner } from './delivery'
 import { Endings } from './endings'
 import { reuseSessions } from './install'
+import { type Boards, openBoards } from './boards'
 import { type Label, labelOf, notesOf } from './label'
 import type { SessionPools } from './pool'
 import { type QueueItem, dueAt, isBounce } from './queue-item'
+import { readingsOf } from './readings'
 import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
 import { type Holding, holdingDifferences } from './shapes'
@@ -62,18 +65,35 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
       for (const { path } of deliveries.loads()) if (concerns(target, path)) deliveries.pump(path)
       // Another source of the pool may have room.
       reconsider((path) => steering.ordersOf(path).suspendedUntil !== undefined)
+      boards.changed()
     },
   })
   const watch = watchers(runtime, steering, told.onFailure)
-  const parts = makeDeliveries(by, runtime, steering, told, watch)
+  const parts = makeDeliveries(by, runtime, steering, told, (end) => {
+    boards.noteEnd(end.path.path)
+    watch(end)
+  })
   const { deliveries, endings } = parts
   const reconsider = (isOf?: (path: string) => boolean) =>
     void deliveries.reconsider(isOf).catch((error: unknown) => told.onFailure('placing what waits anew', error))
   runtime.onAdopt(() => reconsider())
+  const boards: Boards = openBoards(by, {
+    deliveries,
+    endings,
+    planner: parts.planner,
+    store: () => runtime.serve().store,
+    ...told,
+  })
   parts.pools = reuseSessions(by, deliveries)
+  const sessions = () => parts.pools ?? { connections: 0, parked: 0 }
+  runtime.watch(readingsOf({ work: () => deliveries.work(), sessions }))
   const opened = runtime.serve()
-  void opened.ready.then(() => steering.follow(opened.store))
+  void opened.ready.then(() => {
+    steering.follow(opened.store)
+    boards.follow(opened.store)
+  })
   const close = () => {
+    boards.close()
     deliveries.close()
     parts.pools?.close()
   }
@@ -110,51 +130,58 @@ function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFa
   }
 }
 
+interface Parts {
+  readonly deliveries: Deliveries
+  readonly endings: Endings
+  readonly planner: Planner
+  /** None where Haraka's client_pool is not as we know it, and until it is replaced. */
+  pools: SessionPools | undefined
+}
+
 function makeDeliveries(
   by: HarakaPlugin,
   runtime: Runtime,
   steering: Steering,
-  { onNotice, onFailure }: Tellers,
+  told: Tellers,
   onAttempt: (end: AttemptEnd) => void,
-): { deliveries: Deliveries; endings: Endings; pools: SessionPools | undefined } {
+): Parts {
   const outbound = by.haraka_require('outbound') as Outbound
   const config = by.haraka_require('outbound/config') as OutboundConfig
-  const { run_hooks: runHooks } = by.haraka_require('plugins') as { run_hooks: RunHooks }
-  const { HarakaMx } = outbound.net_utils
   const store = () => runtime.serve().store
   const enqueue = (items: readonly QueueItem[]) => items.forEach((item) => outbound.delivery_queue.push(item))
   const book = new PathBook(() => runtime.egressRules)
-  const endings = new Endings({
-    lifetimes: () => runtime.policy.egress,
-    retryOf: (item) => deliveries.profileOf(item).retry,
-    lastAttempt: (item) => deliveries.lastAttempt(item),
-    onDeferred: (item, at) => deliveries.noteRetry(item, at),
-    onGivenUp: (item) => deliveries.noteGivenUp(item),
-    intervals: () => config.cfg.temp_fail_intervals,
-    reporter: new Reporter({
-      host: () => outbound.net_utils.get_primary_host_name(),
-      send: (to, contents) => sendReport(outbound, to, contents),
-    }),
-    store,
-    readAgain: ({ filename, path }, afterMs) => {
-      // Haraka tells of a file that cannot be read by deferring it.
-      setTimeout(() => {
-        const item = new outbound.HMailItem(filename, path)
-        item.once('ready', () => enqueue([item]))
-      }, afterMs).unref()
-    },
-    onNotice,
-    onFailure,
-  })
-  const deliveries: Deliveries = new Deliveries({
+  const records = new DeliveryRecords(book)
+  const planner = makePlanner(by, runtime, steering, book)
+  const endings = makeEndings({ outbound, config, runtime, records, enqueue, told })
+  const deliveries = new Deliveries({
     book,
-    routes: new Routes(
-      runtime.lookups.resolver,
-      runHooks,
-      (written) => new HarakaMx(typeof written === 'object' ? { ...written } : written),
-    ),
+    planner,
+    records,
     endings,
     store,
+    limitsUnder: (path, profile) => limitsUnder(profile, steering.ordersOf(path)),
+    connections: (path) => ({
+      count: () => parts.pools?.connectionsOf(path) ?? 0,
+      closeIdle: () => parts.pools?.closeIdle(path),
+    }),
+    mostUnderWay: () => Math.min(config.cfg.concurrency_max, MOST_UNDER_WAY),
+    enqueue,
+    onAttempt,
+    ...told,
+  })
+  const parts: Parts = { deliveries, endings, planner, pools: undefined }
+  return parts
+}
+
+function makePlanner(by: HarakaPlugin, runtime: Runtime, steering: Steering, book: PathBook): Planner {
+  const {
+    net_utils: { HarakaMx },
+  } = by.haraka_require('outbound') as Outbound
+  const { run_hooks: runHooks } = by.haraka_require('plugins') as { run_hooks: RunHooks }
+  const makeMx = (written: unknown) => new HarakaMx(typeof written === 'object' ? { ...written } : written)
+  return new Planner({
+    book,
+    routes: new Routes(runtime.lookups.resolver, runHooks, makeMx),
     labelOf: (item) => labelFor(item, runtime),
     sourceFor: (item, label, mx) => {
       const { domain, uuid } = item.todo!
@@ -167,23 +194,40 @@ function makeDeliveries(
         },
       })
     },
-    limitsUnder: (path, profile) => limitsUnder(profile, steering.ordersOf(path)),
-    connections: (path) => ({
-      count: () => parts.pools?.connectionsOf(path) ?? 0,
-      closeIdle: () => parts.pools?.closeIdle(path),
-    }),
-    mostUnderWay: () => Math.min(config.cfg.concurrency_max, MOST_UNDER_WAY),
-    enqueue,
-    onAttempt,
-    onFailure,
-    onNotice,
   })
-  const parts: { deliveries: Deliveries; endings: Endings; pools: SessionPools | undefined } = {
-    deliveries,
-    endings,
-    pools: undefined,
-  }
-  return parts
+}
+
+interface EndingParts {
+  readonly outbound: Outbound
+  readonly config: OutboundConfig
+  readonly runtime: Runtime
+  readonly records: DeliveryRecords
+  readonly enqueue: (items: readonly QueueItem[]) => void
+  readonly told: Tellers
+}
+
+function makeEndings({ outbound, config, runtime, records, enqueue, told }: EndingParts): Endings {
+  return new Endings({
+    lifetimes: () => runtime.policy.egress,
+    retryOf: (item) => records.profileOf(item).retry,
+    lastAttempt: (item) => records.lastAttempt(item),
+    onDeferred: (item, at) => records.noteRetry(item, at),
+    onGivenUp: (item) => records.noteGivenUp(item),
+    intervals: () => config.cfg.temp_fail_intervals,
+    reporter: new Reporter({
+      host: () => outbound.net_utils.get_primary_host_name(),
+      send: (to, contents) => sendReport(outbound, to, contents),
+    }),
+    store: () => runtime.serve().store,
+    readAgain: ({ filename, path }, afterMs) => {
+      // Haraka tells of a file that cannot be read by deferring it.
+      setTimeout(() => {
+        const item = new outbound.HMailItem(filename, path)
+        item.once('ready', () => enqueue([item]))
+      }, afterMs).unref()
+    },
+    ...told,
+  })
 }
 
 function labelFor({ todo }: QueueItem, runtime: Runtime): Label {

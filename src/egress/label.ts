@@ -1,0 +1,37 @@
+import { isObject } from './untrusted'
+import { MAIL_CLASSES, type MailClass } from './fair-queue'
+
+/** Whose a message is and how urgent: what its delivery must know of its submission. */
+export interface Label {
+  readonly mailClass: MailClass
+  readonly tenant: string | undefined
+  readonly account: string | undefined
+}
+
+/** Haraka writes the notes of a transaction into the queue file as JSON, so what stands there survives a restart. */
+const NOTE = 'sluice'
+/** The longest address there is, RFC 5321 §4.5.3.1. */
+const MOST_NAME = 320
+
+/** What Haraka's outbound.send_email takes as `options.notes`, for mail of our own. */
+export function notesOf({ mailClass, tenant, account }: Label): Record<string, unknown> {
+  return { [NOTE]: { class: mailClass, tenant, account } }
+}
+
+/**
+ * Reads a label back from the notes of a queued message. Queue files may be old, of another release or from elsewhere:
+ * whatever is not as it should be is left out, and the class then is `standard`.
+ */
+export function labelOf(notes: unknown, standard: MailClass): Label {
+  const note = isObject(notes) && Object.hasOwn(notes, NOTE) ? notes[NOTE] : undefined
+  if (!isObject(note)) return { mailClass: standard, tenant: undefined, account: undefined }
+  return {
+    mailClass: MAIL_CLASSES.find((mailClass) => mailClass === note.class) ?? standard,
+    tenant: nameIn(note.tenant),
+    account: nameIn(note.account),
+  }
+}
+
+function nameIn(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= MOST_NAME ? value : undefined
+}

@@ -1,0 +1,158 @@
+import { Attempt } from '../../egress/attempt'
+import type { Waiting } from '../../egress/fair-queue'
+import type { PathBook } from '../../egress/path-book'
+import type { EgressProfile } from '../../egress/profile'
+import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egress/rules'
+import { Recent } from '../../egress/recent'
+import { type Source, bindFor } from '../../egress/sources'
+import type { Label } from './label'
+import { type LastAttempt, LastAttempts } from './last-attempts'
+import { type QueueItem, dueAt } from './queue-item'
+import { type Route, type Routes, namesOf } from './routes'
+import type { HMail, Mx } from './types'
+
+/** A message that waits, or is under way. */
+export interface Delivery extends Waiting {
+  readonly item: QueueItem
+  /** Lets Haraka go on with it. */
+  readonly proceed: () => void
+  readonly route: KnownRoute
+  readonly destination: Destination
+  readonly path: ResolvedPath
+  readonly source: Source
+  beganAt: number
+  /** There is one from when it begins. */
+  attempt: Attempt | undefined
+  retryAt: number | undefined
+  /** What was put off goes back to its sender. */
+  givenUp: boolean
+}
+
+export type KnownRoute = Extract<Route, { kind: 'hosts' | 'fixed' }>
+
+export const NO_HOSTS: KnownRoute = { kind: 'hosts', hosts: [] }
+
+export interface PlannerOptions {
+  readonly book: PathBook
+  readonly routes: Routes
+  readonly labelOf: (item: QueueItem) => Label
+  /** What a message is sent from, to hosts of such names. */
+  readonly sourceFor: (item: QueueItem, label: Label, hosts: readonly string[]) => Source
+}
+
+/** By which way messages go: path, source, addresses. */
+export class Planner {
+  constructor(private readonly options: PlannerOptions) {}
+
+  /** Never rejects. */
+  routeOf(item: QueueItem): Promise<Route> {
+    return this.options.routes.find(item, item.todo!.domain)
+  }
+
+  deliveryOf(id: string, item: QueueItem, route: KnownRoute, proceed: () => void): Delivery {
+    const label = this.options.labelOf(item)
+    return {
+      id,
+      mailClass: label.mailClass,
+      tenant: label.tenant ?? '',
+      dueAt: dueAt(item.filename),
+      item,
+      proceed,
+      route,
+      ...this.wayOf(item, route),
+      beganAt: 0,
+      attempt: undefined,
+      retryAt: undefined,
+      givenUp: false,
+    }
+  }
+
+  /** What a message goes from, and by which path, as things are now. */
+  wayOf(item: QueueItem, route: KnownRoute): Pick<Delivery, 'destination' | 'path' | 'source'> {
+    const { book, labelOf, sourceFor } = this.options
+    const { domain } = item.todo!
+    const mx = namesOf(route, domain)
+    const source = sourceFor(item, labelOf(item), mx)
+    const destination = { domain, mx, source: source.name }
+    return { destination, path: book.resolve(destination), source }
+  }
+
+  /** The path that a message would take; undefined when it has nowhere to go. */
+  async pathFor(item: QueueItem): Promise<string | undefined> {
+    const route = await this.routeOf(item)
+    if (route.kind !== 'hosts' && route.kind !== 'fixed') return undefined
+    return this.wayOf(item, route).path.path
+  }
+
+  /** The hosts to try, each with what it is to be connected from. */
+  async hostsFor({ route, source }: Delivery): Promise<Mx[]> {
+    const helo = source.helo === undefined ? {} : { bind_helo: source.helo }
+    if (route.kind === 'fixed') {
+      const bound = (mx: Mx) => mx.bind ?? (mx.exchange ? bindFor(source, mx.exchange)?.address : undefined)
+      return route.mx.map((mx) => Object.assign(mx, helo, { bind: bound(mx) }))
+    }
+    const addresses = await this.options.routes.addressesOf(route.hosts)
+    return addresses.flatMap((mx) => {
+      const bind = bindFor(source, mx.exchange!)
+      return bind ? { ...mx, ...helo, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
+    })
+  }
+}
+
+const MOST_LATELY = 10_000
+
+/** What is known of messages, from when they are placed, as long as they or their parts are tried. */
+export class DeliveryRecords {
+  private readonly current = new WeakMap<HMail, Delivery>()
+  /** Where mail to a domain went last. */
+  private readonly lately = new Recent<Destination>(MOST_LATELY)
+  private readonly attempts = new LastAttempts()
+
+  constructor(private readonly book: PathBook) {}
+
+  keep(delivery: Delivery): void {
+    this.current.set(delivery.item, delivery)
+    this.lately.set(delivery.destination.domain, delivery.destination)
+  }
+
+  of(item: HMail): Delivery | undefined {
+    return this.current.get(item)
+  }
+
+  /**
+   * What holds for a message. One that Haraka has split off from another on the way has no path yet: then what holds for
+   * its domain as far as is known without asking.
+   */
+  profileOf(item: QueueItem): EgressProfile {
+    const domain = item.todo?.domain ?? ''
+    const destination = this.current.get(item)?.destination ?? this.lately.get(domain)
+    return this.book.profileOf(destination ?? { domain, mx: [domain], source: DEFAULT_SOURCE })
+  }
+
+  /** An attempt begins. From now on it is the last one: reports are made before it is over. */
+  attemptAt(item: QueueItem): Attempt {
+    const attempt = attemptFor(item)
+    this.attempts.note(item.todo!, { attempt, at: Date.now() })
+    return attempt
+  }
+
+  lastAttempt({ todo }: QueueItem): LastAttempt | undefined {
+    return todo ? this.attempts.of(todo) : undefined
+  }
+
+  /** The message is tried again then. */
+  noteRetry(item: QueueItem, at: number): void {
+    const delivery = this.current.get(item)
+    if (delivery) delivery.retryAt = at
+  }
+
+  /** The message is not tried any more. */
+  noteGivenUp(item: QueueItem): void {
+    const delivery = this.current.get(item)
+    if (delivery) delivery.givenUp = true
+  }
+}
+
+export function attemptFor({ todo }: QueueItem): Attempt {
+  return new Attempt(todo!.rcpt_to.map(({ address }) => address))
+}
