@@ -31,6 +31,8 @@ export interface HarakaOptions {
   readonly env?: Readonly<Record<string, string>>
   /** An existing directory to start again in. */
   readonly dir?: string
+  /** A command that runs the one that follows, in its own place: `['prlimit', '--nofile=100']`. */
+  readonly under?: readonly string[]
 }
 
 export const PLUGINS = [
@@ -70,7 +72,9 @@ export class HarakaServer {
     const [port, httpPort] = [await freePort(), await freePort()]
     writeConfig(dir, port, httpPort, options)
     const haraka = path.join(ROOT, 'node_modules/haraka/bin/haraka')
-    const child = spawn(process.execPath, [...(options.nodeArgs ?? []), haraka, '-c', dir], {
+    const node = [process.execPath, ...(options.nodeArgs ?? []), haraka, '-c', dir]
+    const [command, ...args] = [...(options.under ?? []), ...node]
+    const child = spawn(command!, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       // queue/discard wants to be asked twice
       env: { ...process.env, YES_REALLY_DO_DISCARD: '1', ...options.env },

@@ -26,6 +26,15 @@ export interface MailServerOptions {
   readonly graceful?: boolean
   /** An existing directory to start again in. */
   readonly dir?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** See {@link HarakaOptions.under}. */
+  readonly under?: readonly string[]
+}
+
+/** What a message was sent as. */
+export interface Posted {
+  readonly id: string
+  readonly to: readonly string[]
 }
 
 /** What is sent, by whom. */
@@ -48,8 +57,10 @@ let hosts = 0
 export class MailWorld {
   /** Ids of all messages that were sent, in order. */
   readonly sent: string[] = []
+  readonly posted: Posted[] = []
   readonly servers: HarakaServer[] = []
-  private readonly sinks: SmtpSink[] = []
+  readonly sinks: SmtpSink[] = []
+  private numbered = 0
 
   private constructor(readonly dns: DnsServer) {}
 
@@ -65,6 +76,27 @@ export class MailWorld {
     return sink
   }
 
+  /** Hosts that share the mail of a domain, the preferred first. Nobody listens where a `dead` one should be. */
+  async hosts(domain: string, all: readonly (SinkOptions | 'dead')[]): Promise<SmtpSink[]> {
+    const started: SmtpSink[] = []
+    const names: string[] = []
+    for (const [place, options] of all.entries()) {
+      const host = `127.3.${place + 1}.${(hosts++ % 250) + 1}`
+      const name = `mx${place + 1}.${domain}`
+      names.push(name)
+      this.dns.records({ [`A ${name}`]: [host] })
+      if (options !== 'dead') started.push(await SmtpSink.start({ ...options, host, port: 25 }))
+    }
+    this.sinks.push(...started)
+    const answers = names.map((exchange, place) => {
+      return { type: 'MX', name: domain, ttl: 300, data: { preference: 10 * (place + 1), exchange } } as const
+    })
+    this.dns.serve(domain, ({ type, front }) =>
+      front === '' ? { answers: type === 'MX' ? answers : [] } : { rcode: 3 },
+    )
+    return started
+  }
+
   /** Says where the mail of a domain goes. */
   mx(domain: string, host: string, address?: string): void {
     this.dns.serve(domain, ({ type, front }) => {
@@ -77,7 +109,8 @@ export class MailWorld {
 
   /** A server that sends; `ann@near.test` may through it. Its own domain near.test is delivered to a sink like others. */
   async server(options: MailServerOptions = {}): Promise<HarakaServer> {
-    const { providers = QUICK, sluice = '', plugins = [], files = {}, nodes = 0, graceful = false, dir } = options
+    const { providers = QUICK, sluice = '', plugins = [], files = {}, nodes = 0, graceful = false } = options
+    const { dir, env, under } = options
     const server = await HarakaServer.start({
       sluice: `dns: {servers: ['${this.dns.address}']}\n${sluice}`,
       plugins: ['no_rdns', 'relay', 'auth/flat_file', ...plugins, 'sluice/plugins/egress'],
@@ -90,6 +123,8 @@ export class MailWorld {
       nodes,
       graceful,
       ...(dir === undefined ? {} : { dir }),
+      ...(env === undefined ? {} : { env }),
+      ...(under === undefined ? {} : { under }),
     })
     this.servers.push(server)
     await server.waitForLog(/sessions are reused/)
@@ -109,11 +144,12 @@ export class MailWorld {
     }
     const ids: string[] = []
     for (let number = 0; number < count; number++) {
-      const id = `m${this.sent.length}@near.test`
+      const id = `m${this.numbered++}@near.test`
       const text = `Message-Id: <${id}>\r\nSubject: test\r\n${headers}\r\n${body}`
       const reply = await client.send(from, to, text)
       assert.equal(reply.code, 250, reply.text)
       this.sent.push(id)
+      this.posted.push({ id, to })
       ids.push(id)
     }
     await client.quit()

@@ -4,8 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import tls from 'node:tls'
 import { selfSigned } from './certificate'
 
-/** What the sink does in place of its usual answer: a reply, or no answer, or the end of the connection. */
-export type Misdeed = `${number} ${string}` | `${number}-${string}` | 'noise' | 'hang' | 'close' | 'reset' | undefined
+/**
+ * What the sink does in place of its usual answer: a reply, or no answer, or the end of the connection. `lose`, at DOT: the
+ * message is taken, and the connection breaks before the answer.
+ */
+export type Misdeed =
+  `${number} ${string}` | `${number}-${string}` | 'noise' | 'hang' | 'close' | 'reset' | 'lose' | undefined
 
 export interface SinkOptions {
   /** Offers STARTTLS; `broken` answers the handshake with noise, others with nothing, or the end of the connection. */
@@ -24,6 +28,8 @@ export interface SinkOptions {
   readonly misdeed?: (verb: string, session: SinkSession) => Misdeed
   /** Waits before each reply. */
   readonly replyMs?: number
+  /** Sends replies in single bytes, with so much time after each. */
+  readonly dripMs?: number
   /** Where it listens; default: 127.0.0.1, at a free port. */
   readonly host?: string
   readonly port?: number
@@ -179,16 +185,27 @@ export class SinkSession {
 
   /** Says the usual, or does the misdeed. False when the session has said its last. */
   private async respond(verb: string, usual: string): Promise<boolean> {
-    const { misdeed, replyMs } = this.sink.options
+    const { misdeed, replyMs, dripMs } = this.sink.options
     const answer = misdeed?.(verb, this) ?? usual
     if (answer === 'hang') await once(this.socket, 'close')
     if (answer === 'close') this.socket.end()
-    if (answer === 'reset') this.rawReset()
+    if (answer === 'reset' || answer === 'lose') this.rawReset()
     if (answer === 'hang' || answer === 'close' || answer === 'reset') return false
+    if (answer === 'lose') return true
     if (replyMs) await delay(replyMs)
-    if (answer) this.socket.write(answer === 'noise' ? 'what is this?\r\n' : `${answer}\r\n`)
+    const bytes = answer === 'noise' ? 'what is this?\r\n' : `${answer}\r\n`
+    if (answer && dripMs) await this.drip(bytes, dripMs)
+    else if (answer) this.socket.write(bytes)
     if (/^421/.test(answer)) this.socket.end()
     return answer === usual || answer.startsWith('2')
+  }
+
+  private async drip(bytes: string, dripMs: number): Promise<void> {
+    for (const byte of bytes) {
+      if (this.socket.destroyed) return
+      this.socket.write(byte)
+      await delay(dripMs)
+    }
   }
 
   private rawReset(): void {

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder'
 
 /** A whole reply is far shorter (RFC 5321 §4.5.3.1.5: 512 octets a line); a server that says more is ill or hostile. */
 const LONGEST_REPLY = 65_536
+const LONGEST_LINE = 512
 
 export interface Reply {
   /** Three digits, or 0 when the line is no SMTP reply. */
@@ -20,6 +21,7 @@ export class ReplyReader {
   private rest = ''
   private lines: string[] = []
   private length = 0
+  private isCut = false
 
   constructor(private readonly onReply: (reply: Reply) => void) {}
 
@@ -28,8 +30,17 @@ export class ReplyReader {
     return this.rest === '' && this.lines.length === 0
   }
 
+  /** What there is of a reply without end, as if it ended here; undefined when it is none. From now on nothing is read. */
+  cutOff(): Reply | undefined {
+    this.isCut = true
+    const [first = this.rest] = this.lines
+    const match = /^([2-5]\d\d)[ -](.*)/.exec(first.slice(0, LONGEST_LINE))
+    return match ? { code: Number(match[1]), lines: [`${match[1]} ${match[2]}`] } : undefined
+  }
+
   /** False when the reply is longer than any server has reason for: nothing more is to be read then. */
   push(bytes: Buffer): boolean {
+    if (this.isCut) return true
     this.rest += this.decoder.write(bytes)
     let end: number
     while ((end = this.rest.indexOf('\n')) >= 0) {

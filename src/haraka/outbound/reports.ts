@@ -57,7 +57,8 @@ export class Reporter {
 function causeFor(recipient: QueuedRecipient, { attempt, error }: Told): Cause {
   const last = attempt?.lastCause
   const own = attempt?.recipients.find(({ address }) => address === recipient.address)
-  if (own?.reply && own.fate !== 'delivered') {
+  // One that was accepted can still fail with all others: at DATA, or for what became of the connection.
+  if (own?.reply && own.reply.code >= 400) {
     return { by: 'reply', reply: tellReply(own.reply), host: last?.host.host }
   }
   if (last?.kind === 'reply') return { by: 'reply', reply: tellReply(last.reply), host: last.host.host }

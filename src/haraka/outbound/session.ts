@@ -69,7 +69,7 @@ export class Session {
     public demands: SessionDemands,
   ) {
     socket.on('data', (bytes: Buffer) => {
-      if (!this.reader.push(bytes)) this.lose('protocol', new Error('the server talks without end'))
+      if (!this.reader.push(bytes)) this.onEndlessReply()
     })
     socket.on('error', (error: Error & { source?: string }) => {
       // Haraka takes an error of this source for a failed handshake, and never offers the host TLS again.
@@ -196,6 +196,7 @@ export class Session {
     this.owner.gone(this)
     const text = error ? textOf(error) : 'the server closed the connection'
     if (this.handshake === 'running') return this.doWithoutTls(`TLS handshake: ${text}`)
+    if (this.awaited === 'starttls') return this.doWithoutTls(`STARTTLS: ${text}`)
     if (this.transaction.isHalfAnswered) return this.answerTheRest(text)
     const { facade, request } = this.part()
     if (!facade || !request) return
@@ -230,6 +231,14 @@ export class Session {
     this.owner.brokenTls.add(request.mx, request.demands.tls.minVersion)
     facade.detach()
     request.retry('no TLS', text)
+  }
+
+  /** After the dot its first line is answer enough: who has said yes would get the message twice, who has said no for ever. */
+  private onEndlessReply(): void {
+    const verdict = this.awaited === 'dot' ? this.reader.cutOff() : undefined
+    this.isEnding = true
+    if (verdict) this.onReply(verdict)
+    if (!verdict || this.awaited === 'dot') this.lose('protocol', new Error('the server talks without end'))
   }
 
   private park(): void {
