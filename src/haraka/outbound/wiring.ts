@@ -15,7 +15,7 @@ import { Endings } from './endings'
 import { reuseSessions } from './install'
 import { type Label, labelOf, notesOf } from './label'
 import type { SessionPools } from './pool'
-import { type QueueItem, dueAt, isBounce } from './queue-item'
+import { type QueueItem, isBounce } from './queue-item'
 import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
 import type { Mx } from './types'
@@ -46,9 +46,6 @@ interface Outbound {
 }
 interface OutboundConfig {
   readonly cfg: { temp_fail_intervals: number[]; readonly concurrency_max: number }
-}
-interface OutboundQueue {
-  load_queue_files: (pid: unknown, files: string[], each: unknown) => Promise<unknown>
 }
 
 export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
@@ -199,18 +196,4 @@ function sendReport(outbound: Outbound, to: unknown, contents: string): Promise<
     }
     outbound.send_email('<>', to, contents, done, { notes })
   })
-}
-
-/** A restart keeps the order. */
-export function loadInOrder(by: HarakaPlugin): void {
-  const queue = by.haraka_require('outbound/queue') as OutboundQueue
-  const load = queue.load_queue_files
-  queue.load_queue_files = (pid, files, each) => {
-    const due = new Map(files.map((file) => [file, dueAt(file)]))
-    return load(
-      pid,
-      files.sort((a, b) => due.get(a)! - due.get(b)! || (a < b ? -1 : 1)),
-      each,
-    )
-  }
 }
