@@ -2,7 +2,8 @@ import { type SluicePlugin, sluicePlugin } from '../plugin'
 import type { HarakaPlugin, Hook, Next } from '../types'
 import type { Failure, QueueItem } from './queue-item'
 import { labelMessage } from './label'
-import { type Egress, knowsOutbound, loadInOrder, openEgress } from './wiring'
+import { loadInOrder } from './load'
+import { type Egress, knowsOutbound, openEgress } from './wiring'
 
 /** Asked after all other plugins: what they put off or take away need not be held, and what they answer holds. */
 const LAST = 100

@@ -49,7 +49,11 @@ const HOLDING: Readonly<Record<string, readonly [parameters: number, ...calls: s
 /** The modules of Haraka's outbound that mail is held with. */
 export interface Holding {
   readonly hmail: Readonly<Record<string, unknown>>
-  readonly queue: { readonly load_queue_files: unknown; readonly delivery_queue: { readonly push: unknown } }
+  readonly queue: {
+    readonly load_queue_files: unknown
+    readonly _add_hmail: unknown
+    readonly delivery_queue: { readonly push: unknown }
+  }
   readonly config: { readonly cfg: { readonly temp_fail_intervals: unknown } }
 }
 
@@ -60,6 +64,7 @@ export function holdingDifferences({ hmail, queue, config }: Partial<Holding>): 
     found.push(...differencesOf(`HMailItem.${name}`, hmail?.[name], parameters, calls))
   }
   found.push(...differencesOf('queue.load_queue_files', queue?.load_queue_files, 3, ['input_files.map(']))
+  found.push(...differencesOf('queue._add_hmail', queue?._add_hmail, 1, ['exports.cur_time']))
   found.push(...differencesOf('delivery_queue.push', queue?.delivery_queue?.push, 1))
   if (!Array.isArray(config?.cfg?.temp_fail_intervals)) found.push('config.cfg.temp_fail_intervals is no list')
   return found

@@ -17,7 +17,7 @@ import { reuseSessions } from './install'
 import { type Boards, openBoards } from './boards'
 import { type Label, labelOf, notesOf } from './label'
 import type { SessionPools } from './pool'
-import { type QueueItem, dueAt, isBounce } from './queue-item'
+import { type QueueItem, isBounce } from './queue-item'
 import { readingsOf } from './readings'
 import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
@@ -51,9 +51,6 @@ interface Outbound {
 }
 interface OutboundConfig {
   readonly cfg: { temp_fail_intervals: number[]; readonly concurrency_max: number }
-}
-interface OutboundQueue {
-  load_queue_files: (pid: unknown, files: string[], each: unknown) => Promise<unknown>
 }
 
 export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
@@ -267,19 +264,5 @@ function unknownIn(by: HarakaPlugin): string[] {
     })
   } catch (error) {
     return [String(error)]
-  }
-}
-
-/** A restart keeps the order. */
-export function loadInOrder(by: HarakaPlugin): void {
-  const queue = by.haraka_require('outbound/queue') as OutboundQueue
-  const load = queue.load_queue_files
-  queue.load_queue_files = (pid, files, each) => {
-    const due = new Map(files.map((file) => [file, dueAt(file)]))
-    return load(
-      pid,
-      files.sort((a, b) => due.get(a)! - due.get(b)! || (a < b ? -1 : 1)),
-      each,
-    )
   }
 }
