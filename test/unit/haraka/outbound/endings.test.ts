@@ -39,6 +39,7 @@ describe('how messages end that were not delivered', () => {
       lifetimes: () => ({ lifetimeMs: 24 * HOUR, bounceLifetimeMs: 4 * HOUR, delayNoticeMs }),
       retryOf: () => ({ firstMs: 5 * MINUTE, factor: 2, longestMs: 2 * HOUR, jitter: 0 }),
       lastAttempt: () => attempt && { attempt, at: now - 1 },
+      onGivenUp: () => undefined,
       onDeferred: (_, at) => deferredUntil.push(at),
       intervals: () => intervals,
       reporter: {
