@@ -186,7 +186,7 @@ describe('how mail ends that is not delivered, end to end', function () {
     const server = await world.server({ sluice })
     const [id] = await world.send(server, 1)
     const { text, status, header } = await report()
-    assert.match(text, /has not yet been delivered/)
+    assert.match(text, /has not yet been\s+delivered/)
     assert.match(header, new RegExp(`^Message-Id: <${id}>`, 'm'))
     assert.match(status, /^Action: delayed$/m)
     assert.match(status, /^Status: 4\.3\.0$/m)
