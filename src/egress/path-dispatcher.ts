@@ -66,7 +66,7 @@ const AHEAD_MS = 1000
 const LEASE_POLL_MS = 500
 const FAILURE_RETRY_MS = 1000
 /** A slot that is used later than this, and than the next one begins, would make a crowd with those that follow. */
-const LATE_MS = 50
+const LATE_MS = 20
 /** The wall clock may be put right meanwhile, and no timer is set for longer than 24 days. */
 const SUSPENDED_POLL_MS = 60_000
 const NO_CONNECTIONS: PathConnections = { count: () => 0, closeIdle: () => undefined }
