@@ -118,7 +118,8 @@ export function explainQueued(
     ]
   }
   const lines = [`in the queue: mail for ${whom} is due, and waits for its path or is under way`]
-  lines.push(line('path', path ?? 'unknown'))
+  lines.push(line('path', path ?? `not known: DNS does not say where mail to ${oneLine(head.domain)} goes`))
+  if (path === undefined) return [...lines, file]
   if (total && total.waitingInAll > 0) lines.push(line('held by', heldText(total)), line('goes', goesText(total)))
   else lines.push(line('held by', 'nothing waited for its path when servers last told, at most 30 seconds ago'))
   return [...lines, file]
