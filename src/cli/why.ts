@@ -4,11 +4,13 @@ import { DEFAULTS } from '../config/defaults'
 import { formatProblem, loadPolicy } from '../config/load'
 import { readDuration } from '../config/units'
 import type { LimitRule } from '../gates/limits/rule'
+import type { DeliveryRecord } from '../telemetry/delivery-record'
 import { oneLine } from '../telemetry/escape'
 import { CliError, humanTime, print, printJson, say } from './terminal'
 import { shellQuoted } from './why/advice'
 import { type ExplainContext, explain, sizeText, utc } from './why/explain'
 import { explainAttempt } from './why/explain-attempt'
+import { type Queued, explainQueued, findInQueue, queuedForMachines } from './why/in-queue'
 import { type Query, readQuery } from './why/query'
 import { type Finding, Search, type Untold } from './why/search'
 
@@ -51,13 +53,30 @@ async function why(about: string, options: WhyOptions): Promise<void> {
   const { folder, ruleOf } = readPolicy(options.dir)
   const search = new Search(folder, query, { since, most: readMost(options.most), all: options.all === true })
   await search.run()
-  if (options.json) printJson(search.shown.map(({ kind, record }) => ({ kind, ...record })))
-  else {
+  const queued = query.message ? await findInQueue(options.dir, query.message) : []
+  if (options.json) {
+    printJson([...queued.map(queuedForMachines), ...search.shown.map(({ kind, record }) => ({ kind, ...record }))])
+  } else {
     const dirOption = options.dir === '.' ? '' : ` --dir ${shellWord(options.dir)}`
+    printQueued(queued, search, { now, dirOption })
     printShown(search, { now, ruleOf, dirOption })
   }
-  sayRest(search, options)
-  if (search.found === 0) process.exitCode = 1
+  if (search.found > 0 || queued.length === 0) sayRest(search, options)
+  if (search.found + queued.length === 0) process.exitCode = 1
+}
+
+/** Where a message stands now comes before what became of it so far. */
+function printQueued(
+  queued: readonly Queued[],
+  { shown }: Search,
+  context: Pick<ExplainContext, 'now' | 'dirOption'>,
+): void {
+  for (const one of queued) {
+    const last = shown.find((finding) => finding.kind === 'delivery' && finding.record.file === one.message.name.id)
+      ?.record as DeliveryRecord | undefined
+    for (const line of explainQueued(one, last, context)) print(line)
+    print('')
+  }
 }
 
 function shellWord(text: string): string {

@@ -114,8 +114,8 @@ export function answerEntry(errand: Pick<Errand, 'id'>, answer: ErrandAnswer, no
 export function readAnswer(errand: Pick<Errand, 'id'>, { key, text }: BoardEntry): ErrandAnswer | undefined {
   const prefix = answerPrefix(errand)
   const process = key.startsWith(prefix) ? key.slice(prefix.length) : undefined
-  const raw = readObject(text)
-  const counts = [raw.done, raw.waiting, raw.underWay, raw.putOff, raw.failed, raw.unseen]
-  if (!isProcessName(process) || !counts.every(isAmount) || typeof raw.isOver !== 'boolean') return undefined
-  return { ...raw, process } as unknown as ErrandAnswer
+  const { done, waiting, underWay, putOff, failed, unseen, isOver } = readObject(text)
+  const counts = { done, waiting, underWay, putOff, failed, unseen }
+  if (!isProcessName(process) || !Object.values(counts).every(isAmount)) return undefined
+  return typeof isOver === 'boolean' ? ({ process, ...counts, isOver } as ErrandAnswer) : undefined
 }

@@ -90,24 +90,27 @@ export function processEntry({ process, ...rest }: ProcessReport): BoardEntry {
 export function readLoad({ key, text }: BoardEntry): PathReport | undefined {
   const process = key.startsWith(LOAD_PREFIX) ? key.slice(LOAD_PREFIX.length).split('|', 1)[0] : undefined
   if (!isProcessName(process)) return undefined
-  const raw = readObject(text)
-  const { path, at, waiting, underWay, connections, oldestDueAt, pace, hold, limits } = raw
+  const { path, at, waiting, underWay, connections, oldestDueAt, pace, hold, limits } = readObject(text)
   if (typeof path !== 'string' || path.length > MAX_KEY_LENGTH || !PRINTABLE.test(path)) return undefined
   if (loadKey({ process, path }) !== key || !HOLDS.includes(hold as Hold)) return undefined
   if (![at, underWay, connections, pace].every(isAmount) || !isMaybeAmount(oldestDueAt)) return undefined
   if (!isObject(waiting) || !MAIL_CLASSES.every((mailClass) => isAmount(waiting[mailClass]))) return undefined
   if (!isObject(limits) || !isAmount(limits.connections)) return undefined
   if (!isMaybeAmount(limits.intervalMs) || !isMaybeAmount(limits.suspendedUntil)) return undefined
-  return { ...raw, process } as unknown as PathReport
+  const { connections: most, intervalMs, suspendedUntil } = limits
+  return {
+    ...{ process, path, at, waiting, underWay, connections, oldestDueAt, pace, hold },
+    limits: { connections: most, intervalMs, suspendedUntil },
+  } as PathReport
 }
 
 /** As {@link readLoad}. */
 export function readProcess({ key, text }: BoardEntry): ProcessReport | undefined {
   const process = key.startsWith(PROCESS_PREFIX) ? key.slice(PROCESS_PREFIX.length) : undefined
   if (!isProcessName(process)) return undefined
-  const raw = readObject(text)
-  if (![raw.at, raw.waiting, raw.underWay, raw.putOff, raw.paths].every(isAmount)) return undefined
-  return { ...raw, process } as unknown as ProcessReport
+  const { at, waiting, underWay, putOff, paths } = readObject(text)
+  if (![at, waiting, underWay, putOff, paths].every(isAmount)) return undefined
+  return { process, at, waiting, underWay, putOff, paths } as ProcessReport
 }
 
 /** What all processes together have to do for a path. */
@@ -172,9 +175,10 @@ function emptyInMs(
   now: number,
 ): number | undefined {
   if (waitingInAll === 0) return 0
-  const most = limits.intervalMs === undefined || limits.intervalMs === 0 ? Infinity : 1000 / limits.intervalMs
+  const { intervalMs: leastMs = 0, suspendedUntil = 0 } = limits
   const isByRate = hold === 'rate' || hold === 'suspended' || pace === 0
-  const aSecond = isByRate ? most : Math.min(most, pace)
-  if (aSecond === Infinity) return undefined
-  return Math.max(0, (limits.suspendedUntil ?? 0) - now) + (waitingInAll / aSecond) * 1000
+  const eachMs = isByRate ? leastMs : Math.max(leastMs, 1000 / pace)
+  // Without a limit, and before anything was sent.
+  if (eachMs === 0) return undefined
+  return Math.max(0, suspendedUntil - now) + waitingInAll * eachMs
 }

@@ -110,7 +110,9 @@ async function run(store: Store, asked: Omit<Errand, 'id'>): Promise<Outcome> {
   }
   const silent = expected.filter(isOpen)
   if (answers.size === 0) {
-    throw new CliError(`none of ${expected.length} processes has answered within ${WAIT_MS / 1000} s: as far as is known, nothing was done`)
+    throw new CliError(
+      `none of ${expected.length} processes has answered within ${WAIT_MS / 1000} s: as far as is known, nothing was done`,
+    )
   }
   return { answers: [...answers.values()].sort((a, b) => (a.process < b.process ? -1 : 1)), silent }
 }

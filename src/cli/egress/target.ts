@@ -1,3 +1,4 @@
+import type { Policy } from '../../config/compile'
 import type { LoadedPolicy } from '../../config/load'
 import { isAskable } from '../../dns/question'
 import { pathName, plainName } from '../../egress/providers'
@@ -16,11 +17,12 @@ const PATH = /^egress(\|[^|*\s]+)*\|([^|*\s]+|\*)$/
  * a domain. Rejects with a {@link CliError}.
  */
 export async function readTarget(text: string, { egress, policy }: LoadedPolicy): Promise<string> {
-  if (text.startsWith('egress|')) return checkPath(text, egress)
+  if (text.startsWith('egress|')) return checkPath(text, egress, policy)
   const slash = text.indexOf('/')
   const source = slash < 0 ? DEFAULT_SOURCE : text.slice(0, slash)
   const destination = text.slice(slash + 1)
   if (source === '' || destination === '') throw new CliError(`"${text}" is no path: write ${TARGET_HELP}`, 2)
+  checkSource(source, policy)
   if (destination === '*') return slash < 0 ? 'egress|*' : `${pathName(source, '')}*`
   if (egress.providers.has(destination)) return pathName(source, destination)
   if (destination.includes('+')) return resolvePath(egress, { domain: '', mx: readSite(destination), source }).path
@@ -29,13 +31,24 @@ export async function readTarget(text: string, { egress, policy }: LoadedPolicy)
   return resolvePath(egress, { domain, mx: await askHosts(domain, policy), source }).path
 }
 
-function checkPath(path: string, rules: EgressRules): string {
+function checkPath(path: string, rules: EgressRules, policy: Policy): string {
   if (!PATH.test(path)) throw new CliError(`"${path}" is no path: write egress|SOURCE|PROVIDER, or egress|SOURCE|*`, 2)
-  const destination = path.split('|')[2]
+  const [, source = '*', destination] = path.split('|')
+  const { sources } = policy.egress
+  // As it is written in a path.
+  const named = [...sources.keys()].find((name) => pathName(name, '') === `egress|${source}|`)
+  if (source !== '*') checkSource(named ?? source, policy)
   // A site has dots, and one that is long goes by its digest.
   const isName = destination !== undefined && !/[.#*]/.test(destination)
   if (isName && !rules.providers.has(destination)) throw new CliError(unknownProvider(destination, rules), 2)
   return path
+}
+
+/** What is ordered for a source that nothing is sent from would never be heeded, and nobody would know. */
+function checkSource(source: string, { egress: { sources } }: Policy): void {
+  if (sources.has(source)) return
+  const known = [...sources.keys()].sort().join(', ')
+  throw new CliError(`no source is called ${source}: egress.sources in config/sluice.yaml has ${known}`, 2)
 }
 
 function readSite(text: string): string[] {

@@ -9,6 +9,9 @@ export interface AttemptQuery {
   readonly matches: (record: DeliveryRecord) => boolean
 }
 
+/** A message by the name of its file, or those of a session, transaction or delivery by Haraka's id. */
+export type MessageName = { readonly file: string } | { readonly id: string }
+
 /** What somebody asks about, made comparable with the decision log. */
 export interface Query {
   /** As the answer calls it. */
@@ -16,7 +19,7 @@ export interface Query {
   /** It reads like a reference, and may also be a name. */
   readonly isReference?: boolean
   /** It names a message, or those of one session: whatever became of it is wanted. */
-  readonly isMessage?: boolean
+  readonly message?: MessageName
   readonly containsAny?: readonly string[]
   readonly matches: (record: DecisionRecord) => boolean
   /** The decisions of a record that are meant; all of them where this is absent. */
@@ -114,7 +117,7 @@ function idQuery(input: string): Query | undefined {
   const isMeant = ({ id }: { readonly id: string }) => id === text || id.startsWith(`${text}.`)
   return {
     text,
-    isMessage: true,
+    message: { id: text },
     containsAny: [text],
     matches: isMeant,
     attempts: { containsAny: [text], matches: isMeant },
@@ -128,7 +131,7 @@ function fileQuery(input: string): Query | undefined {
   const text = `${queuedAt}_${unique ?? rest}`
   return {
     text,
-    isMessage: true,
+    message: { file: text },
     containsAny: [text],
     matches: () => false,
     attempts: { containsAny: [text], matches: ({ file }) => file === text },

@@ -70,7 +70,7 @@ export class Search {
     if (this.limits.all) return undefined
     if (finding.kind === 'decision') return finding.record.decisions.length === 0 ? this.accepted : undefined
     // Who asks for one message wants to hear that it has arrived.
-    const isTold = finding.record.result !== 'delivered' || this.query.isMessage === true
+    const isTold = finding.record.result !== 'delivered' || this.query.message !== undefined
     return isTold ? undefined : this.delivered
   }
 }

@@ -18,7 +18,9 @@ describe('sluice egress suspend, resume, set, actions, cancel', () => {
     dns = await DnsServer.start()
     dir = mkdtempSync(path.join(tmpdir(), 'sluice-steering-'))
     mkdirSync(path.join(dir, 'config'))
-    const config = `store: lmdb:data/sluice\ndns: {servers: ['${dns.address}'], timeout: 500ms}\n`
+    const config = `store: lmdb:data/sluice\ndns: {servers: ['${dns.address}'], timeout: 500ms}
+egress: {sources: {pool1: {helo: pool1.example.com}}, classes: {marketing: {pool: pool1}}}
+`
     writeFileSync(path.join(dir, 'config/sluice.yaml'), config)
     await atDesk(async () => undefined)
   })
@@ -108,6 +110,14 @@ describe('sluice egress suspend, resume, set, actions, cancel', () => {
       const { code, stderr } = await run('suspend', written)
       assert.deepEqual([code, stderr.startsWith('sluice: no provider is called gogle: write apple, ')], [2, true])
       assert.match(stderr, / google, .*yahoo_japan.*, a domain, or a site\n$/)
+    }
+  })
+
+  it('lists the sources there are when it does not know one', async () => {
+    for (const written of ['pool2/google', 'pool2/*', 'egress|pool2|*', 'egress|pool2|google']) {
+      const { code, stderr } = await run('suspend', written)
+      const said = 'sluice: no source is called pool2: egress.sources in config/sluice.yaml has default, pool1\n'
+      assert.deepEqual([code, stderr], [2, said], written)
     }
   })
 

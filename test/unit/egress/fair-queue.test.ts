@@ -97,6 +97,22 @@ describe('fair queue', () => {
     assert.deepEqual([queue.size, queue.take()], [0, undefined])
   })
 
+  it('knows the oldest of each class, whatever its tenant', () => {
+    const queue = filled()
+    assert.equal(queue.oldestOf('system'), undefined)
+    const [a, b] = [
+      { ...item('system', 'a'), dueAt: 50 },
+      { ...item('system', 'b'), dueAt: 40 },
+    ]
+    for (const one of [a, { ...item('system', 'a'), dueAt: 60 }, b]) queue.push(one)
+    queue.push({ ...item('marketing'), dueAt: 10 })
+    assert.deepEqual([queue.oldestOf('system'), queue.oldestOf('marketing')], [40, 10])
+    queue.remove(b.id)
+    assert.equal(queue.oldestOf('system'), 50)
+    queue.remove(a.id)
+    assert.deepEqual([queue.oldestOf('system'), queue.oldestOf('transactional')], [60, undefined])
+  })
+
   it('refuses shares that leave nothing to the most urgent', () => {
     assert.throws(() => new FairQueue({ transactional: 0, system: 0.5, marketing: 0.5 }), /below 1/)
     assert.throws(() => new FairQueue({ transactional: 0, system: -0.1, marketing: 0.5 }), RangeError)

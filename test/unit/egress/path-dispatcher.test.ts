@@ -62,6 +62,38 @@ describe('path dispatcher', () => {
     assert.deepEqual([path.waiting, path.underWay], [0, 100])
   })
 
+  it('says what keeps its messages', async () => {
+    const limits = { connections: 2, suspendedUntil: timers.now() + 1000 }
+    const path = dispatcher(limits, { limits: () => ({ rate: undefined, ...limits }) })
+    assert.equal(path.hold, 'nothing')
+    add(path, 3)
+    assert.equal(path.hold, 'suspended')
+    await timers.pass(2000)
+    assert.deepEqual([path.hold, path.waiting], ['connections', 1])
+    assert.deepEqual(path.classes, [{ mailClass: 'system', waiting: 1, oldestDueAt: 0 }])
+    sent[0]!.end()
+    await timers.pass(0)
+    assert.deepEqual([path.hold, path.classes], ['nothing', []])
+
+    const slow = dispatcher({ rate: { intervalMs: 600, burst: 1 } }, { path: 'default|slow' })
+    add(slow, 9)
+    await timers.pass(300)
+    assert.equal(slow.hold, 'rate')
+    for (const one of ['transactional', 'marketing'] as const) slow.add(item(one))
+    assert.deepEqual(
+      slow.classes.map(({ mailClass, waiting }) => `${mailClass} ${waiting}`),
+      ['transactional 1', 'system 8', 'marketing 1'],
+    )
+  })
+
+  it('says so when the store does not answer', async () => {
+    const ill = { judge: () => Promise.reject(new Error('gone')), release: () => undefined } as unknown as Store
+    const path = dispatcher({}, { store: () => ill })
+    add(path, 1)
+    await timers.pass(0)
+    assert.deepEqual([path.hold, failures.length], ['store', 1])
+  })
+
   it('has no more under way than the path bears, and goes on when one ends', async () => {
     const path = dispatcher({ connections: 2 })
     add(path, 5)
