@@ -3,6 +3,15 @@ import type { ResolvedPath } from '../../egress/rules'
 import type { AttemptEvent } from '../../telemetry/events'
 import { type QueueItem, messageId } from './queue-item'
 
+/** Why no host was asked: for good, or for now. */
+export interface Untried {
+  readonly isFinal: boolean
+  /** Enhanced code, RFC 3463. */
+  readonly status: string
+  /** A sentence, for the sender too. */
+  readonly why: string
+}
+
 /** What is known of an attempt when it is over. Times in milliseconds since 1970. */
 export interface AttemptEnd {
   readonly item: QueueItem
@@ -10,6 +19,8 @@ export interface AttemptEnd {
   readonly mailClass: string
   readonly tenant: string
   readonly attempt: Attempt
+  /** No host was asked. */
+  readonly untried?: Untried
   readonly dueAt: number
   readonly beganAt: number
   readonly retryAt: number | undefined
@@ -22,6 +33,7 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
   const { item, path, attempt, at, beganAt } = end
   const todo = item.todo!
   const host = attempt.hosts.at(-1)
+  const outcome = end.untried ? outcomeOf(end.untried, todo.rcpt_to.length) : attempt.outcome
   return {
     kind: 'attempt',
     at,
@@ -35,8 +47,8 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     sender: todo.mail_from.user ? todo.mail_from.address : '',
     recipients: todo.rcpt_to.slice(0, MOST_RECIPIENTS).map(({ address }) => address),
     domain: todo.domain,
-    ...attempt.outcome,
-    attempts: item.num_failures + (attempt.outcome.deferred > 0 ? 0 : 1),
+    ...outcome,
+    attempts: item.num_failures + (outcome.deferred > 0 ? 0 : 1),
     ageMs: Math.max(0, at - todo.queue_time),
     waitedMs: Math.max(0, beganAt - end.dueAt),
     tookMs: Math.max(0, at - beganAt),
@@ -47,14 +59,21 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     tls: host?.tls?.version,
     verified: host?.tls?.verified ?? false,
     phasesMs: host?.phasesMs ?? {},
-    ...sayEnd(attempt, host),
+    ...(end.untried ? sayUntried(end.untried) : sayEnd(attempt, host)),
   }
 }
 
-function sayEnd(
-  { lastCause }: Attempt,
-  host: HostFacts | undefined,
-): Pick<AttemptEvent, 'phase' | 'code' | 'enhanced' | 'text' | 'failure'> {
+type Said = Pick<AttemptEvent, 'phase' | 'code' | 'enhanced' | 'text' | 'failure'>
+
+function outcomeOf({ isFinal }: Untried, count: number): Attempt['outcome'] {
+  return { delivered: 0, deferred: isFinal ? 0 : count, bounced: isFinal ? count : 0 }
+}
+
+function sayUntried({ status, why }: Untried): Said {
+  return { phase: undefined, code: 0, enhanced: status, text: why, failure: undefined }
+}
+
+function sayEnd({ lastCause }: Attempt, host: HostFacts | undefined): Said {
   const end = lastCause ?? host?.end
   if (end?.kind === 'reply') return { phase: end.phase, ...end.reply, failure: undefined }
   if (end?.kind === 'failure') {

@@ -11,10 +11,10 @@ import { Recent } from '../../egress/recent'
 import { type Source, bindFor } from '../../egress/sources'
 import type { Store } from '../../store/store'
 import { OK } from '../types'
-import type { AttemptEnd } from './attempt-event'
+import type { AttemptEnd, Untried } from './attempt-event'
 import { ConnectGate } from './connect-gate'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
-import type { Endings } from './endings'
+import { type Endings, tooLarge } from './endings'
 import type { Label } from './label'
 import { type LastAttempt, LastAttempts } from './last-attempts'
 import { type QueueItem, dueAt, messageId, takeOver } from './queue-item'
@@ -35,7 +35,6 @@ interface Delivery extends Waiting {
   beganAt: number
   /** There is one from when it begins. */
   attempt: Attempt | undefined
-  retryAt: number | undefined
 }
 
 export interface DeliveriesOptions {
@@ -61,6 +60,7 @@ export interface DeliveriesOptions {
 /** Prolonged several times within {@link PLACE_TTL_MS}. */
 const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
+const TOO_OLD: Untried = { isFinal: true, status: '5.4.7', why: 'It has waited too long for its turn.' }
 const MOST_LATELY = 10_000
 /** Of what waits; more would keep the process from its other work. */
 const LOOKS_IN_A_TURN = 500
@@ -76,6 +76,8 @@ export class Deliveries implements SessionPolicy {
   /** What waits or is under way, by message: a second file of the same message must not be delivered. */
   private readonly known = new Map<string, Delivery | undefined>()
   private readonly current = new WeakMap<HMail, Delivery>()
+  /** When messages are tried again. */
+  private readonly retries = new WeakMap<QueueItem, number>()
   /** The destination that came last of each path that has something to do; all of a path share its limits. */
   private readonly destinations = new Map<string, Destination>()
   /** Where mail to a domain went last. */
@@ -127,8 +129,7 @@ export class Deliveries implements SessionPolicy {
 
   /** The message is tried again then. */
   noteRetry(item: QueueItem, at: number): void {
-    const delivery = this.current.get(item)
-    if (delivery) delivery.retryAt = at
+    this.retries.set(item, at)
   }
 
   /** What holds for a path has changed. */
@@ -165,7 +166,8 @@ export class Deliveries implements SessionPolicy {
     this.known.set(id, undefined)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
-      this.endAs(id, item, () => item.temp_fail(`it could not be placed: ${String(error)}`))
+      const untried = { isFinal: false, status: '4.3.0', why: `It could not be placed: ${String(error)}` }
+      this.endUntried(id, item, untried, () => item.temp_fail(untried.why))
     })
   }
 
@@ -196,17 +198,17 @@ export class Deliveries implements SessionPolicy {
 
   private async place(id: string, item: QueueItem, proceed: () => void): Promise<void> {
     const { routes, endings } = this.options
-    const { todo } = item
-    if (!todo || endings.isTooOld(todo)) return this.endAs(id, item, () => endings.expire(item))
+    // Haraka waits until it has read the head of the file.
+    const todo = item.todo!
+    if (endings.isTooOld(todo)) return this.expire(id, item)
     const route = await routes.find(item, todo.domain)
-    if (route.kind === 'null') {
-      return this.answer(id, item, proceed, () => item.get_mx_respond(OK, { exchange: '', priority: 0 }))
-    }
-    if (route.kind === 'nowhere') return this.answer(id, item, proceed, () => endings.findNoHost(item, route))
+    if (route.kind === 'nowhere') return this.endUntried(id, item, route, () => endings.endUntried(item, route))
     const delivery = this.deliveryOf(id, item, route, proceed)
+    this.current.set(item, delivery)
     const { sizeBytes, recipients } = delivery.path.profile
     if (sizeBytes !== undefined && item.file_size - item.data_start > sizeBytes) {
-      return this.endAs(id, item, () => endings.refuseSize(item, sizeBytes))
+      const large = tooLarge(sizeBytes)
+      return this.endUntried(id, item, large, () => endings.endUntried(item, large))
     }
     if (recipients !== undefined && todo.rcpt_to.length > recipients) return this.split(id, item, recipients)
     this.wait(delivery)
@@ -225,7 +227,6 @@ export class Deliveries implements SessionPolicy {
       ...this.wayOf(item, route),
       beganAt: 0,
       attempt: undefined,
-      retryAt: undefined,
     }
   }
 
@@ -240,29 +241,34 @@ export class Deliveries implements SessionPolicy {
   }
 
   private wait(delivery: Delivery): void {
-    const { id, item, path, destination } = delivery
+    const { id, path, destination } = delivery
     this.known.set(id, delivery)
-    this.current.set(item, delivery)
     this.lately.set(destination.domain, destination)
     this.destinations.set(path.path, destination)
     this.dispatcher.add(path.path, delivery)
   }
 
-  /** Lets Haraka go on at once, to what it does with an answer about its domain. */
-  private answer(id: string, item: QueueItem, proceed: () => void, respond: () => void): void {
-    item.next_cb = () => this.known.delete(id)
-    item.get_mx = respond
-    // What an earlier one was answered is not why this one fails.
-    this.attemptAt(item)
-    this.options.endings.prepare(item)
-    proceed()
+  private expire(id: string, item: QueueItem): void {
+    const { endings } = this.options
+    this.endUntried(id, item, TOO_OLD, () => endings.expire(item))
   }
 
-  /** Ends an attempt that has not begun, in another way than by trying. */
-  private endAs(id: string, item: QueueItem, end: () => void): void {
-    item.next_cb = () => this.known.delete(id)
+  /** Ends an attempt in which no host is asked; `end` has Haraka do it. */
+  private endUntried(id: string, item: QueueItem, untried: Untried, end: () => void): void {
+    const { book, labelOf, endings } = this.options
+    const { domain } = item.todo!
+    const beganAt = Date.now()
+    // Of what is too old the sender is told what the last host has said.
+    const attempt = untried === TOO_OLD ? new Attempt([]) : this.attemptAt(item)
+    const path = this.current.get(item)?.path ?? book.resolve({ domain, mx: [domain], source: DEFAULT_SOURCE })
+    const { mailClass, tenant = '' } = labelOf(item)
+    const about = { item, path, mailClass, tenant, attempt, untried, dueAt: dueAt(item.filename), beganAt }
+    item.next_cb = () => {
+      if (this.known.delete(id)) this.tell(about)
+    }
     // The other hooks of send_email are not asked any more.
     item.hooks_to_run = []
+    endings.prepare(item)
     end()
   }
 
@@ -298,6 +304,7 @@ export class Deliveries implements SessionPolicy {
   private async start(delivery: Delivery, end: () => void): Promise<void> {
     const { item, proceed } = delivery
     delivery.beganAt = Date.now()
+    this.retries.delete(item)
     if (!(await isThere(item.path))) {
       this.options.onNotice(`${item.filename} is gone: it was delivered as another copy, or removed by hand`)
       return end()
@@ -307,7 +314,7 @@ export class Deliveries implements SessionPolicy {
     item.next_cb = end
     item.get_mx = () => {
       if (mx.length > 0) item.get_mx_respond(OK, mx)
-      else this.options.endings.findNoHost(item, noAddress(item.todo!.domain))
+      else this.options.endings.endUntried(item, noAddress(item.todo!.domain))
     }
     this.options.endings.prepare(item)
     proceed()
@@ -342,7 +349,11 @@ export class Deliveries implements SessionPolicy {
     const next = this.ready.shift()
     if (next) this.begin(next)
     if (!attempt) return
-    this.options.onAttempt({ ...delivery, attempt, at: Date.now() })
+    this.tell({ ...delivery, attempt })
+  }
+
+  private tell(end: Omit<AttemptEnd, 'retryAt' | 'at'>): void {
+    this.options.onAttempt({ ...end, retryAt: this.retries.get(end.item), at: Date.now() })
   }
 
   private renew(): void {
@@ -359,7 +370,7 @@ export class Deliveries implements SessionPolicy {
       const { item } = delivery
       if (endings.isTooOld(item.todo!)) {
         this.dispatcher.remove(id)
-        this.endAs(id, item, () => endings.expire(item))
+        this.expire(id, item)
       } else if (endings.isLate(item)) {
         void endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
       }
