@@ -20,6 +20,8 @@ export function isThrottle(text: string): boolean {
 
 /** What greylisting says: about the one message, not about how much we send. */
 const GREYLISTED = /gr[ae]y-?\s?list/i
+/** Details of 4.7 that large providers use for rates and reputation (4.7.28, 4.7.500, 4.7.650); 4.7.0 and 4.7.1 say anything. */
+const OF_RATES = /^4\.7\.\d{2}/
 /** Status of a mailbox or an address (RFC 3463 §3.2, §3.3): about the recipient. */
 const OF_THE_RECIPIENT = /^[245]\.[12]\./
 
@@ -45,5 +47,6 @@ function kindOf({ code, enhanced = '', text }: SmtpReply, phase: AttemptPhase): 
   if (code >= 500) return 'bounced'
   if (GREYLISTED.test(text)) return 'deferred'
   const isWhole = phase !== 'rcpt' && phase !== 'dot'
-  return (code === 421 && isWhole) || OF_THE_SENDER.test(text) ? 'throttled' : 'deferred'
+  const isAboutUs = (code === 421 && isWhole) || OF_RATES.test(enhanced) || OF_THE_SENDER.test(text)
+  return isAboutUs ? 'throttled' : 'deferred'
 }

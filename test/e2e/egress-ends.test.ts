@@ -53,7 +53,7 @@ describe('how mail ends that is not delivered, end to end', function () {
       return typeof found.content === 'string' ? found.content : new TextDecoder().decode(found.content)
     }
     return {
-      text,
+      text: text.replace(/\n/g, ' '),
       status: part('message/delivery-status').replace(/\r?\n /g, ' '),
       header: part('text/rfc822-headers'),
       raw,
@@ -158,6 +158,7 @@ describe('how mail ends that is not delivered, end to end', function () {
     const { status, text } = await sendAndExpire(server)
     assert.match(status, /^Diagnostic-Code: x-sluice; DNS does not say where mail to far\.test goes/m)
     assert.match(text, /DNS does not say/)
+    await server.waitForLog(/delivery=deferred .*domain=far\.test .*reason="DNS does not say/)
   })
 
   it('is dropped with a word in the log when it is a bounce, sooner, and nobody is told', async () => {

@@ -3,6 +3,15 @@ import type { ResolvedPath } from '../../egress/rules'
 import type { AttemptEvent } from '../../telemetry/events'
 import { type QueueItem, messageId } from './queue-item'
 
+/** Why no host was asked: for good, or for now. */
+export interface Untried {
+  readonly isFinal: boolean
+  /** Enhanced code, RFC 3463. */
+  readonly status: string
+  /** A sentence, for the sender too. */
+  readonly why: string
+}
+
 /** What is known of an attempt when it is over. Times in milliseconds since 1970. */
 export interface AttemptEnd {
   readonly item: QueueItem
@@ -10,10 +19,12 @@ export interface AttemptEnd {
   readonly mailClass: string
   readonly tenant: string
   readonly attempt: Attempt
+  /** No host was asked. */
+  readonly untried?: Untried
   readonly dueAt: number
   readonly beganAt: number
   readonly retryAt: number | undefined
-  /** What was put off goes back to its sender: it is too old, or there is nowhere to send it. */
+  /** What was put off goes back to its sender: it is too old. */
   readonly givenUp: boolean
   readonly at: number
 }
@@ -24,6 +35,7 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
   const { item, path, attempt, at, beganAt } = end
   const todo = item.todo!
   const host = attempt.hosts.at(-1)
+  const outcome = outcomeOf(end, todo.rcpt_to.length)
   return {
     kind: 'attempt',
     at,
@@ -37,8 +49,8 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     sender: todo.mail_from.user ? todo.mail_from.address : '',
     recipients: todo.rcpt_to.slice(0, MOST_RECIPIENTS).map(({ address }) => address),
     domain: todo.domain,
-    ...outcomeOf(end),
-    attempts: item.num_failures + (attempt.outcome.deferred > 0 ? 0 : 1),
+    ...outcome,
+    attempts: item.num_failures + (outcome.deferred > 0 || end.givenUp ? 0 : 1),
     ageMs: Math.max(0, at - todo.queue_time),
     waitedMs: Math.max(0, beganAt - end.dueAt),
     tookMs: Math.max(0, at - beganAt),
@@ -49,19 +61,22 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     tls: host?.tls?.version,
     verified: host?.tls?.verified ?? false,
     phasesMs: host?.phasesMs ?? {},
-    ...sayEnd(attempt, host),
+    ...(end.untried ? sayUntried(end.untried) : sayEnd(attempt, host)),
   }
 }
 
-function outcomeOf({ attempt: { outcome }, givenUp }: AttemptEnd): typeof outcome {
-  if (!givenUp) return outcome
-  return { ...outcome, deferred: 0, bounced: outcome.bounced + outcome.deferred }
+function outcomeOf({ attempt: { outcome }, untried, givenUp }: AttemptEnd, count: number): Attempt['outcome'] {
+  if (untried) return { delivered: 0, deferred: untried.isFinal ? 0 : count, bounced: untried.isFinal ? count : 0 }
+  return givenUp ? { ...outcome, deferred: 0, bounced: outcome.bounced + outcome.deferred } : outcome
 }
 
-function sayEnd(
-  { lastCause }: Attempt,
-  host: HostFacts | undefined,
-): Pick<AttemptEvent, 'phase' | 'code' | 'enhanced' | 'text' | 'failure'> {
+type Said = Pick<AttemptEvent, 'phase' | 'code' | 'enhanced' | 'text' | 'failure'>
+
+function sayUntried({ status, why }: Untried): Said {
+  return { phase: undefined, code: 0, enhanced: status, text: why, failure: undefined }
+}
+
+function sayEnd({ lastCause }: Attempt, host: HostFacts | undefined): Said {
   const end = lastCause ?? host?.end
   if (end?.kind === 'reply') return { phase: end.phase, ...end.reply, failure: undefined }
   if (end?.kind === 'failure') {

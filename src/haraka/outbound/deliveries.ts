@@ -9,14 +9,14 @@ import type { EgressProfile } from '../../egress/profile'
 import type { Destination } from '../../egress/rules'
 import type { Store } from '../../store/store'
 import { OK } from '../types'
-import type { AttemptEnd } from './attempt-event'
+import type { AttemptEnd, Untried } from './attempt-event'
 import { ConnectGate } from './connect-gate'
 import { type Delivery, type DeliveryRecords, NO_HOSTS, type Planner, attemptFor } from './delivery'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
-import type { Endings } from './endings'
+import { type Endings, tooLarge } from './endings'
 import type { KnownMessage } from './errands'
 import { type QueueItem, messageId, takeOver } from './queue-item'
-import { type Route, noAddress } from './routes'
+import { noAddress } from './routes'
 import { splitUp } from './split'
 import type { HMail } from './types'
 
@@ -56,6 +56,7 @@ const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
 /** Of what waits; more would keep the process from its other work. */
 const LOOKS_IN_A_TURN = 500
+const TOO_OLD: Untried = { isFinal: true, status: '5.4.7', why: 'It has waited too long for its turn.' }
 /** What was to be tried so long ago, and did not come, has ended in some other way. */
 const FORGET_MS = 3_600_000
 
@@ -179,7 +180,7 @@ export class Deliveries implements SessionPolicy {
     this.putOff.delete(id)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
-      this.endAs(id, item, () => item.temp_fail(`it could not be placed: ${String(error)}`))
+      this.endAs(id, item, () => item.temp_fail(`It could not be placed: ${String(error)}`))
     })
   }
 
@@ -210,16 +211,15 @@ export class Deliveries implements SessionPolicy {
 
   private async place(id: string, item: QueueItem, proceed: () => void): Promise<void> {
     const { planner, endings } = this.options
-    const { todo } = item
-    if (!todo || endings.isTooOld(todo)) return this.endAs(id, item, () => endings.expire(item))
+    // Haraka waits until it has read the head of the file.
+    const todo = item.todo!
+    if (endings.isTooOld(todo)) return this.expire(planner.deliveryOf(id, item, NO_HOSTS, proceed))
     const route = await planner.routeOf(item)
-    if (route.kind === 'null' || route.kind === 'nowhere') {
-      return this.goNowhere(planner.deliveryOf(id, item, NO_HOSTS, proceed), route)
-    }
+    if (route.kind === 'nowhere') return this.endUntried(planner.deliveryOf(id, item, NO_HOSTS, proceed), route)
     const delivery = planner.deliveryOf(id, item, route, proceed)
     const { sizeBytes, recipients } = delivery.path.profile
     if (sizeBytes !== undefined && item.file_size - item.data_start > sizeBytes) {
-      return this.endAs(id, item, () => endings.refuseSize(item, sizeBytes))
+      return this.endUntried(delivery, tooLarge(sizeBytes))
     }
     if (recipients !== undefined && todo.rcpt_to.length > recipients) return this.split(id, item, recipients)
     this.wait(delivery)
@@ -233,26 +233,31 @@ export class Deliveries implements SessionPolicy {
     this.dispatcher.add(path.path, delivery)
   }
 
-  /** Lets Haraka go on at once, to what it does with a message that nobody takes, now or ever. */
-  private goNowhere(delivery: Delivery, route: Extract<Route, { kind: 'null' | 'nowhere' }>): void {
-    const { item, destination } = delivery
-    const attempt = attemptFor(item)
-    attempt.tries({ host: destination.domain, ip: undefined, port: undefined })
-    attempt.failed('connect', 'dns', route.kind === 'null' ? 'it takes no mail (null MX, RFC 7505)' : route.why)
-    const givenUp = route.kind === 'null' || route.isFinal
-    this.options.records.keep(Object.assign(delivery, { attempt, beganAt: Date.now(), givenUp }))
+  private expire(delivery: Delivery): void {
+    this.endUntried(delivery, TOO_OLD, () => this.options.endings.expire(delivery.item))
+  }
+
+  /** Ends an attempt in which no host is asked; `end` has Haraka do it. */
+  private endUntried(
+    delivery: Delivery,
+    untried: Untried,
+    end = () => this.options.endings.endUntried(delivery.item, untried),
+  ): void {
+    const { id, item } = delivery
+    const { records, endings, onAttempt } = this.options
+    delivery.beganAt = Date.now()
+    records.keep(delivery)
+    // Of what is too old the sender is told what the last host has said.
+    const attempt = untried === TOO_OLD ? attemptFor(item) : records.attemptAt(item)
     item.next_cb = () => {
-      this.known.delete(delivery.id)
-      this.options.onAttempt({ ...delivery, attempt, at: Date.now() })
+      if (!this.known.delete(id)) return
+      if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
+      onAttempt({ ...delivery, attempt, untried, at: Date.now() })
     }
-    item.get_mx = () => {
-      if (route.kind === 'null') item.get_mx_respond(OK, { exchange: '', priority: 0 })
-      else this.options.endings.findNoHost(item, route)
-    }
-    // What an earlier one was answered is not why this one fails.
-    this.options.records.attemptAt(item)
-    this.options.endings.prepare(item)
-    delivery.proceed()
+    // The other hooks of send_email are not asked any more.
+    item.hooks_to_run = []
+    endings.prepare(item)
+    end()
   }
 
   /** Ends an attempt that has not begun, in another way than by trying. */
@@ -318,7 +323,7 @@ export class Deliveries implements SessionPolicy {
     item.next_cb = end
     item.get_mx = () => {
       if (mx.length > 0) item.get_mx_respond(OK, mx)
-      else this.options.endings.findNoHost(item, noAddress(item.todo!.domain))
+      else this.options.endings.endUntried(item, noAddress(item.todo!.domain))
     }
     this.options.endings.prepare(item)
     proceed()
@@ -362,7 +367,7 @@ export class Deliveries implements SessionPolicy {
       const { endings } = this.options
       if (endings.isTooOld(item.todo!)) {
         this.dispatcher.remove(id)
-        this.endAs(id, item, () => endings.expire(item))
+        this.expire(delivery)
       } else if (endings.isLate(item)) {
         void endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
       }

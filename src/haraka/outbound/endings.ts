@@ -5,10 +5,10 @@ import type { EgressProfile } from '../../egress/profile'
 import { type Lifetimes, hintOf, nextAttempt, timeLeft } from '../../egress/retry'
 import type { Store } from '../../store/store'
 import { DENYSOFT, type Next, OK } from '../types'
+import type { Untried } from './attempt-event'
 import type { LastAttempt } from './last-attempts'
 import { type Failure, type QueueItem, type Todo, isBounce, messageId } from './queue-item'
 import type { Reporter } from './reports'
-import type { Nowhere } from './routes'
 
 export interface EndingsOptions {
   readonly lifetimes: () => Lifetimes & { readonly delayNoticeMs: number | undefined }
@@ -127,8 +127,8 @@ export class Endings {
     return this.clock() - todo.queue_time >= delayNoticeMs
   }
 
-  /** Ends an attempt for which there is no host to go to. */
-  findNoHost(item: QueueItem, { isFinal, status, why }: Nowhere): void {
+  /** Ends an attempt in which no host is asked. */
+  endUntried(item: QueueItem, { isFinal, status, why }: Untried): void {
     for (const recipient of item.todo!.rcpt_to) {
       recipient.dsn_action = isFinal ? 'failed' : 'delayed'
       recipient.dsn_status = status
@@ -137,17 +137,6 @@ export class Endings {
     }
     if (isFinal) item.bounce(why)
     else item.temp_fail(why)
-  }
-
-  /** Sends back what the provider does not take for its size. */
-  refuseSize(item: QueueItem, most: number): void {
-    for (const recipient of item.todo!.rcpt_to) {
-      recipient.dsn_action = 'failed'
-      recipient.dsn_status = '5.3.4'
-      recipient.dsn_code = 552
-      recipient.dsn_msg = `The message is larger than ${most} bytes, which is the most that its provider takes.`
-    }
-    item.bounce(`larger than the ${most} bytes that its provider takes`)
   }
 
   /**
@@ -238,6 +227,12 @@ export class Endings {
       )
       .finally(() => item.next_cb())
   }
+}
+
+/** A message that its provider does not take for its size. */
+export function tooLarge(most: number): Untried {
+  const why = `The message is larger than ${most} bytes, which is the most that its provider takes.`
+  return { isFinal: true, status: '5.3.4', why }
 }
 
 /** The wait that the other side asked for, for any of the recipients. */

@@ -1,6 +1,7 @@
 import { type MailHost, lookupMx } from '../../dns/mx'
 import type { DnsResolver } from '../../dns/resolver'
 import { CONT, DENY, DENYSOFT, OK } from '../types'
+import type { Untried } from './attempt-event'
 import type { QueueItem } from './queue-item'
 import type { Mx } from './types'
 
@@ -11,17 +12,10 @@ export type Route =
   /** By another plugin's get_mx. */
   | { readonly kind: 'fixed'; readonly mx: readonly Mx[] }
   | Nowhere
-  /** It takes no mail, RFC 7505. */
-  | { readonly kind: 'null' }
 
-/** There is no host to go to, for good or for now. */
-export interface Nowhere {
+/** There is no host to go to. */
+export interface Nowhere extends Untried {
   readonly kind: 'nowhere'
-  readonly isFinal: boolean
-  /** Enhanced code, RFC 3463. */
-  readonly status: string
-  /** A sentence, for the sender too. */
-  readonly why: string
 }
 
 /** `plugins.run_hooks` of Haraka. */
@@ -48,7 +42,7 @@ export class Routes {
       return nowhere(code === DENY, code === DENY ? '5.1.2' : '4.4.4', why)
     }
     const found = await lookupMx(this.resolver, domain)
-    if (found.kind === 'null') return found
+    if (found.kind === 'null') return nowhere(true, '5.1.10', `${domain} takes no mail: it has a null MX (RFC 7505).`)
     if (found.kind === 'none') return nowhere(true, '5.1.2', `${domain} takes no mail: ${found.why}.`)
     if (found.kind === 'failed') {
       return nowhere(false, '4.4.3', `DNS does not say where mail to ${domain} goes (${found.reason}).`)

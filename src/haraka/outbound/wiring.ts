@@ -120,10 +120,11 @@ function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFa
   const controller = new Controller(shared)
   const breaker = new Breaker(shared)
   return (end: AttemptEnd) => {
-    if (end.attempt.hosts.length > 0) breaker.note(end.path.path)
+    runtime.stream.emit(attemptEvent(end))
+    if (end.untried) return
+    breaker.note(end.path.path)
     const outcome = outcomeOf(end.attempt, end.beganAt, end.at)
     if (outcome) controller.note(end.path.path, outcome)
-    runtime.stream.emit(attemptEvent(end))
   }
 }
 

@@ -1,4 +1,6 @@
 import type { EgressFigures, EgressLayer, LayerKind, OptionalFigure } from '../../../src/egress/profile'
+import { ProviderIndex } from '../../../src/egress/providers'
+import type { EgressRules } from '../../../src/egress/rules'
 
 /** A complete default. */
 export const BASE_FIGURES: EgressFigures = {
@@ -37,3 +39,13 @@ export function layer(
 }
 
 export const BASE = layer('default', '', BASE_FIGURES)
+
+/** Rules that say nothing but the default. */
+export const RULES: EgressRules = {
+  base: BASE,
+  providers: new Map(),
+  index: new ProviderIndex([]),
+  sites: new Map(),
+  domains: new Map(),
+  sources: new Map(),
+}

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { Attempt } from '../../../../src/egress/attempt'
-import { Endings } from '../../../../src/haraka/outbound/endings'
+import { Endings, tooLarge } from '../../../../src/haraka/outbound/endings'
 import type { QueueItem } from '../../../../src/haraka/outbound/queue-item'
 import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import { DENYSOFT, OK } from '../../../../src/haraka/types'
@@ -166,10 +166,10 @@ describe('how messages end that were not delivered', () => {
       const [endings, fake] = [process(), new FakeItem({ failures: 1 })]
       now = QUEUED_AT + 4 * HOUR
       let order = ''
-      const { judge } = store
+      const judge = store.judge.bind(store)
       store.judge = (asks) => {
         order += 'asked '
-        return judge.call(store, asks)
+        return judge(asks)
       }
       endings.defer(() => (order += `answered, ${told.length} told`), fake.item, { err: 'later' })
       await settle()
@@ -234,16 +234,16 @@ describe('how messages end that were not delivered', () => {
 
     it('say their size when that is why', () => {
       const fake = new FakeItem()
-      process().refuseSize(fake.item, 5000)
+      process().endUntried(fake.item, tooLarge(5000))
       assert.equal(fake.todo!.rcpt_to[0]!.dsn_status, '5.3.4')
-      assert.deepEqual(fake.calls, ['bounced: larger than the 5000 bytes that its provider takes'])
+      assert.match(fake.calls[0]!, /^bounced: The message is larger than 5000 bytes/)
     })
 
     it('say where they could not go', () => {
       const why = 'far.test takes no mail.'
       const [final, later] = [new FakeItem(), new FakeItem()]
-      process().findNoHost(final.item, { kind: 'nowhere', isFinal: true, status: '5.1.2', why })
-      process().findNoHost(later.item, { kind: 'nowhere', isFinal: false, status: '4.4.3', why })
+      process().endUntried(final.item, { isFinal: true, status: '5.1.2', why })
+      process().endUntried(later.item, { isFinal: false, status: '4.4.3', why })
       assert.deepEqual([final.calls, later.calls], [[`bounced: ${why}`], [`deferred: ${why}`]])
       const { dsn_status: status, dsn_msg: text } = later.todo!.rcpt_to[0]!
       assert.deepEqual([status, text], ['4.4.3', why])

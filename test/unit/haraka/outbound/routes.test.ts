@@ -81,7 +81,10 @@ describe('where messages go', () => {
         kind: 'hosts',
         hosts: [{ host: 'far.test', preference: 0 }],
       })
-      assert.deepEqual(await find({ 'MX far.test': [{ exchange: '', priority: 0 }] }), { kind: 'null' })
+      assert.deepEqual(await find({ 'MX far.test': [{ exchange: '', priority: 0 }] }), {
+        ...{ kind: 'nowhere', isFinal: true, status: '5.1.10' },
+        why: 'far.test takes no mail: it has a null MX (RFC 7505).',
+      })
       assert.deepEqual(await find({}), {
         ...{ kind: 'nowhere', isFinal: true, status: '5.1.2' },
         why: 'far.test takes no mail: it has neither MX records nor an address.',

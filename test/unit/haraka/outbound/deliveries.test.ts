@@ -1,0 +1,378 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { mock } from 'node:test'
+import type { MailClass } from '../../../../src/egress/fair-queue'
+import { PathBook } from '../../../../src/egress/path-book'
+import type { PathLimits } from '../../../../src/egress/path-dispatcher'
+import type { EgressRules } from '../../../../src/egress/rules'
+import type { Source } from '../../../../src/egress/sources'
+import type { AttemptEnd } from '../../../../src/haraka/outbound/attempt-event'
+import { Deliveries } from '../../../../src/haraka/outbound/deliveries'
+import { DeliveryRecords, Planner } from '../../../../src/haraka/outbound/delivery'
+import { Endings } from '../../../../src/haraka/outbound/endings'
+import type { QueueItem } from '../../../../src/haraka/outbound/queue-item'
+import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
+import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
+import { MemoryStore } from '../../../../src/store/memory/memory-store'
+import { BASE_FIGURES, RULES, layer } from '../../egress/fixtures'
+import { FakeItem, type FakeOptions, QUEUED_AT, settle } from './fake-item'
+
+const HOUR = 3_600_000
+const source = (name: string, bind?: string): Source => ({ name, bind, bind6: undefined, helo: `${name}.near.test` })
+const HOSTS: Route = { kind: 'hosts', hosts: [{ host: 'mx.far.test', preference: 10 }] }
+const FAR = 'egress|default|mx.far.test'
+/** Where its hosts are not known. */
+const FAR_BY_DOMAIN = 'egress|default|far.test'
+
+describe('deliveries', () => {
+  let directory: string
+  let store: MemoryStore
+  let rules: EgressRules
+  let route: () => Route | Promise<Route>
+  let limits: Partial<PathLimits>
+  let suspended: string[]
+  let most: number
+  let sourceNow: Source
+  let addresses: string[]
+  let deliveries: Deliveries
+  let records: DeliveryRecords
+  let ended: AttemptEnd[]
+  let told: Told[]
+  let notices: string[]
+  let failures: string[]
+  let queued: QueueItem[]
+  /** Messages that Haraka went on with, in order. */
+  let proceeded: FakeItem[]
+
+  beforeEach(() => {
+    mock.timers.enable({ apis: ['setInterval', 'Date'], now: QUEUED_AT })
+    directory = mkdtempSync(path.join(os.tmpdir(), 'sluice-deliveries-'))
+    store = new MemoryStore({ clock: () => Date.now() })
+    rules = RULES
+    route = () => HOSTS
+    ;[limits, suspended, most, addresses] = [{}, [], 100, ['192.0.2.1']]
+    sourceNow = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
+    ;[ended, told, notices, failures, queued, proceeded] = [[], [], [], [], [], []]
+    const book = new PathBook(() => rules)
+    records = new DeliveryRecords(book)
+    const endings = new Endings({
+      lifetimes: () => ({ lifetimeMs: 24 * HOUR, bounceLifetimeMs: 4 * HOUR, delayNoticeMs: 2 * HOUR }),
+      retryOf: (item) => records.profileOf(item).retry,
+      lastAttempt: (item) => records.lastAttempt(item),
+      onGivenUp: (item) => records.noteGivenUp(item),
+      onDeferred: (item, at) => records.noteRetry(item, at),
+      intervals: () => [],
+      reporter: { tell: (one: Told) => Promise.resolve(void told.push(one)) } as unknown as Reporter,
+      store: () => store,
+      readAgain: () => undefined,
+      onNotice: (message) => void notices.push(message),
+      onFailure: (what) => void failures.push(what),
+    })
+    const planner = new Planner({
+      book,
+      routes: {
+        find: async () => await route(),
+        addressesOf: () =>
+          Promise.resolve(addresses.map((exchange) => ({ exchange, from_dns: 'mx.far.test', priority: 0 }))),
+      } as unknown as Routes,
+      labelOf: ({ todo }) => ({
+        mailClass: (todo!.notes.class as MailClass | undefined) ?? 'system',
+        tenant: undefined,
+        account: undefined,
+      }),
+      sourceFor: () => sourceNow,
+    })
+    deliveries = new Deliveries({
+      book,
+      planner,
+      records,
+      endings,
+      store: () => store,
+      limitsUnder: (name, profile) => ({
+        connections: profile.connections,
+        rate: undefined,
+        suspendedUntil: suspended.includes(name) ? Infinity : undefined,
+        ...limits,
+      }),
+      connections: () => ({ count: () => 0, closeIdle: () => undefined }),
+      mostUnderWay: () => most,
+      enqueue: (items) => queued.push(...items),
+      onAttempt: (end) => ended.push(end),
+      onFailure: (what, error) => void failures.push(`${what}: ${String(error)}`),
+      onNotice: (message) => void notices.push(message),
+    })
+  })
+  afterEach(() => {
+    deliveries.close()
+    mock.timers.reset()
+    rmSync(directory, { recursive: true })
+  })
+
+  /** A message with a file, that Haraka hands over. */
+  async function admit(options: FakeOptions = {}): Promise<FakeItem> {
+    const fake = new FakeItem(options)
+    fake.path = path.join(directory, fake.filename)
+    writeFileSync(fake.path, 'x')
+    deliveries.admit(fake.item, () => proceeded.push(fake))
+    await begun()
+    return fake
+  }
+  /** Whether a file is there is asked of the system. */
+  async function begun(): Promise<void> {
+    for (let wait = 0; wait < 10; wait++) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  const underWay = () => deliveries.loads().reduce((sum, load) => sum + load.underWay, 0)
+  const held = () => [...deliveries.inHand()].flatMap((one) => (one.isWaiting ? [one.path] : []))
+
+  it('give the slot of Haraka back at once, and let the message go on when its path has room', async () => {
+    limits = { connections: 1 }
+    const [one, two] = [await admit(), await admit()]
+    assert.deepEqual([one.calls, two.calls], [['over'], ['over']])
+    assert.deepEqual(proceeded, [one])
+    assert.deepEqual([underWay(), held()], [1, [FAR]])
+    one.next_cb()
+    await begun()
+    assert.deepEqual(proceeded, [one, two])
+    two.next_cb()
+    await begun()
+    assert.deepEqual([deliveries.loads(), held()], [[], []])
+    assert.deepEqual([one.calls, failures], [['over'], []], 'its slot is given back once')
+  })
+
+  it('know a message that waits or is under way already, under whatever name', async () => {
+    limits = { connections: 1 }
+    const one = await admit()
+    const waits = await admit()
+    for (const { filename } of [one, waits]) {
+      const parts = filename.split('_')
+      const copy = await admit({ filename: [parts[0], 5, 1, 78, parts[4], 9, 'host'].join('_') })
+      assert.deepEqual(copy.calls, ['over'])
+    }
+    assert.equal(notices.filter((notice) => notice.endsWith('a second copy is left alone')).length, 2)
+    for (const fake of [one, waits]) {
+      fake.next_cb()
+      await begun()
+    }
+    await admit({ filename: one.filename })
+    assert.equal(proceeded.length, 3, 'it may come again when it is over')
+  })
+
+  it('end once, in however many ways Haraka says so', async () => {
+    const one = await admit()
+    for (let time = 0; time < 3; time++) one.next_cb()
+    await begun()
+    assert.equal(ended.length, 1)
+    assert.deepEqual([underWay(), ended[0]!.path.path], [0, FAR])
+  })
+
+  it('are under way no more than the process bears, over all paths, and the rest follows', async () => {
+    most = 2
+    const all = [await admit(), await admit(), await admit(), await admit()]
+    assert.equal(proceeded.length, 2)
+    for (let index = 0; index < all.length; index++) {
+      proceeded[index]!.next_cb()
+      await begun()
+      assert.ok(proceeded.length - index - 1 <= 2)
+    }
+    assert.equal(new Set(proceeded).size, 4)
+    assert.equal(ended.length, 4)
+  })
+
+  it('tell the path when the message is tried again', async () => {
+    const one = await admit()
+    records.noteRetry(one.item, 1234)
+    one.next_cb()
+    assert.equal(ended[0]!.retryAt, 1234)
+  })
+
+  it('know the last attempt from when it begins, also of those that Haraka splits off', async () => {
+    const one = await admit({ recipients: ['a@far.test', 'b@far.test'] })
+    const attempt = deliveries.attemptOf(one.item)
+    assert.ok(attempt)
+    assert.equal(records.lastAttempt(one.item)!.attempt, attempt)
+    const part = new FakeItem({ uuid: one.todo!.uuid, recipients: ['b@far.test'] })
+    assert.equal(records.lastAttempt(part.item)!.attempt, attempt)
+  })
+
+  it('leave a message alone whose file is gone', async () => {
+    limits = { connections: 1 }
+    const [one, two, three] = [await admit(), await admit(), await admit()]
+    unlinkSync(two.path)
+    one.next_cb()
+    await begun()
+    assert.deepEqual(proceeded, [one, three])
+    assert.match(notices[0]!, /is gone: it was delivered as another copy, or removed by hand/)
+    assert.equal(ended.length, 1)
+  })
+
+  describe('hand Haraka hosts', () => {
+    const mxOf = async () => {
+      const one = await admit()
+      one.get_mx()
+      return one.calls.at(-1)
+    }
+
+    it('with the address and name of the source', async () => {
+      sourceNow = source('pool1', '192.0.2.99')
+      addresses = ['192.0.2.1', '2001:db8::1']
+      const mx = { exchange: '192.0.2.1', from_dns: 'mx.far.test', priority: 0 }
+      assert.equal(
+        await mxOf(),
+        `get_mx 906 ${JSON.stringify([{ ...mx, bind_helo: 'pool1.near.test', bind: '192.0.2.99' }])}`,
+      )
+      assert.equal(proceeded.length, 1)
+    })
+
+    it('of a plugin as they are, but for what the source adds', async () => {
+      route = () => ({ kind: 'fixed', mx: [{ exchange: '192.0.2.5', port: 2525 }, { path: '/run/lmtp' }] })
+      sourceNow = source('pool1', '192.0.2.99')
+      assert.equal(
+        await mxOf(),
+        `get_mx 906 ${JSON.stringify([
+          { exchange: '192.0.2.5', port: 2525, bind_helo: 'pool1.near.test', bind: '192.0.2.99' },
+          { path: '/run/lmtp', bind_helo: 'pool1.near.test' },
+        ])}`,
+      )
+    })
+
+    it('or puts the message off when none has an address for it', async () => {
+      addresses = []
+      const why = 'None of the mail servers of far.test has an address that can be got to from here.'
+      assert.equal(await mxOf(), `deferred: ${why}`)
+    })
+  })
+
+  describe('end at once', () => {
+    it('what is too old', async () => {
+      const one = await admit({ queuedAt: QUEUED_AT - 25 * HOUR })
+      assert.equal(one.calls.at(-1), 'bounced: given up: it has waited too long for its turn')
+      assert.deepEqual([proceeded, one.hooks_to_run], [[], []])
+    })
+
+    it('what is too large for the path', async () => {
+      rules = { ...RULES, base: layer('default', '', { ...BASE_FIGURES, size: 2000 }) }
+      const [large, fits] = [await admit({ bytes: 2001 }), await admit({ bytes: 2000 })]
+      assert.match(large.calls.at(-1)!, /^bounced: The message is larger than 2000 bytes/)
+      large.next_cb()
+      assert.deepEqual([ended[0]!.path.path, ended[0]!.untried?.status], [FAR, '5.3.4'])
+      assert.deepEqual(proceeded, [fits])
+    })
+
+    it('what has nowhere to go, for why that is and not for what was answered before', async () => {
+      const first = await admit({ uuid: 'same' })
+      first.next_cb()
+      const before = records.lastAttempt(first.item)!.attempt
+      route = () => ({ kind: 'nowhere', isFinal: false, status: '4.4.3', why: 'DNS does not say.' })
+      const one = await admit({ uuid: 'same', failures: 3 })
+      assert.equal(one.calls.at(-1), 'deferred: DNS does not say.')
+      assert.notEqual(records.lastAttempt(one.item)!.attempt, before)
+      assert.equal(records.lastAttempt(one.item)!.attempt.lastCause, undefined)
+      records.noteRetry(one.item, 1234)
+      one.next_cb()
+      one.next_cb()
+      assert.deepEqual(
+        ended.slice(1).map(({ untried, retryAt, path: { path: name } }) => [untried?.why, retryAt, name]),
+        [['DNS does not say.', 1234, FAR_BY_DOMAIN]],
+      )
+      await admit({ filename: one.filename })
+      assert.equal(notices.length, 0, 'it may come again')
+    })
+
+    it('what cannot be placed, for now', async () => {
+      route = () => Promise.reject(new Error('oops'))
+      const one = await admit()
+      assert.equal(one.calls.at(-1), 'deferred: It could not be placed: Error: oops')
+      assert.deepEqual(failures, ['placing a message: Error: oops'])
+    })
+  })
+
+  it('make several messages of one with too many recipients, which Haraka hands over again', async () => {
+    rules = { ...RULES, base: layer('default', '', { ...BASE_FIGURES, recipients: 2 }) }
+    const one = await admit({ recipients: ['a', 'b', 'c'].map((name) => `${name}@far.test`) })
+    await settle()
+    assert.deepEqual(
+      queued.map(({ todo }) => todo!.rcpt_to.length),
+      [2, 1],
+    )
+    assert.ok(one.calls.includes('discarded'))
+    assert.deepEqual([proceeded, held()], [[], []])
+  })
+
+  describe('that wait', () => {
+    it('are given up in time, and told of when they are late, once', async () => {
+      suspended = [FAR]
+      const one = await admit()
+      mock.timers.tick(2 * HOUR - 60_000)
+      await settle()
+      assert.equal(told.length, 0)
+      for (let time = 0; time < 3; time++) {
+        mock.timers.tick(60_000)
+        await settle()
+      }
+      assert.deepEqual(
+        told.map(({ kind, error }) => [kind, error]),
+        [['delayed', 'It waits for its turn: its provider takes no more at a time.']],
+      )
+      for (let hour = 0; hour < 22; hour++) mock.timers.tick(HOUR)
+      await settle()
+      assert.deepEqual(one.calls, ['over'])
+      mock.timers.tick(11 * 60_000)
+      await settle()
+      assert.equal(one.calls.at(-1), 'bounced: given up: it has waited too long for its turn')
+      assert.deepEqual(held(), [])
+      one.next_cb()
+      assert.deepEqual(
+        ended.map(({ untried, path: { path: name } }) => [untried?.status, name]),
+        [['5.4.7', FAR]],
+      )
+    })
+
+    it('go by another source when theirs is suspended, those of other paths stay', async () => {
+      sourceNow = source('one')
+      suspended = ['egress|one|mx.far.test']
+      const all = [await admit(), await admit()]
+      sourceNow = source('two')
+      suspended.push('egress|two|mx.far.test')
+      await admit()
+      assert.deepEqual(held(), [...Array<string>(2).fill('egress|one|mx.far.test'), 'egress|two|mx.far.test'])
+      await deliveries.reconsider((name) => name === 'nothing')
+      assert.equal(held().filter((name) => name === 'egress|one|mx.far.test').length, 2)
+      suspended = ['egress|one|mx.far.test']
+      await deliveries.reconsider((name) => suspended.includes(name))
+      await begun()
+      assert.equal(proceeded.length, 3)
+      assert.deepEqual(held(), [])
+      for (const fake of proceeded) fake.next_cb()
+      assert.deepEqual(new Set(ended.map((end) => end.path.path)), new Set(['egress|two|mx.far.test']))
+      assert.ok(all.every((fake) => proceeded.includes(fake)))
+    })
+
+    it('go by the rules in force, also where these lead them to another path', async () => {
+      suspended = [FAR]
+      await admit()
+      rules = { ...RULES, domains: new Map([['far.test', layer('domain', 'far.test', { connections: 1 })]]) }
+      await deliveries.reconsider()
+      await begun()
+      assert.equal(proceeded.length, 1)
+      assert.equal(records.profileOf(proceeded[0]!.item).connections, 1)
+      await admit()
+      assert.deepEqual(held(), ['egress|default|@far.test'], 'it waits for the one connection')
+      rules = RULES
+      suspended = []
+      await deliveries.reconsider()
+      await begun()
+      assert.equal(proceeded.length, 2)
+    })
+
+    it('stay in their files when the process ends', async () => {
+      limits = { connections: 1 }
+      const [one] = [await admit(), await admit()]
+      deliveries.close()
+      one.next_cb()
+      await begun()
+      assert.deepEqual(proceeded, [one])
+    })
+  })
+})
