@@ -106,18 +106,18 @@ describe('the queue, when its files are damaged', function () {
 
   it('goes on when a file is removed while its message is under way, and says what it knows', async () => {
     const near = await world.domain('near.test')
-    let server: HarakaServer | undefined
+    const { servers } = world
     const removed: string[] = []
     const remove = (verb: string, { taken }: SinkSession) => {
-      if (verb !== 'RCPT' || taken !== 1 || removed.length > 0 || !server) return undefined
-      for (const { name } of readQueue(queueOf(server))) {
-        fs.unlinkSync(path.join(queueOf(server), name))
+      if (verb !== 'RCPT' || taken !== 1 || removed.length > 0) return undefined
+      for (const { name } of readQueue(queueOf(servers[0]!))) {
+        fs.unlinkSync(path.join(queueOf(servers[0]!), name))
         removed.push(name)
       }
       return undefined
     }
     const far = await world.domain('far.test', { misdeed: remove, replyMs: 5 })
-    server = await world.server({ ...options(), providers: QUICK.replace('connections: 5', 'connections: 1') })
+    const server = await world.server({ ...options(), providers: QUICK.replace('connections: 5', 'connections: 1') })
     await world.send(server, 1)
     await far.until('the first', () => far.messages.length === 1)
     await world.emptied(server)

@@ -3,10 +3,10 @@ import type { QueueItem } from './queue-item'
 /** HMailItem, as far as it reads its file. */
 type Reader = QueueItem & { todo: unknown; listenerCount(event: string): number }
 interface ReaderPrototype {
-  size_file(this: Reader): Promise<void>
-  send(this: Reader): void
-  temp_fail(this: Reader, why: string, failure?: object): void
-  emit(this: Reader, event: string, ...args: unknown[]): boolean
+  size_file: (this: Reader) => Promise<void>
+  send: (this: Reader) => void
+  temp_fail: (this: Reader, why: string, failure?: object) => void
+  emit: (this: Reader, event: string, ...args: unknown[]) => boolean
 }
 
 /**
