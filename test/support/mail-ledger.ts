@@ -82,7 +82,11 @@ export function fateOf(world: MailWorld, servers: readonly HarakaServer[], id: s
 }
 
 /** The fates of all that was posted, or of some, as `taken/reported/queued`. */
-export function fates(world: MailWorld, servers: readonly HarakaServer[], ids: readonly string[] = world.sent): string[] {
+export function fates(
+  world: MailWorld,
+  servers: readonly HarakaServer[],
+  ids: readonly string[] = world.sent,
+): string[] {
   const posted = world.posted.filter(({ id }) => ids.includes(id))
   return posted.flatMap(({ id, to }) =>
     to.map((recipient) => {

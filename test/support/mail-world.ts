@@ -81,7 +81,7 @@ export class MailWorld {
     const started: SmtpSink[] = []
     const names: string[] = []
     for (const [place, options] of all.entries()) {
-      const host = `127.3.${place + 1}.${(hosts++ % 250) + 1}`
+      const host = `${NETWORK}.${(hosts++ % 250) + 1}`
       const name = `mx${place + 1}.${domain}`
       names.push(name)
       this.dns.records({ [`A ${name}`]: [host] })

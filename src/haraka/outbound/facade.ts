@@ -22,7 +22,11 @@ export class Facade extends EventEmitter {
   constructor(session: Session) {
     super()
     this.session = session
-    this.on('pipe', (message: Readable) => (this.message = message))
+    this.on('pipe', (message: Readable) => {
+      this.message = message
+      // Haraka only logs it, and never ends the message.
+      message.once('error', (error) => this.session?.breakOff(error))
+    })
   }
 
   write(data: string | Buffer): boolean {

@@ -158,6 +158,11 @@ export class Session {
     })
   }
 
+  /** The delivery cannot go on with its message, and nobody is to take half of it for the whole. */
+  breakOff(error: Error): void {
+    this.lose('closed', new Error(`the message cannot be read: ${textOf(error)}`))
+  }
+
   /** The delivery is done with it. */
   release(): void {
     this.part()

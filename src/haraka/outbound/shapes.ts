@@ -44,6 +44,10 @@ const HOLDING: Readonly<Record<string, readonly [parameters: number, ...calls: s
   bounce_respond: [1, 'this.discard()'],
   discard: [0, 'this.refcount--', 'this.next_cb()'],
   split_to_new_recipients: [3, 'outbound.build_todo(new_todo, ws, write_more)', 'hmail.bounce('],
+  // Files that cannot be read: see unreadable.ts.
+  size_file: [0, 'this.read_todo()', 'this.next_cb()'],
+  read_todo: [0, "this.emit('ready')", "this.emit('error', ", 'this.temp_fail('],
+  send: [0, "this.once('ready', "],
 }
 
 /** The modules of Haraka's outbound that mail is held with. */

@@ -23,6 +23,7 @@ import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
 import { type Holding, holdingDifferences } from './shapes'
 import type { Mx } from './types'
+import { endUnreadable } from './unreadable'
 
 /** All that plugin egress has in a process. */
 export interface Egress {
@@ -39,7 +40,7 @@ const MOST_UNDER_WAY = 1000
 /** What of Haraka's outbound the plugin works with. */
 interface Outbound {
   readonly delivery_queue: { push(item: QueueItem): void }
-  readonly HMailItem: new (filename: string, path: string) => QueueItem
+  readonly HMailItem: { readonly prototype: object; new (filename: string, path: string): QueueItem }
   readonly net_utils: { readonly HarakaMx: new (written: unknown) => Mx; get_primary_host_name(): string }
   send_email(
     from: string,
@@ -84,6 +85,9 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
   parts.pools = reuseSessions(by, deliveries)
   const sessions = () => parts.pools ?? { connections: 0, parked: 0 }
   runtime.watch(readingsOf({ work: () => deliveries.work(), sessions }))
+  endUnreadable((by.haraka_require('outbound') as Outbound).HMailItem.prototype, (item, why) => {
+    endings.defer(() => undefined, item, { err: why })
+  })
   const opened = runtime.serve()
   void opened.ready.then(() => {
     steering.follow(opened.store)
@@ -218,11 +222,7 @@ function makeEndings({ outbound, config, runtime, records, enqueue, told }: Endi
     }),
     store: () => runtime.serve().store,
     readAgain: ({ filename, path }, afterMs) => {
-      // Haraka tells of a file that cannot be read by deferring it.
-      setTimeout(() => {
-        const item = new outbound.HMailItem(filename, path)
-        item.once('ready', () => enqueue([item]))
-      }, afterMs).unref()
+      setTimeout(() => enqueue([new outbound.HMailItem(filename, path)]), afterMs).unref()
     },
     ...told,
   })

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { HarakaServer } from '../support/haraka'
+import { assertAtRest, eventually, fateOf } from '../support/mail-ledger'
+import { MailWorld } from '../support/mail-world'
+import { RedisServer } from '../support/redis-server'
+import { SmtpClient } from '../support/smtp-client'
+
+const PROVIDERS =
+  'default: {message_rate: 1000/s, connections: 2, sessions: {idle: 1s}, retry: {first: 1s, longest: 1s}}\n'
+const DISK = '512k'
+
+describe('mail on its way out when a disk is full', function () {
+  this.timeout(60_000)
+  let world: MailWorld
+  let dir: string
+
+  beforeEach(async () => {
+    world = await MailWorld.start()
+    dir = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-haraka-'))
+  })
+  afterEach(() => world.end())
+
+  /** Runs a server with a small disk of its own at a folder of its directory, which nobody else sees. */
+  function onSmallDisk(folder: string): readonly string[] {
+    const place = path.join(dir, folder)
+    fs.mkdirSync(place, { recursive: true })
+    return ['unshare', '--mount', 'sh', '-c', `mount -t tmpfs -o size=${DISK} tmpfs ${place} && exec "$0" "$@"`]
+  }
+  /** The folder as the server sees it. */
+  const seenBy = ({ child }: HarakaServer, folder: string) => path.join(`/proc/${child.pid}/root`, dir, folder)
+
+  function fill(folder: string): () => void {
+    const file = path.join(folder, 'README')
+    const descriptor = fs.openSync(file, 'w')
+    try {
+      for (;;) fs.writeSync(descriptor, Buffer.alloc(4096))
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
+    } finally {
+      fs.closeSync(descriptor)
+    }
+    return () => fs.rmSync(file)
+  }
+
+  it('stays when the report of its failure cannot be queued, and takes no new mail', async () => {
+    const redis = await RedisServer.start()
+    const near = await world.domain('near.test')
+    let isIll = true
+    const far = await world.domain('far.test', {
+      misdeed: (verb) => (verb !== 'RCPT' ? undefined : isIll ? '451 4.3.0 later' : '550 5.1.1 nobody'),
+    })
+    const under = onSmallDisk('queue')
+    const server = await world.server({ dir, under, providers: PROVIDERS, sluice: `store: ${redis.url}\n` })
+    const ids = await world.send(server, 3)
+    await server.waitForLog(/(?:Temp failing[^]*?){3}/)
+    const queue = seenBy(server, 'queue')
+    const free = fill(queue)
+    isIll = false
+    await server.waitForLog(/(?:reporting a failure[^]*?){3}/)
+    await eventually(() => assert.equal(far.open, 0))
+    const kept = fs.readdirSync(queue).filter((name) => name.split('_').length === 7)
+    assert.equal(kept.length, 3, kept.join())
+    for (const name of kept) assert.ok(Number(name.split('_')[1]) > Date.now(), `${name} has no due time`)
+    const client = await SmtpClient.greet(server.port, '127.0.0.99')
+    const refused = await client.send('ann@near.test', 'bob@far.test', 'Subject: x\r\n\r\nhello')
+    await client.quit()
+    assert.match(refused.text, /^4/)
+    assert.equal(near.messages.length, 0)
+    free()
+    // Due in minutes: a restart of the whole disk is out of reach here, an operator's flush is not.
+    await assertAtRest(world, [server], redis.url)
+    await world.send(server, 1, { to: ['eve@near.test'] })
+    await near.until('a further message', () => near.messages.length === 1)
+    for (const id of ids) assert.equal(fateOf(world, [server], id, 'bob@far.test').taken, 0)
+    await redis.stop()
+  })
+
+  it('goes on when the store has no room', async () => {
+    const far = await world.domain('far.test', { replyMs: 2 })
+    const under = onSmallDisk('data')
+    const server = await world.server({ dir, under, providers: PROVIDERS, sluice: `store: lmdb:data/sluice\n` })
+    await world.send(server, 5)
+    await far.until('the first', () => far.messages.length === 5)
+    const free = fill(seenBy(server, 'data'))
+    await world.send(server, 40)
+    await far.until('all', () => far.messages.length === 45)
+    free()
+    await world.send(server, 5)
+    await far.until('those after it', () => far.messages.length === 50)
+    await world.emptied(server)
+    assert.ok(far.mostOpen <= 2, `${far.mostOpen} connections`)
+    assert.deepEqual(far.messages.map(({ id }) => id).sort(), [...world.sent].sort())
+    await assertAtRest(world, [server], `lmdb:${seenBy(server, 'data/sluice')}`)
+  })
+})
