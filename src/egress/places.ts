@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { type LeaseAsk, LEASE_ID_LENGTH, type Store } from '../store/store'
 import { pathKey } from './path-key'
 
-/** A place that nobody gives back, because its process died, is free after this; one that is held is prolonged. */
-export const PLACE_TTL_MS = 60_000
+/**
+ * A place that nobody gives back, because its process died, is free after this; one that is held is prolonged. So long a path may
+ * stand still when a process is killed that held all its places.
+ */
+export const PLACE_TTL_MS = 20_000
 
 /**
  * The places of a path that this process holds, each a lease in the store for one connection. Some are used by a delivery,

@@ -6,6 +6,7 @@ import {
   type PathDispatcherOptions,
   type PathLimits,
 } from '../../../src/egress/path-dispatcher'
+import { PLACE_TTL_MS } from '../../../src/egress/places'
 import { MemoryStore } from '../../../src/store/memory/memory-store'
 import type { Store } from '../../../src/store/store'
 import { FakeTimers } from './fake-timers'
@@ -331,14 +332,14 @@ describe('path dispatcher', () => {
   it('keeps the places of long deliveries, and loses those of a process that died', async () => {
     const path = dispatcher({ connections: 1 })
     add(path, 1)
-    await timers.pass(50_000)
+    await timers.pass(PLACE_TTL_MS - 5000)
     await path.renew()
-    await timers.pass(50_000)
+    await timers.pass(PLACE_TTL_MS - 5000)
     assert.equal(await held(), 1)
     // Nobody renews any more.
     const other = dispatcher({ connections: 1 })
     other.add({ id: 'other', mailClass: 'system', tenant: 'a', dueAt: 0 })
-    await timers.pass(9000)
+    await timers.pass(4000)
     assert.equal(sent.length, 1)
     await timers.pass(2000)
     assert.equal(sent.length, 2)
