@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { access } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { mock } from 'node:test'
@@ -119,9 +120,12 @@ describe('deliveries', () => {
     await begun()
     return fake
   }
-  /** Whether a file is there is asked of the system. */
+  /** Whether a file is there is asked of the system: what was asked before this has been answered then. */
   async function begun(): Promise<void> {
-    for (let wait = 0; wait < 10; wait++) await new Promise((resolve) => setTimeout(resolve, 1))
+    for (let turn = 0; turn < 5; turn++) {
+      await Promise.all(Array.from({ length: 8 }, () => access(directory)))
+      await settle()
+    }
   }
   const underWay = () => deliveries.loads().reduce((sum, load) => sum + load.underWay, 0)
   const held = () => [...deliveries.inHand()].flatMap((one) => (one.isWaiting ? [one.path] : []))
