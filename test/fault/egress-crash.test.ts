@@ -39,7 +39,9 @@ describe('mail on its way out when its process is killed', function () {
     isSlow = false
     for (const sink of [far, wide]) await sink.until('none', () => sink.open === 0)
     const again = await world.server({ providers: PROVIDERS, sluice: STORE, dir: alone.dir })
-    assert.deepEqual(await placesHeld(`lmdb:${alone.dir}/data/sluice`), { 'egress_place|egress|default|mx.far.test': 4 })
+    assert.deepEqual(await placesHeld(`lmdb:${alone.dir}/data/sluice`), {
+      'egress_place|egress|default|mx.far.test': 4,
+    })
     for (const [sink, ids] of [
       [far, first],
       [wide, second],
