@@ -15,6 +15,7 @@ const PROGRAMS = {
   nftables: 'nft',
   curl: 'curl',
   iproute2: 'ip',
+  faketime: 'faketime',
   postfix: 'postfix',
 }
 

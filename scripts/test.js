@@ -28,6 +28,7 @@ function main(wanted) {
     ready((line) => console.log(`== ${line}`))
     const say = (line) => console.log(`== ${line}`)
     if (steps.some((name) => !WITHOUT_REDIS.includes(name))) ensureRedis(say)
+    if (steps.includes('fault')) ensureDebian(['faketime'], say)
     if (steps.includes('e2e')) ensureDebian(['fail2ban', 'nftables', 'curl', 'iproute2'], say)
   } catch (error) {
     console.error(`test: ${error.message}`)
