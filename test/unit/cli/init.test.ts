@@ -65,7 +65,7 @@ describe('sluice init', () => {
     assert.ok('egress' in loaded, 'what stands there is valid')
     assert.ok(loaded.egress.providers.has('google'))
     assert.equal(text('config/sluice/providers.yaml').replace(/^#.*$/gm, '').trim(), '')
-    const uncommented = text('config/sluice/providers.yaml').replace(/^#(?=\S|  )/gm, '')
+    const uncommented = text('config/sluice/providers.yaml').replace(/^#(?=\S| {2})/gm, '')
     writeFileSync(path.join(dir, 'config/sluice/providers.yaml'), uncommented)
     const own = loadPolicy(dir)
     assert.ok('egress' in own, JSON.stringify(own))
