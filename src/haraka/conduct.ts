@@ -154,8 +154,8 @@ function isBounce({ transaction }: Connection): boolean {
   return from !== null && from !== undefined && !from.user
 }
 
-function commandOf({ current_line: line = '' }: Connection): string {
-  return line.slice(0, 4).toUpperCase()
+function commandOf({ current_line: line }: Connection): string {
+  return (line ?? '').slice(0, 4).toUpperCase()
 }
 
 /**

@@ -76,8 +76,8 @@ export interface Connection extends Logger {
   readonly hello: { host: string | null; verb: string | null }
   readonly notes: Record<string, unknown>
   readonly results: { add(plugin: { name: string }, result: object): void; get(name: string): unknown }
-  /** The command that is being answered. */
-  readonly current_line?: string
+  /** The command that is being answered; null before the first. */
+  readonly current_line?: string | null
   /** Set when the client spoke before it was greeted. */
   readonly early_talker?: boolean
   readonly msg_count: { accept: number; tempfail: number; reject: number }

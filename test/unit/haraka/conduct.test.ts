@@ -60,6 +60,11 @@ describe('conduct', () => {
     assert.deepEqual(told, ['protocol'])
   })
 
+  it('counts nothing of a greeting, before which there was no command', () => {
+    connect({ current_line: null }).respond(220, 'mx.local.test ESMTP')
+    assert.deepEqual([failures, told, said.length], [[], [], 1])
+  })
+
   it('has the reply said whatever fails, and tells of it', () => {
     conduct.onOffence(() => {
       throw new Error('broken')
