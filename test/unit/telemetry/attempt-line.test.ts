@@ -1,26 +1,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { AttemptEvent, TelemetryEvent } from '../../../src/telemetry/events'
-import { logLineReader } from '../../../src/telemetry/log-line'
+import type { AttemptEvent } from '../../../src/telemetry/events'
 import { AT, attempt, delivered, unreached } from './fixtures'
+import { fieldsOf, linesOf } from './lines'
 
 /** What programs may read a line by. */
 const FAILED = /^delivery=(?:deferred|bounced|mixed) provider=(\S+) source=\S+ class=(\S+) tenant=\S+ id=(\S+) /
-
-function linesOf(events: readonly TelemetryEvent[], writesInfo = true): string[] {
-  const lines: string[] = []
-  const to = (level: string) => (line: string) => void lines.push(`${level} ${line}`)
-  const log = { notice: to('notice'), info: to('info'), warn: to('warn'), error: to('error') }
-  const reader = logLineReader({ ...log, writesInfo: () => writesInfo })
-  for (const event of events) reader(event)
-  return lines
-}
-
-function fieldsOf(line: string): Record<string, string> {
-  const fields: Record<string, string> = {}
-  for (const [, name, value] of line.matchAll(/(\w+)=("(?:[^"\\]|\\.)*"|\S+)/g)) fields[name!] = value!
-  return fields
-}
 
 describe('log lines of attempts to deliver', () => {
   it('writes what was not delivered as a notice', () => {

@@ -1,29 +1,12 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { logLineReader } from '../../../src/telemetry/log-line'
 import type { Mode } from '../../../src/policy/mode'
-import type { TelemetryEvent } from '../../../src/telemetry/events'
 import { targetOf } from '../gates/jail/fixtures'
 import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
+import { fieldsOf, linesOf } from './lines'
 
 /** The expression that the documentation gives to fail2ban and its like. */
 const REFUSAL = /^action=(?:delay|defer|reject) rule=\S+ mode=\S+ stage=\S+ ref=\S+ ip=(\S+) /
-
-function linesOf(events: readonly TelemetryEvent[], writesInfo = true): string[] {
-  const lines: string[] = []
-  const to = (level: string) => (line: string) => void lines.push(`${level} ${line}`)
-  const log = { notice: to('notice'), info: to('info'), warn: to('warn'), error: to('error') }
-  const reader = logLineReader({ ...log, writesInfo: () => writesInfo })
-  for (const event of events) reader(event)
-  return lines
-}
-
-/** Undoes the format: every field by its name. */
-function fieldsOf(line: string): Record<string, string> {
-  const fields: Record<string, string> = {}
-  for (const [, name, value] of line.matchAll(/(\w+)=("(?:[^"\\]|\\.)*"|\S+)/g)) fields[name!] = value!
-  return fields
-}
 
 describe('log lines', () => {
   it('writes a refusal as a notice, fixed fields first', () => {
