@@ -87,6 +87,37 @@ describe('mail on its way out when a disk is full', function () {
     await redis.stop()
   })
 
+  it('keeps those whom a host puts off while it takes the message for others, when they cannot be queued apart', async () => {
+    const near = await world.domain('near.test')
+    let state: 'ill' | 'half' | 'well' = 'ill'
+    const far = await world.domain('far.test', {
+      misdeed: (verb, { recipient }) =>
+        verb !== 'RCPT' || state === 'well' || (state === 'half' && recipient.startsWith('ann@'))
+          ? undefined
+          : '451 4.3.0 later',
+    })
+    const under = onSmallDisk('queue', '512k')
+    const server = await world.server({ dir, under, providers: PROVIDERS })
+    await world.send(server, 1, { to: ['ann@far.test', 'bob@far.test'] })
+    await server.waitForLog(/Temp failing/)
+    const queue = seenBy(server, 'queue')
+    const free = fill(queue)
+    state = 'half'
+    await server.waitForLog(/queueing 1 of 2 recipients of \S+ apart \(again in 2 s\) failed: .*ENOSPC/)
+    assert.equal(far.messages.length, 1)
+    assert.equal(fs.readdirSync(queue).filter((name) => name !== 'README').length, 1, 'no half-written files')
+    free()
+    await server.waitForLog(/1 of 2 recipients of \S+ are queued apart now/)
+    state = 'well'
+    await far.until('the other', () => far.messages.length === 2)
+    assert.deepEqual(
+      far.messages.map(({ recipients }) => recipients),
+      [['ann@far.test'], ['bob@far.test']],
+    )
+    await world.emptied(server)
+    assert.equal(near.messages.length, 0, 'nothing is sent back')
+  })
+
   it('goes on when the store has no room', async () => {
     const far = await world.domain('far.test', { replyMs: 2 })
     const under = onSmallDisk('data', '40m')

@@ -17,7 +17,6 @@ import { type Endings, tooLarge } from './endings'
 import type { KnownMessage } from './errands'
 import { type QueueItem, messageId, takeOver } from './queue-item'
 import { noAddress } from './routes'
-import { splitUp } from './split'
 import type { HMail } from './types'
 
 export interface DeliveriesOptions {
@@ -31,8 +30,8 @@ export interface DeliveriesOptions {
   readonly connections: (path: string) => PathConnections
   /** Deliveries under way at a time in this process, over all paths: each has a socket. */
   readonly mostUnderWay: () => number
-  /** Puts messages into Haraka's delivery queue. */
-  readonly enqueue: (items: readonly QueueItem[]) => void
+  /** Makes messages to at most so many recipients of one, and puts them into Haraka's delivery queue. */
+  readonly splitUp: (item: QueueItem, most: number) => Promise<void>
   readonly onAttempt: (end: AttemptEnd) => void
   readonly onFailure: (what: string, error: unknown) => void
   readonly onNotice: (message: string) => void
@@ -184,6 +183,20 @@ export class Deliveries implements SessionPolicy {
     })
   }
 
+  /** Some recipients of a message that is under way are a message of their own now, and are put off or sent back. */
+  adopt(part: QueueItem, from: QueueItem): void {
+    const whole = this.options.records.of(from)
+    if (!whole) return
+    const id = messageId(part.filename)
+    const delivery: Delivery = { ...whole, id, item: part, attempt: undefined, retryAt: undefined, givenUp: false }
+    this.options.records.keep(delivery)
+    this.known.set(id, undefined)
+    part.next_cb = () => {
+      this.known.delete(id)
+      if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
+    }
+  }
+
   /** Nothing is sent any more; what waits stays in the queue's files. */
   close(): void {
     for (const timer of this.timers) clearInterval(timer)
@@ -283,9 +296,8 @@ export class Deliveries implements SessionPolicy {
   }
 
   private async split(id: string, item: QueueItem, most: number): Promise<void> {
-    const parts = await splitUp(item, most)
+    await this.options.splitUp(item, most)
     this.known.delete(id)
-    this.options.enqueue(parts)
   }
 
   /** The path has room for it. */

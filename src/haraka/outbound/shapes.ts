@@ -18,6 +18,8 @@ const CALLS: Readonly<Record<keyof HMailPrototype, readonly string[]>> = {
     "socket.once('secure', ",
     'socket.upgrade(tls_options, (authorized, verifyError, cert, cipher)',
     "send_command('QUIT')",
+    'self.split_to_new_recipients(fail_recips, ',
+    'self.split_to_new_recipients(bounce_recips, ',
     'code.match(/^250/)',
     // A refusal after the dot of LMTP counts for whoever was accepted first: see transaction.ts.
     "if (command === 'dot_lmtp') last_recip = ok_recips.shift()",
@@ -43,7 +45,7 @@ const HOLDING: Readonly<Record<string, readonly [parameters: number, ...calls: s
   bounce: [2],
   bounce_respond: [1, 'this.discard()'],
   discard: [0, 'this.refcount--', 'this.next_cb()'],
-  split_to_new_recipients: [3, 'outbound.build_todo(new_todo, ws, write_more)', 'hmail.bounce('],
+  split_to_new_recipients: [3, 'hmail.refcount++', 'outbound.build_todo(new_todo, ws, write_more)'],
   // Files that cannot be read: see unreadable.ts.
   size_file: [0, 'this.read_todo()', 'this.next_cb()'],
   read_todo: [0, "this.emit('ready')", "this.emit('error', ", 'this.temp_fail('],
@@ -58,11 +60,14 @@ export interface Holding {
     readonly _add_hmail: unknown
     readonly delivery_queue: { readonly push: unknown }
   }
+  readonly writer: Readonly<Record<'build_todo', unknown>> & {
+    readonly names: Readonly<Record<'name' | 'parts' | 'platformDOT', unknown>>
+  }
   readonly config: { readonly cfg: { readonly temp_fail_intervals: unknown } }
 }
 
 /** What of it is not as it was in the release that this was made for; nothing when all is. */
-export function holdingDifferences({ hmail, queue, config }: Partial<Holding>): string[] {
+export function holdingDifferences({ hmail, queue, writer, config }: Partial<Holding>): string[] {
   const found: string[] = []
   for (const [name, [parameters, ...calls]] of Object.entries(HOLDING)) {
     found.push(...differencesOf(`HMailItem.${name}`, hmail?.[name], parameters, calls))
@@ -70,6 +75,10 @@ export function holdingDifferences({ hmail, queue, config }: Partial<Holding>): 
   found.push(...differencesOf('queue.load_queue_files', queue?.load_queue_files, 3, ['input_files.map(']))
   found.push(...differencesOf('queue._add_hmail', queue?._add_hmail, 1, ['exports.cur_time']))
   found.push(...differencesOf('delivery_queue.push', queue?.delivery_queue?.push, 1))
+  found.push(...differencesOf('outbound.build_todo', writer?.build_todo, 3, ['ws.write(']))
+  found.push(...differencesOf('qfile.name', writer?.names?.name, 1, ['o.arrival', 'o.next_attempt', 'o.attempts']))
+  found.push(...differencesOf('qfile.parts', writer?.names?.parts, 1, ['next_attempt: ']))
+  if (typeof writer?.names?.platformDOT !== 'string') found.push('qfile.platformDOT is no text')
   if (!Array.isArray(config?.cfg?.temp_fail_intervals)) found.push('config.cfg.temp_fail_intervals is no list')
   return found
 }

@@ -22,6 +22,7 @@ import { readingsOf } from './readings'
 import { Reporter } from './reports'
 import { Routes, type RunHooks } from './routes'
 import { type Holding, holdingDifferences } from './shapes'
+import { type QueueWriter, Splitter, type Splitting } from './split'
 import type { Mx } from './types'
 import { endUnreadable } from './unreadable'
 
@@ -40,7 +41,8 @@ const MOST_UNDER_WAY = 1000
 /** What of Haraka's outbound the plugin works with. */
 interface Outbound {
   readonly delivery_queue: { push(item: QueueItem): void }
-  readonly HMailItem: { readonly prototype: object; new (filename: string, path: string): QueueItem }
+  readonly HMailItem: QueueWriter['HMailItem'] & { readonly prototype: { split_to_new_recipients: Splitting } }
+  readonly build_todo: QueueWriter['build_todo']
   readonly net_utils: { readonly HarakaMx: new (written: unknown) => Mx; get_primary_host_name(): string }
   send_email(
     from: string,
@@ -155,6 +157,12 @@ function makeDeliveries(
   const records = new DeliveryRecords(book)
   const planner = makePlanner(by, runtime, steering, book)
   const endings = makeEndings({ outbound, config, runtime, records, enqueue, told })
+  const splitter = new Splitter({
+    writer: { ...outbound, names: by.haraka_require('outbound/qfile') as QueueWriter['names'] },
+    onPart: (part, from) => deliveries.adopt(part, from),
+    ...told,
+  })
+  splitter.install(outbound.HMailItem.prototype)
   const deliveries = new Deliveries({
     book,
     planner,
@@ -167,7 +175,7 @@ function makeDeliveries(
       closeIdle: () => parts.pools?.closeIdle(path),
     }),
     mostUnderWay: () => Math.min(config.cfg.concurrency_max, MOST_UNDER_WAY),
-    enqueue,
+    splitUp: async (item, most) => enqueue(await splitter.splitUp(item, most)),
     onAttempt,
     ...told,
   })
@@ -261,6 +269,10 @@ function unknownIn(by: HarakaPlugin): string[] {
     return holdingDifferences({
       hmail: (by.haraka_require('outbound/hmail') as { prototype: Holding['hmail'] }).prototype,
       queue: by.haraka_require('outbound/queue') as Holding['queue'],
+      writer: {
+        ...(by.haraka_require('outbound') as Outbound),
+        names: by.haraka_require('outbound/qfile') as QueueWriter['names'],
+      },
       config: by.haraka_require('outbound/config') as Holding['config'],
     })
   } catch (error) {

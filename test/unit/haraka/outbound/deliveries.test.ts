@@ -13,7 +13,7 @@ import type { AttemptEnd } from '../../../../src/haraka/outbound/attempt-event'
 import { Deliveries } from '../../../../src/haraka/outbound/deliveries'
 import { DeliveryRecords, Planner } from '../../../../src/haraka/outbound/delivery'
 import { Endings } from '../../../../src/haraka/outbound/endings'
-import type { QueueItem } from '../../../../src/haraka/outbound/queue-item'
+import { messageId } from '../../../../src/haraka/outbound/queue-item'
 import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
@@ -43,7 +43,8 @@ describe('deliveries', () => {
   let told: Told[]
   let notices: string[]
   let failures: string[]
-  let queued: QueueItem[]
+  let split: [filename: string, most: number][]
+  let diskIsFull: boolean
   /** Messages that Haraka went on with, in order. */
   let proceeded: FakeItem[]
 
@@ -55,7 +56,7 @@ describe('deliveries', () => {
     route = () => HOSTS
     ;[limits, suspended, most, addresses] = [{}, [], 100, ['192.0.2.1']]
     sourceNow = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
-    ;[ended, told, notices, failures, queued, proceeded] = [[], [], [], [], [], []]
+    ;[ended, told, notices, failures, split, proceeded, diskIsFull] = [[], [], [], [], [], [], false]
     const book = new PathBook(() => rules)
     records = new DeliveryRecords(book)
     const endings = new Endings({
@@ -99,7 +100,10 @@ describe('deliveries', () => {
       }),
       connections: () => ({ count: () => 0, closeIdle: () => undefined }),
       mostUnderWay: () => most,
-      enqueue: (items) => queued.push(...items),
+      splitUp: async (item, most) => {
+        if (diskIsFull) throw new Error('disk full')
+        await Promise.resolve(split.push([item.filename, most]))
+      },
       onAttempt: (end) => ended.push(end),
       onFailure: (what, error) => void failures.push(`${what}: ${String(error)}`),
       onNotice: (message) => void notices.push(message),
@@ -294,14 +298,29 @@ describe('deliveries', () => {
 
   it('make several messages of one with too many recipients, which Haraka hands over again', async () => {
     rules = { ...RULES, base: layer('default', '', { ...BASE_FIGURES, recipients: 2 }) }
-    const one = await admit({ recipients: ['a', 'b', 'c'].map((name) => `${name}@far.test`) })
+    const recipients = ['a', 'b', 'c'].map((name) => `${name}@far.test`)
+    const one = await admit({ recipients })
     await settle()
-    assert.deepEqual(
-      queued.map(({ todo }) => todo!.rcpt_to.length),
-      [2, 1],
-    )
-    assert.ok(one.calls.includes('discarded'))
-    assert.deepEqual([proceeded, held()], [[], []])
+    assert.deepEqual(split, [[one.filename, 2]])
+    assert.deepEqual([one.calls, proceeded, held()], [['over'], [], []])
+    diskIsFull = true
+    const two = await admit({ recipients })
+    await settle()
+    assert.equal(two.calls.at(-1), 'deferred: It could not be placed: Error: disk full')
+  })
+
+  it('remember whom Haraka has split off, until they are tried again', async () => {
+    const one = await admit({ recipients: ['a@far.test', 'b@far.test'] })
+    const part = new FakeItem({ recipients: ['b@far.test'] })
+    deliveries.adopt(part.item, one.item)
+    assert.equal(records.of(part.item)!.path.path, FAR)
+    records.noteRetry(part.item, 1234)
+    part.next_cb()
+    const { item, path: at } = deliveries.recall(messageId(part.filename))!
+    assert.deepEqual([item, at], [part.item, FAR])
+    assert.equal(records.of(one.item)!.retryAt, undefined)
+    one.next_cb()
+    assert.equal(deliveries.recall(messageId(one.filename)), undefined)
   })
 
   describe('that wait', () => {

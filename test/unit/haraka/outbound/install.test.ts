@@ -64,20 +64,22 @@ describe('holding mail in a Haraka that is not as expected', () => {
   const modules = () => ({
     hmail: (haraka('outbound/hmail') as { prototype: Record<string, unknown> }).prototype,
     queue: haraka('outbound/queue') as Holding['queue'],
+    writer: { ...(haraka('outbound') as object), names: haraka('outbound/qfile') } as Holding['writer'],
     config: haraka('outbound/config') as Holding['config'],
   })
 
   it('is done where all is as it was', () => assert.deepEqual(holdingDifferences(modules()), []))
 
   it('is off when something is gone, or other than it was', () => {
-    const { hmail, queue } = modules()
+    const { hmail, queue, writer } = modules()
     assert.ok(holdingDifferences({}).length > 10)
     const changed = Object.create(hmail) as Record<string, unknown>
     changed.discard = function () {
       return undefined
     }
     changed.get_mx_respond = undefined
-    assert.deepEqual(holdingDifferences({ hmail: changed, queue, config: { cfg: { temp_fail_intervals: '5m' } } }), [
+    const config = { cfg: { temp_fail_intervals: '5m' } }
+    assert.deepEqual(holdingDifferences({ hmail: changed, queue, writer, config }), [
       'HMailItem.get_mx_respond is no function',
       'HMailItem.discard does not say this.refcount--',
       'HMailItem.discard does not say this.next_cb()',
