@@ -7,6 +7,7 @@ import { protectionOf } from '../gates/jail/jail-policy'
 import { type Ban, OPERATOR, isAutomatic } from '../policy/ban'
 import type { Mode } from '../policy/mode'
 import { nftSet } from './bans/nft'
+import { type Common, common } from './directory'
 import { withStore } from './open'
 import { CliError, humanTime, print, printJson, say, table } from './terminal'
 
@@ -19,11 +20,6 @@ Examples:
   sluice unban 192.0.2.7
   sluice bans --json
   sluice bans export --nft | nft -f -`
-
-interface Common {
-  readonly dir: string
-  readonly json?: true
-}
 
 /** `sluice ban`: shuts somebody out, on every server that shares the store. */
 export function banCommand(): Command {
@@ -53,20 +49,13 @@ export function bansCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(list)
   command.addCommand(
-    new Command('export')
-      .description('the banned networks, for a firewall')
-      .option('--dir <dir>', 'Haraka directory', '.')
-      .option('--json', 'print JSON')
+    common(new Command('export').description('the banned networks, for a firewall'))
       .option('--nft', 'as commands for nft: a table with a set for each family (default: one network a line)')
       .option('--table <name>', 'name of the nft table', readName, 'sluice')
       // `bans` has --dir and --json too, and takes them wherever they stand.
       .action((_, of: Command) => exportBans(of.optsWithGlobals())),
   )
   return command
-}
-
-function common(command: Command): Command {
-  return command.option('--dir <dir>', 'Haraka directory', '.').option('--json', 'print JSON')
 }
 
 interface BanOptions extends Common {

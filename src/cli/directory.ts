@@ -1,6 +1,17 @@
 import type { Command } from 'commander'
 import { CliError } from './terminal'
 
+/** What nearly all commands are told: where Haraka is, and whether a program reads what they print. */
+export interface Common {
+  readonly dir: string
+  readonly json?: true
+}
+
+/** A command with the options of {@link Common}. */
+export function common(command: Command): Command {
+  return command.option('--dir <dir>', 'Haraka directory', '.').option('--json', 'print JSON')
+}
+
 /** How a command that is about a directory was told which: by its name alone, or as with all other commands. */
 export interface DirOption {
   readonly dir?: string

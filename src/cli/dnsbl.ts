@@ -4,6 +4,7 @@ import { BlockLists, type ListAnswer, type ListHit, type ListSubject, type ZoneR
 import { isDomain } from '../dns/list-spec'
 import { DnsResolver } from '../dns/resolver'
 import { isPrivate, parseIp } from '../keys/address'
+import { type Common, common } from './directory'
 import { readPolicy } from './open'
 import { CliError, print, printJson, say, table } from './terminal'
 
@@ -16,18 +17,17 @@ Examples:
 export function dnsblCommand(): Command {
   const command = new Command('dnsbl').description('the DNS lists of config/sluice.yaml').addHelpText('after', EXAMPLES)
   command.addCommand(
-    new Command('test')
-      .description('probe every list and ask it about somebody; exit code 1 when a list is ill')
+    common(
+      new Command('test').description('probe every list and ask it about somebody; exit code 1 when a list is ill'),
+    )
       .argument('<who>', 'an IP address or a domain')
-      .option('--dir <dir>', 'Haraka directory', '.')
-      .option('--json', 'print JSON')
       .addHelpText('after', EXAMPLES)
       .action(test),
   )
   return command
 }
 
-async function test(who: string, { dir, json }: { readonly dir: string; readonly json?: true }): Promise<void> {
+async function test(who: string, { dir, json }: Common): Promise<void> {
   const policy = readPolicy(dir)
   const subject = readSubject(who)
   const { reports, answer } = await withLists(policy, async (lists) => {

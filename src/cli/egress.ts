@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { DEFAULT_SOURCE, type ResolvedPath, resolvePath } from '../egress/rules'
+import { type Common, common } from './directory'
 import { actionsCommand, cancelCommand } from './egress/actions'
 import { askHosts, readDomain, readHosts } from './egress/destination'
 import { errandCommands } from './egress/errands'
@@ -22,24 +23,22 @@ Examples:
   sluice egress suspend google --for 1h --reason "they asked for it"
   sluice egress actions                         what is ordered for paths, by whom, and why`
 
-interface Options {
-  readonly dir: string
+interface Options extends Common {
   readonly mx?: string
   readonly source: string
-  readonly json?: true
 }
 
 /** `sluice egress …`. `resolve`: exit code 1 when the domain takes no mail, or DNS does not say. */
 export function egressCommand(): Command {
   const command = new Command('egress').description('how mail is delivered').addHelpText('after', EXAMPLES)
   command.addCommand(
-    new Command('resolve')
-      .description('print the path of mail to somebody, and where each figure comes from')
-      .argument('<who>', 'an address or a domain')
-      .option('--mx <host,...>', 'its MX hosts, instead of asking DNS')
-      .option('--source <name>', 'what it is sent from', DEFAULT_SOURCE)
-      .option('--dir <dir>', 'Haraka directory', '.')
-      .option('--json', 'print JSON')
+    common(
+      new Command('resolve')
+        .description('print the path of mail to somebody, and where each figure comes from')
+        .argument('<who>', 'an address or a domain')
+        .option('--mx <host,...>', 'its MX hosts, instead of asking DNS')
+        .option('--source <name>', 'what it is sent from', DEFAULT_SOURCE),
+    )
       .addHelpText('after', EXAMPLES)
       .action(resolve),
   )

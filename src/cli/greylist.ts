@@ -3,6 +3,7 @@ import { type Greylist, passesAsk } from '../gates/greylist/greylist-gate'
 import type { Ask, Store } from '../store/store'
 import { findClients, findTriplets, readClients, readTriplets, showKnown } from './greylist/known'
 import { type Who, readWho } from './greylist/who'
+import { type Common, common } from './directory'
 import { withStore } from './open'
 import { CliError, humanTime, print, printJson, readMost, say } from './terminal'
 
@@ -19,11 +20,6 @@ const WHO = 'an address of a sender or recipient, a domain, or an IP address'
 const ONLY_WITH_SPF =
   'Without a plugin spf in config/plugins nothing is proved: then, or for mail that SPF does not prove, list the domain ' +
   'under greylist.allow in config/sluice.yaml, or allow the address of its server.'
-
-interface Common {
-  readonly dir: string
-  readonly json?: true
-}
 
 /** `sluice greylist list|show|allow|forget`: whom greylisting knows. */
 export function greylistCommand(): Command {
@@ -52,10 +48,6 @@ export function greylistCommand(): Command {
       .action(forget),
   )
   return command
-}
-
-function common(command: Command): Command {
-  return command.option('--dir <dir>', 'Haraka directory', '.').option('--json', 'print JSON')
 }
 
 async function list({ dir, json, waiting, most }: Common & { waiting?: true; most: number }): Promise<void> {

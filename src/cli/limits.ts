@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { modeText } from '../policy/mode'
 import { exactKeys, findKeys, MOST_READ } from './limits/find-keys'
 import { keyReader, type KeyUsage } from './limits/read-key'
+import { type Common, common } from './directory'
 import { withStore } from './open'
 import { humanTime, print, printJson, readMost, say, table } from './terminal'
 
@@ -12,11 +13,6 @@ Examples:
   sluice limits show me@example.com --json
   sluice limits reset example.com --dry-run
   sluice limits reset "sender|me@example.com"`
-
-interface Common {
-  readonly dir: string
-  readonly json?: true
-}
 
 /** `sluice limits top|show|reset`: looks into the counters of a running server, and clears them. */
 export function limitsCommand(): Command {
@@ -37,10 +33,6 @@ export function limitsCommand(): Command {
       .action(reset),
   )
   return command
-}
-
-function common(command: Command): Command {
-  return command.option('--dir <dir>', 'Haraka directory', '.').option('--json', 'print JSON')
 }
 
 async function top({ dir, json, most }: Common & { readonly most: number }): Promise<void> {

@@ -6,6 +6,7 @@ import { organisationalDomain } from '../keys/mailbox'
 import { type FindAsn, asnFinder } from '../config/asn'
 import type { Policy } from '../config/compile'
 import type { Store } from '../store/store'
+import { type Common, common } from './directory'
 import { withStore } from './open'
 import { CliError, print, printJson, say, table } from './terminal'
 
@@ -14,11 +15,6 @@ Examples:
   sluice reputation show 192.0.2.7
   sluice reputation show example.com --json
   sluice reputation forget 192.0.2.7`
-
-interface Options {
-  readonly dir: string
-  readonly json?: true
-}
 
 /** `sluice reputation show|forget`: what is remembered of how somebody behaved. */
 export function reputationCommand(): Command {
@@ -40,11 +36,7 @@ export function reputationCommand(): Command {
   return command
 }
 
-function common(command: Command): Command {
-  return command.option('--dir <dir>', 'Haraka directory', '.').option('--json', 'print JSON')
-}
-
-async function show(who: string, { dir, json }: Options): Promise<void> {
+async function show(who: string, { dir, json }: Common): Promise<void> {
   await withStore(dir, async (store, policy) => {
     const merits = await readMerits(store, policy, namesOf(who, asnFinder(policy, dir, say)))
     const { score, factor } = reputationOf(merits)
@@ -57,7 +49,7 @@ async function show(who: string, { dir, json }: Options): Promise<void> {
   })
 }
 
-async function forget(who: string, { dir, json, dryRun }: Options & { readonly dryRun?: true }): Promise<void> {
+async function forget(who: string, { dir, json, dryRun }: Common & { readonly dryRun?: true }): Promise<void> {
   await withStore(dir, async (store, { reputation }) => {
     // Only his own: neighbours have earned theirs.
     const keys = namesOf(who)

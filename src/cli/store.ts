@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { type Common, common } from './directory'
 import { withStore } from './open'
 import { print, printJson, table } from './terminal'
 
@@ -11,16 +12,14 @@ Examples:
 export function storeCommand(): Command {
   const command = new Command('store').description('the store that holds the counters').addHelpText('after', EXAMPLES)
   command.addCommand(
-    new Command('ping')
-      .description('ask the store whether it is well; exit code 1 when it is not')
-      .option('--dir <dir>', 'Haraka directory', '.')
-      .option('--json', 'print JSON')
-      .action(ping),
+    common(new Command('ping').description('ask the store whether it is well; exit code 1 when it is not')).action(
+      ping,
+    ),
   )
   return command
 }
 
-async function ping({ dir, json }: { readonly dir: string; readonly json?: true }): Promise<void> {
+async function ping({ dir, json }: Common): Promise<void> {
   await withStore(dir, async (store) => {
     const { kind, latencyMs, clockSkewMs, keys, detail } = await store.ping()
     if (json) return printJson({ kind, latencyMs, clockSkewMs, keys, detail })

@@ -1,14 +1,10 @@
 import { Command } from 'commander'
 import { SteeringDesk } from '../../egress/steering-desk'
 import type { Action } from '../../egress/steering-action'
+import { type Common, common } from '../directory'
 import { withStore } from '../open'
 import { CliError, humanTime, print, printJson, say, table } from '../terminal'
 import { actionForMachines, sayValues } from './show'
-
-interface Common {
-  readonly dir: string
-  readonly json?: true
-}
 
 const EXAMPLES = `
 Examples:
@@ -18,22 +14,19 @@ Examples:
 
 /** `sluice egress actions`: what is ordered for paths. */
 export function actionsCommand(): Command {
-  return new Command('actions')
-    .description('what is ordered for paths, by whom, and why')
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
+  return common(new Command('actions').description('what is ordered for paths, by whom, and why'))
     .addHelpText('after', EXAMPLES)
     .action(list)
 }
 
 /** `sluice egress cancel`: exit code 1 when there is no such action. */
 export function cancelCommand(): Command {
-  return new Command('cancel')
-    .description('take an action off, whoever ordered it')
-    .argument('<id>', 'as sluice egress actions prints it')
-    .option('--dry-run', 'say what would be done')
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
+  return common(
+    new Command('cancel')
+      .description('take an action off, whoever ordered it')
+      .argument('<id>', 'as sluice egress actions prints it')
+      .option('--dry-run', 'say what would be done'),
+  )
     .addHelpText('after', EXAMPLES)
     .action(cancel)
 }

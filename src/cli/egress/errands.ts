@@ -11,6 +11,7 @@ import {
   readAnswer,
 } from '../../egress/errand'
 import { MAX_BOARD_ENTRIES, type Store } from '../../store/store'
+import { type Common, common } from '../directory'
 import { readConfig, withStore } from '../open'
 import { CliError, print, printJson, say } from '../terminal'
 import { NOBODY } from './list'
@@ -29,9 +30,7 @@ const WAIT_MS = 5000
 const LOOK_EVERY_MS = 50
 const ALL = 1_000_000
 
-interface Options {
-  readonly dir: string
-  readonly json?: true
+interface Options extends Common {
   readonly dryRun?: true
   readonly reason?: string
   readonly yes?: true
@@ -47,8 +46,8 @@ interface Outcome {
 /** `sluice egress flush` and `bounce`: exit code 1 when no process answers, or no message was meant. */
 export function errandCommands(): Command[] {
   return [
-    common(new Command('flush').description('try now what is put off, on all servers; it goes as its path allows')),
-    common(new Command('bounce').description('end messages that wait or are put off, with a report to their senders'))
+    messages(new Command('flush').description('try now what is put off, on all servers; it goes as its path allows')),
+    messages(new Command('bounce').description('end messages that wait or are put off, with a report to their senders'))
       .option('--reason <text>', 'why, for the senders', '')
       .option('--yes', 'also when it is more than one message'),
   ].map((command) =>
@@ -56,13 +55,9 @@ export function errandCommands(): Command[] {
   )
 }
 
-function common(command: Command): Command {
-  return command
-    .argument('<what>', MESSAGES_HELP)
-    .option('--dry-run', 'say how many messages that would be')
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
-    .addHelpText('after', EXAMPLES)
+function messages(command: Command): Command {
+  command.argument('<what>', MESSAGES_HELP).option('--dry-run', 'say how many messages that would be')
+  return common(command).addHelpText('after', EXAMPLES)
 }
 
 async function doErrand(kind: 'flush' | 'bounce', what: string, options: Options): Promise<void> {

@@ -3,6 +3,7 @@ import { type PathTotal, totalsOf } from '../../egress/path-load'
 import type { Action } from '../../egress/steering-action'
 import { concerns } from '../../egress/steering-action'
 import { SteeringDesk } from '../../egress/steering-desk'
+import { type Common, common } from '../directory'
 import { withStore } from '../open'
 import { printJson, print, say, table } from '../terminal'
 import { type Reports, readReports } from './reports'
@@ -16,15 +17,16 @@ Examples:
 
 /** `sluice egress list`: what waits, and what for. */
 export function listCommand(): Command {
-  return new Command('list')
-    .description('paths with something to do, on all servers: what waits, for how long, and what for')
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
+  return common(
+    new Command('list').description(
+      'paths with something to do, on all servers: what waits, for how long, and what for',
+    ),
+  )
     .addHelpText('after', EXAMPLES)
     .action(list)
 }
 
-async function list({ dir, json }: { readonly dir: string; readonly json?: true }): Promise<void> {
+async function list({ dir, json }: Common): Promise<void> {
   await withStore(dir, async (store) => {
     const now = Date.now()
     const reports = await readReports(store)

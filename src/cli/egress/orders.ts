@@ -13,6 +13,7 @@ import {
 import { SteeringDesk } from '../../egress/steering-desk'
 import { OPERATOR } from '../../policy/ban'
 import type { Window } from '../../store/store'
+import { type Common, common } from '../directory'
 import { readConfig, withStore } from '../open'
 import { CliError, print, printJson, say } from '../terminal'
 import { actionForMachines, sayValues, utc } from './show'
@@ -26,13 +27,11 @@ Examples:
   sluice egress resume google
   sluice egress set pool1/google --rate 5/s --connections 2 --for 1d`
 
-interface Common {
-  readonly dir: string
-  readonly json?: true
+interface Steering extends Common {
   readonly dryRun?: true
 }
 
-interface Ordering extends Common {
+interface Ordering extends Steering {
   readonly for: number
   readonly reason: string
 }
@@ -57,22 +56,18 @@ export function setCommand(): Command {
 
 /** `sluice egress resume`: ends suspensions, also the controller's. Exit code 1 when there is none. */
 export function resumeCommand(): Command {
-  return common(new Command('resume').description('send mail on a path again, whoever suspended it')).action(resume)
+  return steering(new Command('resume').description('send mail on a path again, whoever suspended it')).action(resume)
 }
 
 function ordering(command: Command): Command {
-  return common(command)
+  return steering(command)
     .option('--for <time>', 'how long: 10m, 12h, 7d', readTime, 3_600_000)
     .option('--reason <text>', 'why, for those who ask later', '')
 }
 
-function common(command: Command): Command {
-  return command
-    .argument('<path>', TARGET_HELP)
-    .option('--dry-run', 'say what would be done')
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
-    .addHelpText('after', EXAMPLES)
+function steering(command: Command): Command {
+  command.argument('<path>', TARGET_HELP).option('--dry-run', 'say what would be done')
+  return common(command).addHelpText('after', EXAMPLES)
 }
 
 async function order(target: string, kind: 'suspend' | 'set', values: ActionValues, options: Ordering): Promise<void> {
@@ -112,7 +107,7 @@ function sayStillSuspended(path: string, actions: readonly Action[]): void {
   }
 }
 
-async function resume(target: string, { dir, json, dryRun }: Common): Promise<void> {
+async function resume(target: string, { dir, json, dryRun }: Steering): Promise<void> {
   const path = await readTarget(target, readConfig(dir))
   await withStore(dir, async (store) => {
     const desk = new SteeringDesk(store)

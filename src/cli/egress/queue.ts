@@ -5,6 +5,7 @@ import { isMeant } from '../../egress/errand'
 import { labelOf } from '../../egress/label'
 import { type DeliveryRecord, readDeliveries } from '../../telemetry/delivery-log'
 import { oneLine } from '../../telemetry/escape'
+import { type Common, common } from '../directory'
 import { readConfig } from '../open'
 import { humanTime, print, printJson, readMost, say, table } from '../terminal'
 import { type MessageTarget, readMessages } from './messages'
@@ -24,20 +25,18 @@ const MOST_LOOKED_AT = 50_000
 /** Nothing is in the queue for longer, unless the lifetime is. */
 const LOOK_BACK_MS = 3 * 86_400_000
 
-interface Options {
-  readonly dir: string
+interface Options extends Common {
   readonly most: number
-  readonly json?: true
 }
 
 /** `sluice egress queue`: what is in the queue of this host. */
 export function queueCommand(): Command {
-  return new Command('queue')
-    .description('messages in the queue of this host: when they are tried, and what was said of them last')
-    .argument('[what]', 'a path, a recipient domain, an address (sender or recipient), or the name of a queue file')
-    .option('--most <n>', 'how many', readMost, 50)
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
+  return common(
+    new Command('queue')
+      .description('messages in the queue of this host: when they are tried, and what was said of them last')
+      .argument('[what]', 'a path, a recipient domain, an address (sender or recipient), or the name of a queue file')
+      .option('--most <n>', 'how many', readMost, 50),
+  )
     .addHelpText('after', EXAMPLES)
     .action(queue)
 }

@@ -7,6 +7,7 @@ import { type Action, concerns } from '../../egress/steering-action'
 import { SteeringDesk } from '../../egress/steering-desk'
 import { type DeliveryRecord, readDeliveries } from '../../telemetry/delivery-log'
 import { oneLine } from '../../telemetry/escape'
+import { type Common, common } from '../directory'
 import { readConfig, withStore } from '../open'
 import { CliError, humanTime, print, printJson, say, table } from '../terminal'
 import { FIGURE_HEAD, figureRow } from './figures'
@@ -27,16 +28,16 @@ const LOOK_BACK_MS = 86_400_000
 
 /** `sluice egress show`: all that is known of a path. */
 export function showCommand(): Command {
-  return new Command('show')
-    .description('all that is known of a path: what waits, by class and process, orders, figures, recent failures')
-    .argument('<path>', TARGET_HELP)
-    .option('--dir <dir>', 'Haraka directory', '.')
-    .option('--json', 'print JSON')
+  return common(
+    new Command('show')
+      .description('all that is known of a path: what waits, by class and process, orders, figures, recent failures')
+      .argument('<path>', TARGET_HELP),
+  )
     .addHelpText('after', EXAMPLES)
     .action(show)
 }
 
-async function show(target: string, { dir, json }: { readonly dir: string; readonly json?: true }): Promise<void> {
+async function show(target: string, { dir, json }: Common): Promise<void> {
   const config = readConfig(dir)
   const path = await readTarget(target, config)
   if (path.endsWith('*')) throw new CliError(`${path} is many paths: sluice egress list shows them`, 2)
