@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { MailWorld, taken } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import { eventually } from '../support/mail-ledger'
+import { MailWorld } from '../support/mail-world'
 import type { HarakaServer } from '../support/haraka'
 import type { SmtpSink } from '../support/smtp-sink'
 import { sluice } from '../unit/cli/command'
@@ -29,12 +29,12 @@ const actions = async (server: HarakaServer) => JSON.parse(await run(server, 'ac
 
 /** The first action of the controller. */
 async function firstAction(server: HarakaServer): Promise<Action> {
-  for (let look = 0; look < 40; look++) {
+  const look = async () => {
     const [action] = await actions(server)
-    if (action) return action
-    await delay(250)
+    assert.ok(action, 'the controller did nothing')
+    return action
   }
-  throw new Error('the controller did nothing')
+  return eventually(look, 15_000, 250)
 }
 
 describe('a path that is throttled, end to end', function () {
@@ -79,8 +79,7 @@ describe('a path that is throttled, end to end', function () {
     await far.until('all', () => far.messages.length === 120, 60_000)
     const late = throttled.filter((at) => at > asked.at(-1)! - 3000)
     assert.ok(late.length <= 3, `${late.length} throttled in the last three seconds, ${throttled.length} in all`)
-    await world.emptied(server)
-    assert.deepEqual(taken(far), [...world.sent].sort())
+    await world.settled(far)
     assert.match(await run(server, 'actions'), /far .*% of rate and connections .*controller +enforce/)
   })
 
@@ -99,21 +98,16 @@ describe('a path that is throttled, end to end', function () {
 describe('a path under orders, end to end', function () {
   this.timeout(90_000)
   let world: MailWorld
-  let redis: RedisServer | undefined
   let far: SmtpSink
 
   beforeEach(async () => {
     world = await MailWorld.start()
     far = await world.domain('far.test')
   })
-  afterEach(async () => {
-    await world.end()
-    await redis?.stop()
-    redis = undefined
-  })
+  afterEach(() => world.end())
 
   async function servers(kind: string): Promise<HarakaServer[]> {
-    if (kind === 'redis') redis = await RedisServer.start()
+    const redis = kind === 'redis' ? await world.redis() : undefined
     const options = { providers: providersAt('10/s'), sluice: `store: ${redis?.url ?? 'lmdb:data/sluice'}\n` }
     const first = await world.server(options)
     return redis ? [first, await world.server(options)] : [first]
@@ -153,8 +147,7 @@ describe('a path under orders, end to end', function () {
       assert.ok(since(cancelled) >= 20, `${since(cancelled)} in three seconds at 10/s`)
       assert.ok(since(cancelled) <= 33, `${since(cancelled)} in three seconds at 10/s`)
       await far.until('all', () => far.messages.length === 140, 30_000)
-      for (const one of all) await world.emptied(one)
-      assert.deepEqual(taken(far), [...world.sent].sort())
+      await world.settled(far)
       assert.deepEqual(await actions(server), [])
     })
   }

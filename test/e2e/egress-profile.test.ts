@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { eventually } from '../support/mail-ledger'
 import { MailWorld, taken } from '../support/mail-world'
-import type { HarakaServer } from '../support/haraka'
 import type { SmtpSink } from '../support/smtp-sink'
 import { sluice } from '../unit/cli/command'
 
@@ -26,16 +26,11 @@ describe('what holds for a path, end to end', function () {
   })
   afterEach(() => world.end())
 
-  async function settled(server: HarakaServer, ...sinks: SmtpSink[]): Promise<void> {
-    await world.emptied(server, 30_000)
-    assert.deepEqual(taken(...sinks), [...world.sent].sort())
-  }
-
   it('is how many connections are made in a time', async () => {
     far = await world.domain('far.test')
     const server = await world.server({ providers: farWith('connection_rate: 4/2s, sessions: off') })
     await world.send(server, 14)
-    await settled(server, far)
+    await world.settled(far)
     assert.equal(far.connections, 14)
     const most = mostWithin(far.connectedAt, 1900)
     assert.ok(most <= 4, `${most} connections within 1.9 s`)
@@ -46,7 +41,7 @@ describe('what holds for a path, end to end', function () {
     far = await world.domain('far.test')
     const server = await world.server({ providers: farWith('connections: 1, sessions: {messages: 4}') })
     await world.send(server, 10)
-    await settled(server, far)
+    await world.settled(far)
     const counts = [1, 2, 3].map((number) => far.messages.filter(({ session }) => session === number).length)
     assert.deepEqual(counts, [4, 4, 2])
   })
@@ -97,7 +92,7 @@ describe('what holds for a path, end to end', function () {
     )
     const slow = () => far.messages.filter((one) => one.recipients[0] === 'bob@slow.test')
     assert.ok(slow().length <= 5, `${slow().length} slow ones`)
-    await settled(server, far)
+    await world.settled(far)
     assert.ok(
       mostWithin(
         slow().map(({ at }) => at),
@@ -113,7 +108,7 @@ describe('what holds for a path, end to end', function () {
     await far.until('the second', () => far.messages.length === 2)
     writeFileSync(path.join(server.dir, 'config/sluice/providers.yaml'), farWith('message_rate: 20/s'))
     const writtenAt = Date.now()
-    await settled(server, far)
+    await world.settled(far)
     const tookMs = far.messages.at(-1)!.at - writtenAt
     assert.ok(tookMs > 2500 && tookMs < 9000, `${tookMs} ms`)
   })
@@ -134,7 +129,7 @@ describe('what holds for a path, end to end', function () {
         ) >= 5,
     )
     await world.send(server, 20)
-    await settled(server, far)
+    await world.settled(far)
     const most = mostWithin(
       far.messages.map(({ at }) => at),
       2000,
@@ -215,12 +210,12 @@ describe('mail that waits, over a restart, end to end', function () {
     await server.waitForLog(/delivery=deferred/)
     const [file] = world.queued(server)
     for (const asked of ['bob@far.test', 'far.test', 'ann@near.test', file!]) {
-      let found = ''
       // The log is written a moment after.
-      for (let look = 0; look < 20 && !/451 4\.7\.28 Slow down/.test(found); look++) {
-        await delay(100)
-        found = (await sluice('why', asked, '--dir', server.dir)).stdout
-      }
+      const found = await eventually(async () => {
+        const { stdout } = await sluice('why', asked, '--dir', server.dir)
+        assert.match(stdout, /451 4\.7\.28 Slow down/)
+        return stdout
+      })
       assert.match(found, /mail for bob@far\.test was deferred/, asked)
       assert.match(found, /451 4\.7\.28 Slow down, try again in 1 minute \(to RCPT TO\)/, asked)
       assert.match(found, /egress\|default\|far \(provider far/, asked)

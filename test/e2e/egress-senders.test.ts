@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { MailWorld, taken } from '../support/mail-world'
+import { MailWorld } from '../support/mail-world'
 import type { HarakaServer } from '../support/haraka'
 import type { SmtpSink } from '../support/smtp-sink'
 import { sluice } from '../unit/cli/command'
@@ -22,12 +22,6 @@ describe('whom mail is sent by, end to end', function () {
   })
   afterEach(() => world.end())
 
-  async function settled(server: HarakaServer): Promise<void> {
-    await far.until('all', () => far.messages.length === world.sent.length, 30_000)
-    await world.emptied(server)
-    assert.deepEqual(taken(far), [...world.sent].sort())
-  }
-
   it('is the source of its account, else of its tenant, else of its class, else the default', async () => {
     far = await world.domain('far.test')
     const server = await world.server({
@@ -42,7 +36,7 @@ describe('whom mail is sent by, end to end', function () {
     await world.send(server, 1, { account: 'ann@example.com', headers })
     await world.send(server, 1, { account: 'bob@example.org', headers })
     await world.send(server, 1, { account: 'bob@example.org' })
-    await settled(server)
+    await world.settled(far)
     const sorted = [...far.messages].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
     assert.deepEqual(
       sorted.map(({ helo }) => helo),
@@ -68,7 +62,7 @@ describe('whom mail is sent by, end to end', function () {
       sluice: `egress:${SOURCES}\n  pool: both\n  pools: {both: {sources: {one: 3, two: 1}}}\n`,
     })
     for (let user = 0; user < 60; user++) await world.send(server, 1, { to: [`user${user}@far.test`] })
-    await settled(server)
+    await world.settled(far)
     for (const [recipient, seen] of clients) {
       assert.equal(seen.length, 2, recipient)
       assert.equal(seen[0], seen[1], recipient)
@@ -90,12 +84,12 @@ describe('whom mail is sent by, end to end', function () {
     const { code, stderr } = await sluice('egress', 'suspend', 'one/far', '--for', '1h', '--dir', server.dir)
     assert.equal(code, 0, stderr)
     const orderedAt = Date.now()
-    await settled(server)
+    await world.settled(far)
     const late = far.messages.filter(({ at }) => at > orderedAt + 2000)
     assert.ok(late.length > 10, `${late.length} after the suspension`)
     assert.deepEqual(new Set(late.map(({ client }) => client)), new Set(['127.0.0.12']))
     await world.send(server, 4)
-    await settled(server)
+    await world.settled(far)
     assert.deepEqual(new Set(far.messages.slice(-4).map(({ client }) => client)), new Set(['127.0.0.12']))
   })
 })
@@ -121,11 +115,6 @@ describe('the class of mail, end to end', function () {
   afterEach(() => world.end())
 
   const order = () => far.messages.map(({ id }) => id)
-  async function settled(): Promise<void> {
-    await far.until('all', () => far.messages.length === world.sent.length, 30_000)
-    await world.emptied(server)
-    assert.deepEqual(taken(far), [...world.sent].sort())
-  }
 
   it('is what an account says in the header, which is removed; a stranger says it for nothing', async () => {
     await start('5/s')
@@ -133,7 +122,7 @@ describe('the class of mail, end to end', function () {
     const plain = await world.send(server, 6)
     const [stranger] = await world.send(server, 1, { client: '192.0.2.98', headers: TRANSACTIONAL })
     const [login] = await world.send(server, 1, { account: 'eve@example.net', headers: TRANSACTIONAL })
-    await settled()
+    await world.settled(far)
     const places = order()
     assert.ok(places.indexOf(login!) < places.indexOf(plain.at(-1)!), places.join(' '))
     assert.ok(places.indexOf(plain.at(-1)!) < places.indexOf(stranger!), places.join(' '))
@@ -156,7 +145,7 @@ describe('the class of mail, end to end', function () {
       .slice(begun, order().indexOf(codes.at(-1)!))
       .filter((id) => news.includes(id))
     assert.ok(meanwhile.length >= 3 && meanwhile.length <= 10, `${meanwhile.length} of the newsletter meanwhile`)
-    await settled()
+    await world.settled(far)
   })
 
   it('lets tenants take turns', async () => {
@@ -164,7 +153,7 @@ describe('the class of mail, end to end', function () {
     const long = await world.send(server, 30, { account: 'bob@example.org' })
     const short = await world.send(server, 5, { account: 'eve@example.net' })
     const begun = far.messages.length
-    await settled()
+    await world.settled(far)
     const last = order().indexOf(short.at(-1)!)
     const between = order()
       .slice(begun, last)

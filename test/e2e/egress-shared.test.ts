@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict'
-import { MailWorld, taken } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import { MailWorld } from '../support/mail-world'
 
 const RATE = 20
 
 describe('limits of a path, end to end', function () {
   this.timeout(90_000)
   let world: MailWorld
-  let redis: RedisServer | undefined
 
   beforeEach(async () => {
     world = await MailWorld.start()
   })
-  afterEach(async () => {
-    await world.end()
-    await redis?.stop()
-    redis = undefined
-  })
+  afterEach(() => world.end())
 
   const providers = `providers: {far: {match: {mx_suffix: [far.test]}, message_rate: ${RATE}/s, connections: 3}}\n`
 
@@ -43,12 +37,11 @@ describe('limits of a path, end to end', function () {
     await far.until('all', () => far.messages.length === 120, 30_000)
     assertRate(far.messages.map(({ at }) => at))
     assert.ok(far.mostOpen <= 3, `${far.mostOpen} connections`)
-    await world.emptied(server)
-    assert.deepEqual(taken(far), [...world.sent].sort())
+    await world.settled(far)
   })
 
   it('hold for two hosts on one Redis together', async () => {
-    redis = await RedisServer.start()
+    const redis = await world.redis()
     const far = await world.domain('far.test', { replyMs: 2 })
     const sluice = `store: ${redis.url}\n`
     const [one, two] = [await world.server({ providers, sluice }), await world.server({ providers, sluice })]
@@ -56,12 +49,11 @@ describe('limits of a path, end to end', function () {
     await far.until('all', () => far.messages.length === 120, 30_000)
     assertRate(far.messages.map(({ at }) => at))
     assert.ok(far.mostOpen <= 3, `${far.mostOpen} connections`)
-    for (const server of [one, two]) await world.emptied(server)
-    assert.deepEqual(taken(far), [...world.sent].sort())
+    await world.settled(far)
   })
 
   it('are shared fairly: a long backlog of one host keeps no other waiting', async () => {
-    redis = await RedisServer.start()
+    const redis = await world.redis()
     const far = await world.domain('far.test', { replyMs: 10 })
     const sluice = `store: ${redis.url}\n`
     const single =
@@ -77,7 +69,6 @@ describe('limits of a path, end to end', function () {
     assert.ok(meanwhile < 100, `${meanwhile} of the first went before 20 of the second`)
     assert.equal(far.mostOpen, 1)
     await far.until('all', () => far.messages.length === 170, 60_000)
-    for (const server of [one, two]) await world.emptied(server)
-    assert.deepEqual(taken(far), [...world.sent].sort())
+    await world.settled(far)
   })
 })

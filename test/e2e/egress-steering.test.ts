@@ -4,8 +4,8 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { HarakaServer } from '../support/haraka'
+import { eventually } from '../support/mail-ledger'
 import { MailWorld, taken } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
 
 const SLOW = 'egress|default|slow'
 const PROVIDERS = `default: {message_rate: 1000/s, retry: {first: 1h, factor: 1, longest: 1h, jitter: 0%}}
@@ -24,16 +24,11 @@ interface Ran {
 describe('seeing and steering, end to end', function () {
   this.timeout(90_000)
   let world: MailWorld
-  let redis: RedisServer | undefined
 
   beforeEach(async () => {
     world = await MailWorld.start()
   })
-  afterEach(async () => {
-    await world.end()
-    await redis?.stop()
-    redis = undefined
-  })
+  afterEach(() => world.end())
 
   /** In a process of its own: several may run at a time. */
   const sluice = (...args: string[]): Promise<Ran> =>
@@ -58,13 +53,13 @@ describe('seeing and steering, end to end', function () {
 
   /** Reports are refreshed every ten seconds. */
   async function listed(server: HarakaServer, isSo: (list: Listed) => boolean): Promise<Listed> {
-    let last = ''
-    for (const deadline = Date.now() + 25_000; Date.now() < deadline; await delay(200)) {
-      last = (await egress(server, 'list', '--json')).stdout
-      const list = JSON.parse(last) as Listed
-      if (isSo(list)) return list
+    const look = async () => {
+      const { stdout } = await egress(server, 'list', '--json')
+      const list = JSON.parse(stdout) as Listed
+      assert.ok(isSo(list), `never so: ${stdout}`)
+      return list
     }
-    throw new Error(`never so: ${last}`)
+    return eventually(look, 25_000, 200)
   }
   const pathIn = ({ paths }: Listed, name = SLOW) => paths.find((one) => one.path === name)
 
@@ -72,10 +67,8 @@ describe('seeing and steering, end to end', function () {
   const busy = { misdeed: (verb: string) => (verb === 'RCPT' ? ('451 4.3.0 come back later' as const) : undefined) }
   const putOff = (server: HarakaServer) =>
     readdirSync(path.join(server.dir, 'queue')).filter((name) => Number(name.split('_')[1]) > Date.now() + 60_000)
-  async function allPutOff(server: HarakaServer, count: number): Promise<void> {
-    for (const deadline = Date.now() + 15_000; putOff(server).length < count && Date.now() < deadline;) await delay(20)
-    assert.equal(putOff(server).length, count)
-  }
+  const allPutOff = (server: HarakaServer, count: number) =>
+    eventually(() => assert.equal(putOff(server).length, count))
 
   it('shows what waits and what for, and bounces what waits', async () => {
     const slow = await world.domain('slow.test')
@@ -175,7 +168,7 @@ describe('seeing and steering, end to end', function () {
   })
 
   it('has every server of a store act, and tells of all', async () => {
-    redis = await RedisServer.start()
+    const redis = await world.redis()
     let isBusy = true
     const far = await world.domain('far.test', { misdeed: (verb) => (isBusy ? busy.misdeed(verb) : undefined) })
     const both = { providers: PROVIDERS, sluice: `store: ${redis.url}\n` }

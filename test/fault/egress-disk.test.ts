@@ -5,7 +5,6 @@ import path from 'node:path'
 import type { HarakaServer } from '../support/haraka'
 import { assertAtRest, eventually, fates } from '../support/mail-ledger'
 import { MailWorld } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
 import { SmtpClient } from '../support/smtp-client'
 
 const PROVIDERS =
@@ -50,7 +49,7 @@ describe('mail on its way out when a disk is full', function () {
   }
 
   it('stays when the report of its failure cannot be queued, and takes no new mail', async () => {
-    const redis = await RedisServer.start()
+    const redis = await world.redis()
     const near = await world.domain('near.test')
     let isIll = true
     const far = await world.domain('far.test', {
@@ -84,7 +83,6 @@ describe('mail on its way out when a disk is full', function () {
     assert.deepEqual(fates(world, [server], ids), ['0/1/0', '0/1/0', '0/1/0'])
     await world.emptied(server)
     await assertAtRest(world, [server], redis.url)
-    await redis.stop()
   })
 
   it('keeps those whom a host puts off while it takes the message for others, when they cannot be queued apart', async () => {
@@ -130,9 +128,8 @@ describe('mail on its way out when a disk is full', function () {
     free()
     await world.send(server, 5)
     await far.until('those after it', () => far.messages.length === 50)
-    await world.emptied(server)
+    await world.settled(far)
     assert.ok(far.mostOpen <= 2, `${far.mostOpen} connections`)
-    assert.deepEqual(far.messages.map(({ id }) => id).sort(), [...world.sent].sort())
     await assertAtRest(world, [server], `lmdb:${seenBy(server, 'data/sluice')}`)
   })
 })

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import type { Answer } from 'dns-packet'
 import type { Reply } from '../support/dns-server'
 import type { HarakaServer } from '../support/haraka'
-import { assertAtRest, eventually, fates, reportedIn } from '../support/mail-ledger'
+import { assertAtRest, eventually, fates, reportedIn, reportsOf } from '../support/mail-ledger'
 import { MailWorld } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import type { RedisServer } from '../support/redis-server'
 import type { SmtpSink } from '../support/smtp-sink'
 
 const PROVIDERS = `default:
@@ -165,7 +165,7 @@ describe('mail while DNS', function () {
 
   before(async () => {
     world = await MailWorld.start()
-    redis = await RedisServer.start()
+    redis = await world.redis()
     near = await world.domain('near.test')
     good = await world.domain('good.test')
     const [dead] = await world.hosts('dead.test', [{}])
@@ -181,10 +181,7 @@ describe('mail while DNS', function () {
     }
     await Promise.all(Object.keys(all).map(send))
   })
-  after(async () => {
-    await world.end()
-    await redis.stop()
-  })
+  after(() => world.end())
 
   for (const [what, { end, reports }] of Object.entries(all)) {
     it(what, async () => {
@@ -196,7 +193,7 @@ describe('mail while DNS', function () {
           assert.match(fate, /1/)
         }
       }, 20_000)
-      const told = near.messages.filter(({ text }) => ids.some((id) => text.includes(`<${id}>`)))
+      const told = reportsOf(near, ids)
       for (const report of told) {
         assert.equal(reportedIn(report).length, 1)
         if (reports) assert.match(report.text, reports)

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { HarakaServer } from '../support/haraka'
 import { type HostScenario, hostScenarios } from '../support/host-scenarios'
-import { assertAtRest, eventually, fates, reportedIn } from '../support/mail-ledger'
+import { assertAtRest, eventually, fates, reportedIn, reportsOf } from '../support/mail-ledger'
 import { MailWorld } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import type { RedisServer } from '../support/redis-server'
 import type { Misdeed, SmtpSink } from '../support/smtp-sink'
 
 const DEFAULT = `default:
@@ -28,7 +28,7 @@ describe('mail to a host that misbehaves is taken once, or sent back once, or wa
 
   before(async () => {
     world = await MailWorld.start()
-    redis = await RedisServer.start()
+    redis = await world.redis()
     near = await world.domain('near.test')
     good = await world.domain('good.test')
     for (const [place, [, { hosts }]] of scenarios.entries()) await world.hosts(domainOf(place), hosts)
@@ -37,10 +37,7 @@ describe('mail to a host that misbehaves is taken once, or sent back once, or wa
     server = await world.server({ providers, sluice: `store: ${redis.url}\n` })
     await Promise.all(scenarios.map(([what, scenario], place) => post(what, scenario, domainOf(place))))
   })
-  after(async () => {
-    await world.end()
-    await redis.stop()
-  })
+  after(() => world.end())
 
   const domainOf = (place: number) => `s${place}.test`
   const providerOf = (place: number, profile: string | undefined) =>
@@ -56,7 +53,7 @@ describe('mail to a host that misbehaves is taken once, or sent back once, or wa
       const wanted = ids.map(() => end)
       await eventually(() => assert.deepEqual(fates(world, [server], ids), wanted), 30_000)
       if (says) await server.waitForLog(says)
-      const told = near.messages.filter(({ text }) => ids.some((id) => text.includes(`<${id}>`)))
+      const told = reportsOf(near, ids)
       for (const { text } of reports ? told : []) assert.match(text, reports!)
     })
   }
@@ -76,7 +73,7 @@ describe('mail to a host that misbehaves is taken once, or sent back once, or wa
     const ids = await world.send(server, 1, { to })
     const wanted = to.map((_, number) => (number % 2 === 0 ? '0/1/0' : '1/0/0'))
     await eventually(() => assert.deepEqual(fates(world, [server], ids), wanted))
-    const reports = near.messages.filter(({ text }) => text.includes(ids[0]!))
+    const reports = reportsOf(near, ids)
     assert.equal(reports.length, 1)
     const [report] = reports
     assert.equal(reportedIn(report!).length, RECIPIENTS / 2)

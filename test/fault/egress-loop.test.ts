@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { assertAtRest, eventually, fates } from '../support/mail-ledger'
 import { MailWorld } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import type { RedisServer } from '../support/redis-server'
 
 /** An address of its own, where nobody else of these tests listens. */
 const OURSELVES = '127.3.250.1'
@@ -17,12 +17,9 @@ describe('mail for a domain whose host is this server itself', function () {
 
   beforeEach(async () => {
     world = await MailWorld.start()
-    redis = await RedisServer.start()
+    redis = await world.redis()
   })
-  afterEach(async () => {
-    await world.end()
-    await redis.stop()
-  })
+  afterEach(() => world.end())
 
   it('goes round until it has been here too often, and is sent back once', async () => {
     const near = await world.domain('near.test')

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { HarakaServer } from '../support/haraka'
 import { assertAtRest, eventually, fates, readQueue } from '../support/mail-ledger'
 import { MailWorld } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import type { RedisServer } from '../support/redis-server'
 import type { SinkSession } from '../support/smtp-sink'
 
 /** Of each kind of damage. With them all, more files than Haraka has slots. */
@@ -48,12 +48,9 @@ describe('the queue, when its files are damaged', function () {
 
   beforeEach(async () => {
     world = await MailWorld.start()
-    redis = await RedisServer.start()
+    redis = await world.redis()
   })
-  afterEach(async () => {
-    await world.end()
-    await redis.stop()
-  })
+  afterEach(() => world.end())
 
   const options = () => ({
     providers: QUICK,

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { assertAtRest, eventually, fates } from '../support/mail-ledger'
 import { MailWorld } from '../support/mail-world'
-import { RedisServer } from '../support/redis-server'
+import type { RedisServer } from '../support/redis-server'
 
 const PROVIDERS =
   'default: {message_rate: 40/s, connections: 3, sessions: {idle: 1s}, retry: {first: 1s, longest: 1s}}\n'
@@ -15,12 +15,9 @@ describe('mail on its way out while its store or its figures change', function (
 
   beforeEach(async () => {
     world = await MailWorld.start()
-    redis = await RedisServer.start()
+    redis = await world.redis()
   })
-  afterEach(async () => {
-    await world.end()
-    await redis.stop()
-  })
+  afterEach(() => world.end())
 
   const options = () => ({ providers: PROVIDERS, sluice: `store: ${redis.url}\n` })
 

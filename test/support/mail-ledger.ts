@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openStore, parseStoreSpec } from '../../src/store/open-store'
 import type { HarakaServer } from './haraka'
 import type { MailWorld } from './mail-world'
-import type { Taken } from './smtp-sink'
+import type { SmtpSink, Taken } from './smtp-sink'
 
 /** A file of Haraka's queue, as far as it can be read. */
 export interface QueueFile {
@@ -65,6 +65,11 @@ export function reportedIn({ text }: Pick<Taken, 'text'>): string[] {
   return [...text.matchAll(/^Final-Recipient: rfc822; ?(.*?)\r?$/gm)].map(([, address]) => address!)
 }
 
+/** Reports of some messages that a host was given. */
+export function reportsOf({ messages }: SmtpSink, ids: readonly string[]): Taken[] {
+  return messages.filter(({ text }) => ids.some((id) => text.includes(`<${id}>`)))
+}
+
 /** What has become of a message for one of its recipients so far. */
 export function fateOf(world: MailWorld, servers: readonly HarakaServer[], id: string, recipient: string): Fate {
   const messages = world.sinks.flatMap((sink) => sink.messages)
@@ -96,8 +101,8 @@ export function fates(
   )
 }
 
-/** Waits until it is so; then, or when it is too late, throws what `holds` throws. */
-export async function eventually(holds: () => void | Promise<void>, timeoutMs = 15_000): Promise<void> {
+/** Looks until `holds` throws no more, and resolves with what it gives; rejects with what it throws when it is too late. */
+export async function eventually<T>(holds: () => T | Promise<T>, timeoutMs = 15_000, everyMs = 50): Promise<T> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
     try {
@@ -105,7 +110,7 @@ export async function eventually(holds: () => void | Promise<void>, timeoutMs = 
     } catch (error) {
       if (Date.now() > deadline) throw error
     }
-    await delay(50)
+    await delay(everyMs)
   }
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { DnsServer } from './dns-server'
 import { HarakaServer } from './haraka'
+import { eventually } from './mail-ledger'
+import { RedisServer } from './redis-server'
 import { SmtpClient } from './smtp-client'
 import { type SinkOptions, SmtpSink } from './smtp-sink'
 
@@ -60,6 +61,7 @@ export class MailWorld {
   readonly posted: Posted[] = []
   readonly servers: HarakaServer[] = []
   readonly sinks: SmtpSink[] = []
+  private readonly stores: RedisServer[] = []
   private numbered = 0
 
   private constructor(readonly dns: DnsServer) {}
@@ -131,6 +133,13 @@ export class MailWorld {
     return server
   }
 
+  /** A Redis for servers to share. */
+  async redis(): Promise<RedisServer> {
+    const redis = await RedisServer.start()
+    this.stores.push(redis)
+    return redis
+  }
+
   /** Queues messages, each with an id of its own. With `account` the client logs in, else it is one that may relay. */
   async send(
     server: HarakaServer,
@@ -163,14 +172,20 @@ export class MailWorld {
 
   /** Waits until nothing is left in the queue: Haraka removes a file a moment after its message was taken. */
   async emptied(server: HarakaServer, timeoutMs = 10_000): Promise<void> {
-    const deadline = Date.now() + timeoutMs
-    while (this.queued(server).length > 0 && Date.now() < deadline) await delay(20)
-    assert.deepEqual(this.queued(server), [])
+    await eventually(() => assert.deepEqual(this.queued(server), []), timeoutMs)
   }
 
+  /** Waits until nothing is left in any queue; then these hosts have taken all that was sent, each message once. */
+  async settled(...sinks: readonly SmtpSink[]): Promise<void> {
+    for (const server of this.servers) await this.emptied(server, 30_000)
+    assert.deepEqual(taken(...sinks), [...this.sent].sort())
+  }
+
+  /** Stops all that it has started, the servers first. */
   async end(): Promise<void> {
     for (const server of this.servers) await server.remove()
     for (const sink of this.sinks) await sink.stop()
+    for (const redis of this.stores) await redis.stop()
     await this.dns.close()
   }
 }
