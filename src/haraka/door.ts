@@ -4,7 +4,7 @@ import { type GatePlan, judgeStage } from '../policy/pipeline'
 import type { Client } from '../policy/subject'
 import type { Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
-import type { GuardFailure } from './guard'
+import { type GuardFailure, textOf } from './guard'
 import type { Jail } from './jail'
 import type { LoadFacts } from './load-watch'
 import { replyFor } from './reply'
@@ -75,8 +75,7 @@ export class Door {
       stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
       return String(replyFor(gravest).message)
     } catch (error) {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      onFailure({ plugin: 'door', hook: 'connection', failure: 'error', message })
+      onFailure({ plugin: 'door', hook: 'connection', failure: 'error', message: textOf(error) })
       return false
     }
   }

@@ -79,6 +79,7 @@ function say(next: Next, answer: Answer): void {
   else next(answer.code, answer.message)
 }
 
-function textOf(error: unknown): string {
+/** An error as the log tells of it. */
+export function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,13 +1,12 @@
 import type { Policy } from '../config/compile'
 import type { EgressRules } from '../egress/rules'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
-import type { Outcome } from '../policy/decision'
-import { type GatePlan, judgeStage } from '../policy/pipeline'
+import type { GatePlan } from '../policy/pipeline'
 import type { Stage } from '../policy/subject'
 import type { Ask, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { AllReadings } from '../telemetry/metrics'
-import type { Answer, GuardFailure } from './guard'
+import { type Answer, type GuardFailure, textOf } from './guard'
 import { type FindAsn, asnFinder } from '../config/asn'
 import { Conduct } from './conduct'
 import { Door } from './door'
@@ -16,11 +15,9 @@ import { type Attempt, Leases } from './leases'
 import { FAMILIAR_SCORE, LoadWatch } from './load-watch'
 import { Lookups } from './lookups'
 import type { Proxies } from './proxies'
-import { replyFor } from './reply'
 import { Reputations } from './reputations'
-import { noteResults } from './results'
-import { type Session, Sessions, type StageRun } from './session'
-import { isSubmission, subjectOf } from './subject'
+import { Sessions } from './session'
+import { StageJudge } from './stage-judge'
 import { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
@@ -73,6 +70,7 @@ export class Runtime {
   private plan: GatePlan
   private readonly plugins: string[] = []
   private readonly leases: Leases
+  private readonly judge: StageJudge
   private readonly onAdopted: (() => void)[] = []
 
   constructor({ home, policy, rules, stream, proxies, watch, openStore }: RuntimeOptions) {
@@ -101,6 +99,19 @@ export class Runtime {
       (error) => this.reportError('lookups', 'answer', error),
     )
     this.leases = new Leases(this.attempt)
+    this.judge = new StageJudge({
+      ...{ sessions: this.sessions, leases: this.leases, lookups: this.lookups, load: this.load },
+      ...{ conduct: this.conduct, stream },
+      policy: () => this.policy,
+      plan: () => this.plan,
+      tarpit: () => this.tarpit,
+      jail: () => this.jail,
+      reputations: () => this.reputations,
+      store: () => this.serve().store,
+      opening: () => (this.isReady ? undefined : this.serve().ready),
+      learn: (asks) => this.learn(asks),
+      onFailure: (failure) => this.reportFailure(failure),
+    })
     this.door = new Door({
       policy: () => this.policy,
       jail: () => this.jail,
@@ -210,8 +221,7 @@ export class Runtime {
   }
 
   private reportError(plugin: string, hook: string, error: unknown): void {
-    const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.reportFailure({ plugin, hook, failure: 'error', message })
+    this.reportFailure({ plugin, hook, failure: 'error', message: textOf(error) })
   }
 
   /**
@@ -225,19 +235,7 @@ export class Runtime {
     token: object,
     recipient?: EnvelopeAddress,
   ): Answer | Promise<Answer> {
-    if (!this.plan.has(stage)) return undefined
-    const session = this.sessions.of(connection)
-    let run = session.run
-    if (run?.stage !== stage || run.token !== token || run.answered.has(plugin)) {
-      if (stage === 'rcpt') session.recipients++
-      run = this.judge(stage, connection, session, token, recipient)
-    }
-    run.answered.add(plugin)
-    const { outcome } = run
-    if (outcome instanceof Promise) {
-      return outcome.then((settled) => this.settle(plugin, settled, connection, session, token, recipient))
-    }
-    return this.settle(plugin, outcome, connection, session, token, recipient)
+    return this.judge.answer(plugin, stage, connection, token, recipient)
   }
 
   /**
@@ -279,118 +277,10 @@ export class Runtime {
     this.opened?.store.closeNow()
   }
 
-  private judge(
-    stage: Stage,
-    connection: Connection,
-    session: Session,
-    token: object,
-    recipient: EnvelopeAddress | undefined,
-  ): StageRun {
-    // Its address has changed: what it holds belongs to the old one.
-    if (stage === 'connect') {
-      this.leases.giveBack(session)
-      if (this.reputations) session.reputation = this.reputations.knownOf(session.client)
-    }
-    const started = performance.now()
-    const judgeNow = () => {
-      const { tenants } = this.policy
-      const subject = subjectOf(stage, connection, session, {
-        tenants,
-        token,
-        recipient,
-        jail: this.jail,
-        limitFactor: this.reputations?.factorOf(session) ?? 1,
-        load: this.load,
-      })
-      return judgeStage(this.plan, subject, this.serve().store)
-    }
-    const wait = this.waitBefore(stage, connection, session)
-    const judged = wait ? wait.then(judgeNow) : judgeNow()
-    const conclude = (settled: Outcome) => (run.outcome = this.conclude(settled, connection, session, started))
-    const run: StageRun = { stage, token, outcome: judged, answered: new Set() }
-    if (judged instanceof Promise) run.outcome = judged.then(conclude)
-    else conclude(judged)
-    session.run = run
-    return run
-  }
-
-  /** What a stage cannot be judged without; undefined when everything is there, as it nearly always is. */
-  private waitBefore(stage: Stage, connection: Connection, session: Session): Promise<unknown> | undefined {
-    // Haraka listens before the store is open; the first sessions wait for it, within the guard's deadline.
-    if (!this.isReady) return this.serve().ready.then(() => this.waitBefore(stage, connection, session))
-    if (stage === 'connect') return this.hearOfPartner(session)
-    if (session.pending.length === 0 || stage === 'command') return undefined
-    // What is asked about strangers keeps nobody else waiting.
-    if (isSubmission(connection)) return undefined
-    return Promise.all(session.pending).then(() => {
-      session.pending = []
-    })
-  }
-
-  /** A client whose neighbours are banned may be a partner, of whom this process has not heard. */
-  private hearOfPartner({ client }: Session): Promise<unknown> | undefined {
-    if (!this.reputations || this.jail?.isInDoubt(client) !== true) return undefined
-    return this.reputations.hear(client).catch((error: unknown) => this.reportError('jail', 'connect', error))
-  }
-
   /** The bounds of a session are judged at a reply, which cannot wait. */
   private judgeReply(plugin: string, connection: Connection): Answer {
     const answer = this.answer(plugin, 'command', connection, {})
     return answer instanceof Promise ? undefined : answer
-  }
-
-  private conclude(outcome: Outcome, connection: Connection, session: Session, started: number): Outcome {
-    if (outcome.leases.length > 0) this.leases.hold(session, outcome.leases)
-    if (outcome.merits.length > 0) this.reputations?.note(session, outcome.merits)
-    if (outcome.lessons.length > 0) this.learn(outcome.lessons)
-    if (outcome.subject.stage !== 'command' || outcome.decisions.length > 0) {
-      this.stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
-    }
-    noteResults(connection, outcome)
-    if (outcome.answers.has(DNSBL_PLUGIN)) this.noteListed(connection, session)
-    if (outcome.failure) {
-      const { message } = outcome.failure
-      this.reportFailure({ plugin: 'store', hook: outcome.subject.stage, failure: 'error', message })
-    }
-    return outcome
-  }
-
-  /** Only who was refused for being listed is banned for it: who logs in, or is allowed, is not. */
-  private noteListed(connection: Connection, session: Session): void {
-    if (!this.jail || !this.lookups.reportListed(session)) return
-    this.conduct.noteListed(connection)
-    const list = this.policy.jail.mode.kind === 'off' ? undefined : this.lookups.banningList(session)
-    if (list !== undefined) void this.jail.warden.ban(session.client, DNSBL_PLUGIN, `listed by ${list}`)
-  }
-
-  private settle(
-    plugin: string,
-    outcome: Outcome,
-    connection: Connection,
-    session: Session,
-    token: object,
-    recipient: EnvelopeAddress | undefined,
-  ): Answer | Promise<Answer> {
-    const decision = outcome.answers.get(plugin)
-    if (decision === undefined) return undefined
-    const { retryAfterMs, rule, stage } = decision
-    const holdsOnce = rule.holdsOnce === true && decision.action === 'delay'
-    // Somebody else's refusal stands; being held for nothing would not help the client.
-    if (!mayWait(outcome)) return holdsOnce ? undefined : replyFor(decision)
-    const judgeAgain = async () => {
-      if (holdsOnce) session.heldFor = token
-      // Those above have answered to what was judged before, and are not asked again.
-      const answered = session.run?.answered ?? new Set()
-      const run = this.judge(stage, connection, session, token, recipient)
-      run.answered.add(plugin)
-      const { decisions } = await run.outcome
-      const again = decisions.find(
-        ({ action, rule: { plugin: by } }) => action !== 'accept' && (by === plugin || answered.has(by)),
-      )
-      return again === undefined ? undefined : replyFor(again)
-    }
-    if (!this.tarpit.accepts(retryAfterMs)) return holdsOnce ? judgeAgain() : replyFor(decision)
-    return this.tarpit.hold(session, retryAfterMs).then((present) => (present ? judgeAgain() : undefined))
   }
 
   /** Nobody waits for these: a failure is told, and the lease's own expiry mends it. */
@@ -403,9 +293,4 @@ export class Runtime {
       failed(error)
     }
   }
-}
-
-/** Waiting helps only when nothing but delays stands against the client. */
-function mayWait(outcome: Outcome): boolean {
-  return outcome.decisions.every(({ enforced, action }) => !enforced || action === 'delay')
 }
