@@ -1,6 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Policy } from '../config/compile'
-import { readDuration } from '../config/units'
 import { parseCidr } from '../keys/address'
 import { BanDesk, MOST_BAN_MS, banForMachines } from '../gates/jail/ban-desk'
 import { protectionOf } from '../gates/jail/jail-policy'
@@ -10,6 +9,7 @@ import { nftSet } from './bans/nft'
 import { type Common, common } from './directory'
 import { withStore } from './open'
 import { CliError, humanTime, print, printJson, say, table } from './terminal'
+import { timeOption } from './time-option'
 
 const WHO = 'an address, a network, account:NAME or domain:example.com'
 const EXAMPLES = `
@@ -25,7 +25,7 @@ Examples:
 export function banCommand(): Command {
   return common(new Command('ban').description('shut somebody out, on every server that shares the store'))
     .argument('<who>', WHO)
-    .option('--for <time>', 'how long: 10m, 12h, 7d', readTime, 3_600_000)
+    .addOption(timeOption(MOST_BAN_MS))
     .option('--reason <text>', 'why, for those who ask later', '')
     .option('--origin <word>', 'who says so', OPERATOR)
     .option('--dry-run', 'say what would be done')
@@ -141,12 +141,6 @@ function isApplied(ban: Ban, { kind }: Mode): boolean {
 
 function utc(at: number): string {
   return new Date(at).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
-}
-
-function readTime(text: string): number {
-  const read = readDuration(text, MOST_BAN_MS)
-  if ('value' in read) return read.value
-  throw new InvalidArgumentError(read.problem)
 }
 
 function readName(text: string): string {

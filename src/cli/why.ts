@@ -112,7 +112,7 @@ function printShown({ shown, query, accepted, delivered, limits }: Search, conte
 }
 
 function linesOf(finding: Finding, picks: Query['picks'], context: ExplainContext): string[] {
-  if (finding.kind === 'delivery') return explainAttempt(finding.record, context)
+  if (finding.kind === 'delivery') return explainAttempt(finding.record, context, finding.last)
   const { record } = finding
   const picked = picks ? record.decisions.filter(picks) : record.decisions
   return explain(record, picked.length > 0 ? picked : record.decisions, context)

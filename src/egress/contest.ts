@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { LEASE_ID_LENGTH, type LeaseRef, type Store } from '../store/store'
+import { pathKey } from './path-key'
 import type { Timers } from './timers'
 
 /** How often a process that has mail waiting looks for others. */
@@ -35,7 +36,7 @@ export class Contest {
 
   constructor(private readonly options: ContestOptions) {
     const id = randomBytes(LEASE_ID_LENGTH / 2).toString('hex')
-    this.mark = { key: `egress_contest|${options.path}`, id }
+    this.mark = { key: pathKey('egress_contest', options.path), id }
   }
 
   /** Mail waits: looks from now on, first in a while, when most paths have nothing waiting any more. */

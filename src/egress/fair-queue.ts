@@ -53,12 +53,8 @@ export class FairQueue<Item extends Waiting> {
 
   /** Throws when something with the same id waits already: it would be sent twice. */
   push(item: Item): void {
-    this.add(item, 'last')
-  }
-
-  /** Puts back what was taken and could not be sent, before everything else of its tenant. */
-  putBack(item: Item): void {
-    this.add(item, 'first')
+    if (this.places.has(item.id)) throw new Error(`${item.id} waits already`)
+    this.places.set(item.id, this.classOf(item.mailClass).add(item))
   }
 
   has(id: string): boolean {
@@ -85,11 +81,6 @@ export class FairQueue<Item extends Waiting> {
   /** All that waits, in no particular order. */
   *[Symbol.iterator](): IterableIterator<Item> {
     for (const { item } of this.places.values()) yield item
-  }
-
-  private add(item: Item, where: 'first' | 'last'): void {
-    if (this.places.has(item.id)) throw new Error(`${item.id} waits already`)
-    this.places.set(item.id, this.classOf(item.mailClass).add(item, where))
   }
 
   private classOf(mailClass: MailClass): ClassQueue<Item> {
@@ -185,10 +176,10 @@ class ClassQueue<Item extends Waiting> {
     return oldest
   }
 
-  add(item: Item, where: 'first' | 'last'): Place<Item> {
+  add(item: Item): Place<Item> {
     const line = this.lineOf(item.tenant)
     const place: Place<Item> = { item, line, before: undefined, after: undefined }
-    line.insert(place, where === 'last' ? line.lastBefore(item.dueAt) : undefined)
+    line.insert(place, line.lastBefore(item.dueAt))
     this.size++
     return place
   }

@@ -157,9 +157,9 @@ function sayZone({ label, to, why }: ZoneEvent, log: LineLog): void {
 const MOST_PROBLEMS = 50
 
 function sayConfig({ accepted, file, problems, inForce }: ConfigEvent, log: LineLog): void {
-  const where = oneLine(file)
-  if (accepted) return log.notice(`config taken: ${where}; in force: ${oneLine(inForce)}`)
-  log.error(`config refused: ${where} has ${countOf(problems.length)}; still in force: ${oneLine(inForce)}`)
+  if (accepted) return log.notice(`config taken: ${oneLine(file)}; in force: ${oneLine(inForce)}`)
+  // Each problem says which of the files it is in.
+  log.error(`config refused: ${countOf(problems.length)}; still in force: ${oneLine(inForce)}`)
   for (const problem of problems.slice(0, MOST_PROBLEMS)) log.error(`config problem: ${oneLine(problem)}`)
   if (problems.length > MOST_PROBLEMS) log.error(`config problem: and ${problems.length - MOST_PROBLEMS} more`)
 }

@@ -58,6 +58,9 @@ describe('mail for a domain whose host is this server itself', function () {
     const ids = await world.send(server, 3, { to: ['bob@near.test'] })
     await server.waitForLog(/(?:is local, skipping[^]*?){6}/)
     assert.equal(near.connections, 0)
+    await server.waitForLog(
+      /delivery=deferred .* enhanced=4\.4\.6 reason="Every mail server of near\.test is this machine/,
+    )
     assert.deepEqual(fates(world, [server], ids), ['0/0/1', '0/0/1', '0/0/1'])
     await assertAtRest(world, [server], redis.url)
   })

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { namesSize, readDuration, readWindow } from '../../config/units'
+import { namesSize, readWindow } from '../../config/units'
 import {
   type Action,
   type ActionValues,
@@ -16,6 +16,7 @@ import type { Window } from '../../store/store'
 import { type Common, common } from '../directory'
 import { readConfig, withStore } from '../open'
 import { CliError, print, printJson, say } from '../terminal'
+import { timeOption } from '../time-option'
 import { actionForMachines, sayValues, utc } from './show'
 import { TARGET_HELP, readTarget } from './target'
 
@@ -61,7 +62,7 @@ export function resumeCommand(): Command {
 
 function ordering(command: Command): Command {
   return steering(command)
-    .option('--for <time>', 'how long: 10m, 12h, 7d', readTime, 3_600_000)
+    .addOption(timeOption(LONGEST_ACTION_MS))
     .option('--reason <text>', 'why, for those who ask later', '')
 }
 
@@ -119,12 +120,6 @@ async function resume(target: string, { dir, json, dryRun }: Steering): Promise<
     sayStillSuspended(path, dryRun ? [] : await desk.list())
     if (lifted.length === 0) throw new CliError(`${path} is not suspended by itself: see sluice egress actions`)
   })
-}
-
-function readTime(text: string): number {
-  const read = readDuration(text, LONGEST_ACTION_MS)
-  if ('value' in read) return read.value
-  throw new InvalidArgumentError(read.problem)
 }
 
 function readRate(text: string): Window {

@@ -4,12 +4,19 @@ import { oneLine } from '../../telemetry/escape'
 import { humanTime } from '../terminal'
 import { type ExplainContext, line, utc } from './explain'
 
-/** One attempt as lines for a person: what came of it, what the host said, and when it is tried again. */
-export function explainAttempt(record: DeliveryRecord, { now, dirOption }: ExplainContext): string[] {
+/**
+ * One attempt as lines for a person: what came of it, what the host said, and when it is tried again. `last`: the last
+ * attempt at the same message, when that is another one.
+ */
+export function explainAttempt(
+  record: DeliveryRecord,
+  { now, dirOption }: ExplainContext,
+  last?: DeliveryRecord,
+): string[] {
   const when = `${utc(record.t)}, ${humanTime(Math.max(0, now - record.t))} ago`
   const lines = [`${when}: mail for ${oneLine(recipientsText(record))} ${cameTo(record)}`]
   lines.push(line('answer', answerText(record)), line('host', hostText(record)))
-  if (record.deferred > 0) lines.push(line('next', nextText(record, now)))
+  if (record.deferred > 0) lines.push(line('next', last ? sinceText(last) : nextText(record, now)))
   lines.push(line('attempt', attemptText(record)), line('path', pathText(record)))
   if (record.result !== 'delivered' && isPlainDomain(record.domain)) {
     lines.push(line('do', `sluice egress resolve ${record.domain}${dirOption} tells what holds on that way`))
@@ -86,6 +93,11 @@ function nextText({ t, retry }: DeliveryRecord, now: number): string {
   const left =
     retry <= now ? 'that is past: it has been tried, or waits for its path' : `${sayDuration(retry - now)} from now`
   return `${utc(retry)}, ${sayDuration(Math.max(0, retry - t))} later; ${left}`
+}
+
+/** What came of it later. */
+function sinceText(last: DeliveryRecord): string {
+  return `it has been tried again; the last time, at ${utc(last.t)}, it ${cameTo(last)}`
 }
 
 function attemptText({ attempts, age, waited, took, phases }: DeliveryRecord): string {

@@ -1,3 +1,4 @@
+import { Recent } from '../../egress/recent'
 import { type DecisionRecord, type DecisionReading, readDecisions } from '../../telemetry/decision-log'
 import { type DeliveryReading, type DeliveryRecord, readDeliveries } from '../../telemetry/delivery-log'
 import type { Query } from './query'
@@ -5,7 +6,12 @@ import type { Query } from './query'
 /** What is found, of either kind. */
 export type Finding =
   | { readonly kind: 'decision'; readonly record: DecisionRecord }
-  | { readonly kind: 'delivery'; readonly record: DeliveryRecord }
+  | {
+      readonly kind: 'delivery'
+      readonly record: DeliveryRecord
+      /** The last attempt at the same message, when this one is not it. */
+      readonly last: DeliveryRecord | undefined
+    }
 
 export interface SearchLimits {
   readonly since: number
@@ -14,6 +20,9 @@ export interface SearchLimits {
   /** Also show what was accepted without a remark, and what was delivered. */
   readonly all: boolean
 }
+
+/** Messages of which the last attempt is kept; of more, earlier attempts do not tell what came of them. */
+const MOST_MESSAGES = 10_000
 
 /** Findings that are not shown because nothing was wrong with them. */
 export class Untold {
@@ -79,8 +88,13 @@ function findings(decisions: DecisionReading, deliveries: DeliveryReading | unde
   const ofDecisions = async function* (): AsyncGenerator<Finding> {
     for await (const record of decisions) yield { kind: 'decision', record }
   }
+  const lastOf = new Recent<DeliveryRecord>(MOST_MESSAGES)
   const ofDeliveries = async function* (): AsyncGenerator<Finding> {
-    for await (const record of deliveries ?? []) yield { kind: 'delivery', record }
+    for await (const record of deliveries ?? []) {
+      const last = lastOf.get(record.file)
+      if (!last) lastOf.set(record.file, record)
+      yield { kind: 'delivery', record, last }
+    }
   }
   return [ofDecisions(), ofDeliveries()]
 }

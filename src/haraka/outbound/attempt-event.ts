@@ -20,7 +20,7 @@ export interface AttemptEnd {
   readonly tenant: string
   readonly attempt: Attempt
   /** No host was asked. */
-  readonly untried?: Untried
+  readonly untried: Untried | undefined
   readonly dueAt: number
   readonly beganAt: number
   readonly retryAt: number | undefined

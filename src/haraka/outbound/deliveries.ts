@@ -11,7 +11,7 @@ import type { Store } from '../../store/store'
 import { OK } from '../types'
 import type { AttemptEnd, Untried } from './attempt-event'
 import { ConnectGate } from './connect-gate'
-import { type Delivery, type DeliveryRecords, NO_HOSTS, type Planner, attemptFor } from './delivery'
+import { type Delivery, type DeliveryRecords, NO_HOSTS, NOT_TRIED, type Planner, attemptFor } from './delivery'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
 import { type Endings, tooLarge } from './endings'
 import type { KnownMessage } from './errands'
@@ -188,7 +188,7 @@ export class Deliveries implements SessionPolicy {
     const whole = this.options.records.of(from)
     if (!whole) return
     const id = messageId(part.filename)
-    const delivery: Delivery = { ...whole, id, item: part, attempt: undefined, retryAt: undefined, givenUp: false }
+    const delivery: Delivery = { ...whole, id, item: part, ...NOT_TRIED }
     this.options.records.keep(delivery)
     this.known.set(id, undefined)
     part.next_cb = () => {
@@ -247,6 +247,7 @@ export class Deliveries implements SessionPolicy {
   }
 
   private expire(delivery: Delivery): void {
+    delivery.untried = TOO_OLD
     this.endUntried(delivery, TOO_OLD, () => this.options.endings.expire(delivery.item))
   }
 
@@ -265,7 +266,7 @@ export class Deliveries implements SessionPolicy {
     item.next_cb = () => {
       if (!this.known.delete(id)) return
       if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
-      onAttempt({ ...delivery, attempt, untried, at: Date.now() })
+      onAttempt({ ...delivery, attempt, at: Date.now() })
     }
     // The other hooks of send_email are not asked any more.
     item.hooks_to_run = []

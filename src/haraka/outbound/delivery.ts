@@ -5,6 +5,7 @@ import type { EgressProfile } from '../../egress/profile'
 import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egress/rules'
 import { Recent } from '../../egress/recent'
 import { type Source, bindFor } from '../../egress/sources'
+import type { Untried } from './attempt-event'
 import type { Label } from './label'
 import { type LastAttempt, LastAttempts } from './last-attempts'
 import { type QueueItem, dueAt } from './queue-item'
@@ -23,12 +24,17 @@ export interface Delivery extends Waiting {
   beganAt: number
   /** There is one from when it begins. */
   attempt: Attempt | undefined
+  /** Why no host was asked, when none was. */
+  untried: Untried | undefined
   retryAt: number | undefined
   /** What was put off goes back to its sender. */
   givenUp: boolean
 }
 
 export type KnownRoute = Extract<Route, { kind: 'hosts' | 'fixed' }>
+
+/** What a delivery is made with, and a part of one. */
+export const NOT_TRIED = { attempt: undefined, untried: undefined, retryAt: undefined, givenUp: false } as const
 
 export const NO_HOSTS: KnownRoute = { kind: 'hosts', hosts: [] }
 
@@ -61,9 +67,7 @@ export class Planner {
       route,
       ...this.wayOf(item, route),
       beganAt: 0,
-      attempt: undefined,
-      retryAt: undefined,
-      givenUp: false,
+      ...NOT_TRIED,
     }
   }
 
@@ -138,6 +142,12 @@ export class DeliveryRecords {
 
   lastAttempt({ todo }: QueueItem): LastAttempt | undefined {
     return todo ? this.attempts.of(todo) : undefined
+  }
+
+  /** No host is asked in this attempt. */
+  noteUntried(item: QueueItem, untried: Untried): void {
+    const delivery = this.current.get(item)
+    if (delivery) delivery.untried = untried
   }
 
   /** The message is tried again then. */

@@ -15,6 +15,8 @@ export interface EndingsOptions {
   /** What holds for a message, or by default. */
   readonly retryOf: (item: QueueItem) => EgressProfile['retry']
   readonly lastAttempt: (item: QueueItem) => LastAttempt | undefined
+  /** No host is asked in this attempt. */
+  readonly onUntried: (item: QueueItem, why: Untried) => void
   /** A message is tried again then. */
   readonly onDeferred: (item: QueueItem, at: number) => void
   /** It is not tried any more. */
@@ -40,6 +42,8 @@ const READS = 5
 const REREAD_MS = 60_000
 /** When the report of a failure could not be queued, it is tried again after this. */
 const REPORT_AGAIN_S = 300
+/** Haraka's words (hmail.js, try_deliver). */
+const NO_HOST_LEFT = 'Tried all MXs'
 const NOT_REPORTED = 'the report to its sender could not be queued'
 
 /** How messages end that were not delivered: put off, given up, sent back. */
@@ -83,6 +87,9 @@ export class Endings {
   defer(next: Next, item: QueueItem, failure: Failure): void {
     if (!item.todo) return this.readAgain(item, failure)
     if (failure.err === NOT_REPORTED) return this.putOff(next, item, REPORT_AGAIN_S)
+    // Haraka has left out every host, which it does for one reason alone, and does not say.
+    const isUnasked = this.options.lastAttempt(item)?.attempt.hosts.length === 0
+    if (failure.err === NO_HOST_LEFT && isUnasked) this.noteUntried(item, ownHosts(item.todo.domain))
     const { queue_time: queuedAt } = item.todo
     const plan = { ...this.options.retryOf(item), ...this.options.lifetimes() }
     const hintMs = hintFor(item, failure)
@@ -128,15 +135,21 @@ export class Endings {
   }
 
   /** Ends an attempt in which no host is asked. */
-  endUntried(item: QueueItem, { isFinal, status, why }: Untried): void {
+  endUntried(item: QueueItem, untried: Untried): void {
+    this.noteUntried(item, untried)
+    if (untried.isFinal) item.bounce(untried.why)
+    else item.temp_fail(untried.why)
+  }
+
+  private noteUntried(item: QueueItem, untried: Untried): void {
+    const { isFinal, status, why } = untried
     for (const recipient of item.todo!.rcpt_to) {
       recipient.dsn_action = isFinal ? 'failed' : 'delayed'
       recipient.dsn_status = status
       recipient.dsn_code = isFinal ? 550 : 450
       recipient.dsn_msg = why
     }
-    if (isFinal) item.bounce(why)
-    else item.temp_fail(why)
+    this.options.onUntried(item, untried)
   }
 
   /**
@@ -233,6 +246,12 @@ export class Endings {
 export function tooLarge(most: number): Untried {
   const why = `The message is larger than ${most} bytes, which is the most that its provider takes.`
   return { isFinal: true, status: '5.3.4', why }
+}
+
+/** RFC 3463 §3.5: a loop was found, here before it was begun. It may be of a mistake in DNS, and mended in time. */
+function ownHosts(domain: string): Untried {
+  const why = `Every mail server of ${domain} is this machine itself, to which it sends no mail.`
+  return { isFinal: false, status: '4.4.6', why }
 }
 
 /** The wait that the other side asked for, for any of the recipients. */

@@ -11,7 +11,12 @@ export interface Replaced {
 const CALLS: Readonly<Record<keyof HMailPrototype, readonly string[]>> = {
   get_force_tls: [],
   data_stream: ['start: this.data_start', 'end: this.file_size'],
-  try_deliver: ['this.mxlist.shift()', 'this.force_tls = this.get_force_tls(mx)', 'client_pool.get_client(mx, ('],
+  try_deliver: [
+    "this.temp_fail('Tried all MXs')",
+    'this.mxlist.shift()',
+    'this.force_tls = this.get_force_tls(mx)',
+    'client_pool.get_client(mx, (',
+  ],
   try_deliver_host_on_socket: [
     'client_pool.release_client(socket, mx)',
     "socket.on('line', ",

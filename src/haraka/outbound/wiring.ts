@@ -221,6 +221,7 @@ function makeEndings({ outbound, config, runtime, records, enqueue, told }: Endi
     lifetimes: () => runtime.policy.egress,
     retryOf: (item) => records.profileOf(item).retry,
     lastAttempt: (item) => records.lastAttempt(item),
+    onUntried: (item, untried) => records.noteUntried(item, untried),
     onDeferred: (item, at) => records.noteRetry(item, at),
     onGivenUp: (item) => records.noteGivenUp(item),
     intervals: () => config.cfg.temp_fail_intervals,

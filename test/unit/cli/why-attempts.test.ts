@@ -45,6 +45,15 @@ describe('sluice why, of mail on its way out', () => {
       assert.match(named(linesOf({ retryAt: undefined }), 'next')[0]!, / unknown$/)
     })
 
+    it('says what came of it later, not when it would have been tried', () => {
+      const context = { now: AT + 180_000, ruleOf: () => undefined, dirOption: '' }
+      const lines = explainAttempt(recordOf({}), context, recordOf({ ...delivered, at: AT + 60_000 }))
+      const next = lines.filter((line) => line.startsWith('  next '))
+      assert.deepEqual(next, [
+        '  next       it has been tried again; the last time, at 2026-08-04 13:23:05 UTC, it was delivered',
+      ])
+    })
+
     it('says that nobody answered, and why', () => {
       const lines = linesOf({ ...unreached, provider: undefined, sender: '', tenant: '' })
       assert.ok(lines.includes('  answer     none while connecting: timeout: connection timed out'), lines.join('\n'))
@@ -148,7 +157,7 @@ describe('sluice why, of mail on its way out', () => {
         const { code, stdout, stderr } = await why(about)
         assert.equal(code, 0)
         assert.deepEqual(
-          [...stdout.matchAll(/ was (\w+)$/gm)].map(([, what]) => what),
+          [...stdout.matchAll(/^\d.* was (\w+)$/gm)].map(([, what]) => what),
           ['delivered', 'deferred', 'deferred'],
         )
         assert.equal(stderr, '')
@@ -178,6 +187,20 @@ describe('sluice why, of mail on its way out', () => {
       assert.match(stdout, /^example\.com: 1 stage judged since .*, all accepted; the last at .*\n/)
       assert.match(stdout, /\nexample\.com: 2 attempts to deliver since .*, all delivered; the last at .* UTC\n$/)
       assert.equal((await why('example.com', '--all')).stdout.match(/ was (delivered|accepted)$/gm)?.length, 3)
+    })
+
+    it('says of what was deferred that it has been delivered since, though that is not shown', async () => {
+      await record(
+        attempt({ at: minutesAgo(30), retryAt: Date.now() + 60_000 }),
+        attempt({ at: minutesAgo(20), retryAt: Date.now() + 60_000 }),
+        attempt({ ...delivered, at: minutesAgo(5) }),
+        attempt({ at: minutesAgo(4), file: '1785849725000_others', retryAt: Date.now() + 60_000 }),
+      )
+      const { stdout } = await why('example.net')
+      const nexts = [...stdout.matchAll(/^ {2}next +(.*)$/gm)].map(([, text]) => text!)
+      assert.equal(nexts.length, 3)
+      assert.match(nexts[0]!, /from now$/)
+      for (const next of nexts.slice(1)) assert.match(next, /^it has been tried again; .* it was delivered$/)
     })
 
     it('says how much besides was well', async () => {

@@ -79,13 +79,6 @@ describe('fair queue', () => {
     assert.deepEqual(tenants, ['large', 'small', 'large', 'small', 'large', 'large'])
   })
 
-  it('puts back what could not be sent before the rest of its tenant', () => {
-    const [one, two] = [item(), item()]
-    const queue = filled(one, two)
-    queue.putBack(queue.take()!)
-    assert.deepEqual(takeAll(queue), [one, two])
-  })
-
   it('takes one out of turn, and nothing twice', () => {
     const [one, two, three] = [item(), item(), item()]
     const queue = filled(one, two, three)
@@ -130,21 +123,19 @@ describe('fair queue', () => {
         }),
       },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('take' as const) }) },
-      { weight: 1, arbitrary: fc.record({ do: fc.constant('putBack' as const) }) },
       { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), pick: fc.nat() }) },
     )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         const queue = new FairQueue()
         const waiting = new Map<string, Waiting>()
-        let last: Waiting | undefined
         for (const action of steps) {
           if (action.do === 'push') {
             const next = item(action.mailClass, action.tenant)
             queue.push(next)
             waiting.set(next.id, next)
           } else if (action.do === 'take') {
-            last = queue.take()
+            const last = queue.take()
             assert.equal(last === undefined, waiting.size === 0)
             if (!last) continue
             assert.ok(waiting.delete(last.id), 'taken twice, or never pushed')
@@ -155,10 +146,6 @@ describe('fair queue', () => {
                 assert.ok(Number(other.id.slice(1)) > Number(id.slice(1)), 'overtaken')
               }
             }
-          } else if (action.do === 'putBack') {
-            if (!last || waiting.has(last.id)) continue
-            queue.putBack(last)
-            waiting.set(last.id, last)
           } else {
             const all = [...waiting.keys()]
             const id = all[action.pick % Math.max(1, all.length)]

@@ -197,7 +197,7 @@ describe('log lines', () => {
       ]),
       [
         'notice config taken: config/sluice.yaml; in force: shadow, 8 rules',
-        'error config refused: config/sluice.yaml has 2 problems; still in force: shadow, 8 rules',
+        'error config refused: 2 problems; still in force: shadow, 8 rules',
         'error config problem: config/sluice.yaml:3:10 limits.sender.limit: "5/mn" is no limit',
         'error config problem: another',
       ],

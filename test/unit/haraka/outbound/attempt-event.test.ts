@@ -17,6 +17,7 @@ describe('what is told of an attempt', () => {
       mailClass: 'system',
       tenant: 'acme',
       attempt,
+      untried: undefined,
       retryAt: undefined,
       givenUp: false,
     }

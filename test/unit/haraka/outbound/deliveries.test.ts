@@ -64,6 +64,7 @@ describe('deliveries', () => {
       retryOf: (item) => records.profileOf(item).retry,
       lastAttempt: (item) => records.lastAttempt(item),
       onGivenUp: (item) => records.noteGivenUp(item),
+      onUntried: (item, untried) => records.noteUntried(item, untried),
       onDeferred: (item, at) => records.noteRetry(item, at),
       intervals: () => [],
       reporter: { tell: (one: Told) => Promise.resolve(void told.push(one)) } as unknown as Reporter,

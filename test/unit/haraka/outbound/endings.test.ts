@@ -4,7 +4,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { Attempt } from '../../../../src/egress/attempt'
 import { Endings, tooLarge } from '../../../../src/haraka/outbound/endings'
-import type { QueueItem } from '../../../../src/haraka/outbound/queue-item'
+import type { Untried } from '../../../../src/haraka/outbound/attempt-event'
+import type { QueueItem, QueuedRecipient } from '../../../../src/haraka/outbound/queue-item'
 import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import { DENYSOFT, OK } from '../../../../src/haraka/types'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
@@ -20,6 +21,7 @@ describe('how messages end that were not delivered', () => {
   let failures: string[]
   let again: number[]
   let deferredUntil: number[]
+  let untried: Untried[]
   let cannotReport: boolean
   let delayNoticeMs: number | undefined
   let intervals: number[]
@@ -28,7 +30,7 @@ describe('how messages end that were not delivered', () => {
   beforeEach(() => {
     now = QUEUED_AT
     store = new MemoryStore({ clock: () => now })
-    ;[told, notices, failures, again, deferredUntil, intervals] = [[], [], [], [], [], [64]]
+    ;[told, notices, failures, again, deferredUntil, untried, intervals] = [[], [], [], [], [], [], [64]]
     cannotReport = false
     delayNoticeMs = undefined
     attempt = undefined
@@ -40,6 +42,7 @@ describe('how messages end that were not delivered', () => {
       retryOf: () => ({ firstMs: 5 * MINUTE, factor: 2, longestMs: 2 * HOUR, jitter: 0 }),
       lastAttempt: () => attempt && { attempt, at: now - 1 },
       onGivenUp: () => undefined,
+      onUntried: (_, why) => void untried.push(why),
       onDeferred: (_, at) => deferredUntil.push(at),
       intervals: () => intervals,
       reporter: {
@@ -120,6 +123,26 @@ describe('how messages end that were not delivered', () => {
       process().prepare(fake.item)
       assert.equal(intervals.length, 9)
       assert.ok(intervals.every((seconds) => seconds >= 1))
+    })
+  })
+
+  describe('because Haraka has left out all hosts', () => {
+    it('say that these are this machine, to the sender too', async () => {
+      attempt = new Attempt(['bob@far.test'])
+      const fake = new FakeItem()
+      assert.equal(await defer(process(), fake, 'Tried all MXs'), 300)
+      const [{ why, status, isFinal }] = untried as [Untried]
+      assert.equal(why, 'Every mail server of far.test is this machine itself, to which it sends no mail.')
+      assert.deepEqual([status, isFinal], ['4.4.6', false])
+      const [{ dsn_status, dsn_msg, dsn_action }] = fake.todo!.rcpt_to as [QueuedRecipient]
+      assert.deepEqual([dsn_status, dsn_msg, dsn_action], ['4.4.6', why, 'delayed'])
+    })
+
+    it('say nothing of that when one was asked', async () => {
+      attempt = new Attempt(['bob@far.test'])
+      attempt.tries({ host: 'mx.far.test', ip: '192.0.2.1', port: 25 })
+      await defer(process(), new FakeItem(), 'Tried all MXs')
+      assert.deepEqual(untried, [])
     })
   })
 
