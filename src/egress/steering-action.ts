@@ -2,6 +2,7 @@ import { cleanReason } from '../policy/ban'
 import { newReference } from '../policy/reference'
 import { type BoardEntry, MAX_KEY_LENGTH, type Window } from '../store/store'
 import { pathKey } from './path-key'
+import { readObject } from './untrusted'
 
 export const ACTION_KINDS = ['suspend', 'rate', 'connections', 'set'] as const
 export type ActionKind = (typeof ACTION_KINDS)[number]
@@ -86,7 +87,7 @@ export function entryOf(action: Action): BoardEntry {
 /** Undefined for an entry that is no action, or that a newer release has written in another way. */
 export function readEntry({ key, text, expiresAt }: BoardEntry): Action | undefined {
   if (!key.startsWith(ACTION_PREFIX)) return undefined
-  const action = { ...fieldsOf(text), until: expiresAt } as Action
+  const action = { ...readObject(text), until: expiresAt } as Action
   if (problemOf(action) !== undefined || actionKey(action) !== key) return undefined
   return { ...action, evidence: cleanEvidence(action.evidence) }
 }
@@ -99,15 +100,6 @@ export function concerns(target: string, path: string): boolean {
 /** Fits the board's text with the rest of an action, however it is escaped. */
 function cleanEvidence(text: string): string {
   return cleanReason(text, MOST_EVIDENCE)
-}
-
-function fieldsOf(text: string): object {
-  try {
-    const fields = JSON.parse(text) as unknown
-    return typeof fields === 'object' && fields !== null ? fields : {}
-  } catch {
-    return {}
-  }
 }
 
 /** What is wrong with an action, whatever it is; undefined when nothing is. */

@@ -28,6 +28,7 @@ import type { Decision, Exemption, Outcome, Remedy } from '../policy/decision'
 import { modeText } from '../policy/mode'
 import type { Signal } from '../policy/signal'
 import type { Direction, Stage } from '../policy/subject'
+import { type RawRecord, readLine } from './journal-kind'
 import { type Result, resultOf } from './result'
 
 export interface RecordedDecision {
@@ -140,18 +141,10 @@ function exemptionText({ rule, because }: Exemption): string {
   return `{"rule":${text(rule)},"because":${text(because)}}`
 }
 
-/** A line as it stands, where everything may be missing. */
-type RawRecord = { readonly [name in keyof DecisionRecord]?: DecisionRecord[name] } & { readonly age?: number }
-
 /** Reads a line without its line feed; undefined for anything that is no line of version 1. */
 export function parseDecisionLine(line: string): DecisionRecord | undefined {
-  let raw: RawRecord | null
-  try {
-    raw = JSON.parse(line) as RawRecord | null
-  } catch {
-    return undefined
-  }
-  if (typeof raw !== 'object' || raw === null || raw.v !== 1 || !Number.isFinite(raw.t)) return undefined
+  const raw = readLine<DecisionRecord>(line)
+  if (!raw) return undefined
   if (!hasTexts(raw, ['stage', 'id', 'ip'])) return undefined
   const record = filledIn(raw)
   if (!isListOf(record.exempt, ['rule', 'because'])) return undefined
@@ -161,7 +154,7 @@ export function parseDecisionLine(line: string): DecisionRecord | undefined {
 }
 
 /** Named one by one: spreading what JSON.parse made costs more than parsing it. */
-function filledIn(raw: RawRecord): DecisionRecord {
+function filledIn(raw: RawRecord<DecisionRecord> & { readonly age?: number }): DecisionRecord {
   return {
     v: 1,
     t: raw.t!,

@@ -28,6 +28,7 @@
  * Technical metadata only: no subject line, no body. Readers ignore fields they do not know.
  */
 import type { AttemptEvent } from './events'
+import { type RawRecord, readLine } from './journal-kind'
 import { type AttemptResult, resultOfAttempt } from './result'
 
 /** A line, read; fields that were left out are filled in. */
@@ -113,18 +114,10 @@ function whole(ms: number): number {
   return Math.round(ms)
 }
 
-/** A line as it stands, where everything may be missing. */
-type RawRecord = { readonly [name in keyof DeliveryRecord]?: DeliveryRecord[name] }
-
 /** Reads a line without its line feed; undefined for anything that is no line of version 1. */
 export function parseDeliveryLine(line: string): DeliveryRecord | undefined {
-  let raw: RawRecord | null
-  try {
-    raw = JSON.parse(line) as RawRecord | null
-  } catch {
-    return undefined
-  }
-  if (typeof raw !== 'object' || raw === null || raw.v !== 1 || !Number.isFinite(raw.t)) return undefined
+  const raw = readLine<DeliveryRecord>(line)
+  if (!raw) return undefined
   if (![raw.id, raw.file, raw.path, raw.sender].every((text) => typeof text === 'string')) return undefined
   const { recipients = [], phases = {} } = raw
   if (!Array.isArray(recipients) || !recipients.every((recipient) => typeof recipient === 'string')) return undefined
@@ -132,7 +125,7 @@ export function parseDeliveryLine(line: string): DeliveryRecord | undefined {
   return filledIn(raw)
 }
 
-function filledIn(raw: RawRecord): DeliveryRecord {
+function filledIn(raw: RawRecord<DeliveryRecord>): DeliveryRecord {
   const { delivered = 0, deferred = 0, bounced = 0 } = raw
   return {
     v: 1,

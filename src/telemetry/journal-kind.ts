@@ -4,6 +4,20 @@ export interface JournalRecord {
   readonly t: number
 }
 
+/** A line of a journal as it stands, where everything may be missing. */
+export type RawRecord<R> = { readonly [name in keyof R]?: R[name] }
+
+/** Reads a line without its line feed; undefined for anything that is no line of version 1. */
+export function readLine<R extends JournalRecord & { readonly v: 1 }>(line: string): RawRecord<R> | undefined {
+  let raw: RawRecord<R> | null
+  try {
+    raw = JSON.parse(line) as RawRecord<R> | null
+  } catch {
+    return undefined
+  }
+  return typeof raw === 'object' && raw !== null && raw.v === 1 && Number.isFinite(raw.t) ? raw : undefined
+}
+
 /** What a journal keeps, and how. */
 export interface JournalKind<Entry, R extends JournalRecord = JournalRecord> {
   /** What its files are called, see `JournalPlace`. */

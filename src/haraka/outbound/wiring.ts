@@ -8,6 +8,7 @@ import { limitsUnder } from '../../egress/steering-limits'
 import { outcomeOf } from '../../egress/throttle'
 import { OK } from '../types'
 import type { Runtime } from '../runtime'
+import { textOf } from '../guard'
 import type { HarakaPlugin } from '../types'
 import { type AttemptEnd, attemptEvent } from './attempt-event'
 import { Deliveries } from './deliveries'
@@ -108,10 +109,8 @@ type Tellers = ReturnType<typeof tellers>
 function tellers(runtime: Runtime) {
   return {
     onNotice: (message: string) => runtime.stream.emit({ kind: 'notice', at: Date.now(), message }),
-    onFailure: (hook: string, error: unknown) => {
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      runtime.reportFailure({ plugin: 'egress', hook, failure: 'error', message })
-    },
+    onFailure: (hook: string, error: unknown) =>
+      runtime.reportFailure({ plugin: 'egress', hook, failure: 'error', message: textOf(error) }),
   }
 }
 
