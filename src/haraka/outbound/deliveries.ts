@@ -15,6 +15,7 @@ import { type Delivery, type DeliveryRecords, NO_HOSTS, NOT_TRIED, type Planner,
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
 import { type Endings, tooLarge } from './endings'
 import type { KnownMessage } from './errands'
+import { KnownMessages } from './known-messages'
 import { type QueueItem, messageId, takeOver } from './queue-item'
 import { noAddress } from './routes'
 import type { HMail } from './types'
@@ -53,10 +54,8 @@ export interface Work extends Omit<PathFigures, 'hold'> {
 /** Prolonged several times within {@link PLACE_TTL_MS}. */
 const RENEW_MS = PLACE_TTL_MS / 4
 const SWEEP_MS = 60_000
-/** Of what waits; more would keep the process from its other work. */
-const LOOKS_IN_A_TURN = 500
 const TOO_OLD: Untried = { isFinal: true, status: '5.4.7', why: 'It has waited too long for its turn.' }
-/** What was to be tried so long ago, and did not come, has ended in some other way. */
+/** What was put off is forgotten so long after it was due. */
 const FORGET_MS = 3_600_000
 
 /**
@@ -67,16 +66,13 @@ const FORGET_MS = 3_600_000
 export class Deliveries implements SessionPolicy {
   private readonly dispatcher: Dispatcher<Delivery>
   private readonly gate: ConnectGate
-  /** What waits or is under way, by message: a second file of the same message must not be delivered. */
-  private readonly known = new Map<string, Delivery | undefined>()
+  private readonly known = new KnownMessages()
   /** The destination that came last of each path that has something to do; all of a path share its limits. */
   private readonly destinations = new Map<string, Destination>()
   /** May go by their path, and wait for this process to have less under way. */
   private readonly ready: Grant<Delivery>[] = []
   private underWay = 0
   private isSweeping = false
-  /** What this process has tried and is to try again, by message. */
-  private readonly putOff = new Map<string, Delivery>()
   private readonly timers: NodeJS.Timeout[]
 
   constructor(private readonly options: DeliveriesOptions) {
@@ -118,7 +114,7 @@ export class Deliveries implements SessionPolicy {
 
   /** All that waits or is under way; what is just being placed has neither domain nor path. Looks at each message. */
   *inHand(): IterableIterator<KnownMessage> {
-    for (const [id, delivery] of this.known) {
+    for (const [id, delivery] of this.known.entries()) {
       const isWaiting = delivery !== undefined && this.dispatcher.has(id)
       yield { id, domain: delivery?.destination.domain, path: delivery?.path.path, isWaiting }
     }
@@ -126,7 +122,7 @@ export class Deliveries implements SessionPolicy {
 
   /** A message that this process is to try again. */
   recall(id: string): { readonly item: QueueItem; readonly domain: string; readonly path: string } | undefined {
-    const delivery = this.putOff.get(id)
+    const delivery = this.known.recall(id)
     return delivery && { item: delivery.item, domain: delivery.destination.domain, path: delivery.path.path }
   }
 
@@ -139,8 +135,7 @@ export class Deliveries implements SessionPolicy {
   /** Ends a message that is to be tried again. Whoever calls has taken it out of Haraka's hands. */
   async endPutOff(item: QueueItem, end: (item: QueueItem) => void): Promise<Ended> {
     const id = messageId(item.filename)
-    if (this.known.has(id)) return 'left'
-    this.putOff.delete(id)
+    if (this.known.isInHand(id)) return 'left'
     return this.endNow(id, item, end)
   }
 
@@ -154,32 +149,29 @@ export class Deliveries implements SessionPolicy {
    * they belong now.
    */
   async reconsider(isOf: (path: string) => boolean = () => true): Promise<void> {
-    let looked = 0
-    for (const [id, delivery] of this.known) {
-      if (!delivery || !this.dispatcher.has(id) || !isOf(delivery.path.path)) continue
+    await this.known.eachPlaced((delivery) => {
+      const { id } = delivery
       const before = delivery.path.path
+      if (!this.dispatcher.has(id) || !isOf(before)) return
       Object.assign(delivery, this.options.planner.wayOf(delivery.item, delivery.route))
       this.destinations.set(delivery.path.path, delivery.destination)
-      if (delivery.path.path !== before) {
-        this.dispatcher.remove(id)
-        this.wait(delivery)
-      }
-      if (++looked % LOOKS_IN_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
-    }
+      if (delivery.path.path === before) return
+      this.dispatcher.remove(id)
+      this.wait(delivery)
+    })
     for (const { path } of this.loads()) this.pump(path)
   }
 
   /** Takes a message that is due. `proceed` is Haraka's next of send_email. */
   admit(item: QueueItem, proceed: () => void): void {
     const id = messageId(item.filename)
-    const isKnown = this.known.has(id)
+    const isKnown = this.known.isInHand(id)
     takeOver(item, () => undefined)
     if (isKnown) return this.options.onNotice(`${item.filename} is under way already, a second copy is left alone`)
-    this.known.set(id, undefined)
-    this.putOff.delete(id)
+    this.known.take(id)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
-      this.endAs(id, item, () => item.temp_fail(`It could not be placed: ${String(error)}`))
+      void this.endNow(id, item, () => item.temp_fail(`It could not be placed: ${String(error)}`))
     })
   }
 
@@ -190,11 +182,8 @@ export class Deliveries implements SessionPolicy {
     const id = messageId(part.filename)
     const delivery: Delivery = { ...whole, id, item: part, ...NOT_TRIED }
     this.options.records.keep(delivery)
-    this.known.set(id, undefined)
-    part.next_cb = () => {
-      this.known.delete(id)
-      if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
-    }
+    this.known.take(id)
+    part.next_cb = () => this.known.letGo(id, delivery)
   }
 
   /** Nothing is sent any more; what waits stays in the queue's files. */
@@ -239,8 +228,8 @@ export class Deliveries implements SessionPolicy {
   }
 
   private wait(delivery: Delivery): void {
-    const { id, path, destination } = delivery
-    this.known.set(id, delivery)
+    const { path, destination } = delivery
+    this.known.place(delivery)
     this.options.records.keep(delivery)
     this.destinations.set(path.path, destination)
     this.dispatcher.add(path.path, delivery)
@@ -264,8 +253,7 @@ export class Deliveries implements SessionPolicy {
     // Of what is too old the sender is told what the last host has said.
     const attempt = untried === TOO_OLD ? attemptFor(item) : records.attemptAt(item)
     item.next_cb = () => {
-      if (!this.known.delete(id)) return
-      if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
+      if (!this.known.letGo(id, delivery)) return
       onAttempt({ ...delivery, attempt, at: Date.now() })
     }
     // The other hooks of send_email are not asked any more.
@@ -274,20 +262,13 @@ export class Deliveries implements SessionPolicy {
     end()
   }
 
-  /** Ends an attempt that has not begun, in another way than by trying. */
-  private endAs(id: string, item: QueueItem, end: () => void): void {
-    item.next_cb = () => this.known.delete(id)
-    // The other hooks of send_email are not asked any more.
-    item.hooks_to_run = []
-    end()
-  }
-
+  /** Ends a message whose attempt has not begun, in another way than by trying. */
   private endNow(id: string, item: QueueItem, end: (item: QueueItem) => void): Promise<Ended> {
     const { filename } = item
     return new Promise((resolve) => {
-      this.known.set(id, undefined)
+      this.known.take(id)
       item.next_cb = () => {
-        this.known.delete(id)
+        this.known.letGo(id)
         // One that is put off has another name.
         resolve(item.filename === filename ? 'ended' : 'put off')
       }
@@ -298,7 +279,7 @@ export class Deliveries implements SessionPolicy {
 
   private async split(id: string, item: QueueItem, most: number): Promise<void> {
     await this.options.splitUp(item, most)
-    this.known.delete(id)
+    this.known.letGo(id)
   }
 
   /** The path has room for it. */
@@ -344,8 +325,7 @@ export class Deliveries implements SessionPolicy {
 
   private end({ item: delivery, end }: Grant<Delivery>): void {
     const { id, attempt } = delivery
-    this.known.delete(id)
-    if (delivery.retryAt !== undefined) this.putOff.set(id, delivery)
+    this.known.letGo(id, delivery)
     this.underWay--
     end()
     const next = this.ready.shift()
@@ -368,23 +348,20 @@ export class Deliveries implements SessionPolicy {
       .finally(() => (this.isSweeping = false))
   }
 
-  /** Ends what has waited beyond its time, and tells of what is late; so many at a time, or all other work would wait. */
+  /** Ends what has waited beyond its time, and tells of what is late. */
   private async sweep(): Promise<void> {
-    let looked = 0
-    const past = Date.now() - FORGET_MS
-    for (const [id, { retryAt }] of this.putOff) if (retryAt! < past) this.putOff.delete(id)
-    for (const [id, delivery] of this.known) {
-      if (++looked % LOOKS_IN_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve))
-      if (!delivery || !this.dispatcher.has(id)) continue
-      const { item } = delivery
-      const { endings } = this.options
+    const { endings } = this.options
+    this.known.forget(Date.now() - FORGET_MS)
+    await this.known.eachPlaced((delivery) => {
+      const { id, item } = delivery
+      if (!this.dispatcher.has(id)) return
       if (endings.isTooOld(item.todo!)) {
         this.dispatcher.remove(id)
         this.expire(delivery)
       } else if (endings.isLate(item)) {
         void endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
       }
-    }
+    })
   }
 }
 
