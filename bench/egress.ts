@@ -1,10 +1,8 @@
 /** `npm run bench:egress [-- sessions|postfix|load|workers …]`: prints tables and writes bench/out/egress.json. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { benchLoad } from './egress-load'
 import { benchSessions } from './egress-sessions'
 import { benchWorkers } from './egress-workers'
+import { circumstances, writeResults } from './results'
 
 /** 1 is the size that docs/benchmarks.md tells of; less is for trying out. */
 const SCALE = Number(process.env.SCALE ?? 1)
@@ -15,21 +13,13 @@ async function main(wanted: readonly string[]): Promise<void> {
   if (unknown !== undefined) throw new Error(`no part "${unknown}": choose among ${PARTS.join(', ')}`)
   const has = (part: string) => wanted.length === 0 || wanted.includes(part)
   const size = (full: number) => Math.max(1, Math.ceil(full * SCALE))
-  const results: Record<string, unknown> = {
-    node: process.version,
-    cpu: `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}`,
-    at: new Date().toISOString(),
-    scale: SCALE,
-  }
+  const results: Record<string, unknown> = { ...circumstances(), scale: SCALE }
   if (has('sessions') || has('postfix')) {
     results.sessions = await benchSessions(size(2000), { stock: has('sessions'), postfix: has('postfix') })
   }
   if (has('load')) results.load = await benchLoad({ queued: size(100_000), fast: size(2000), seconds: size(180) })
   if (has('workers')) results.workers = await benchWorkers(size(60))
-  const folder = path.join(__dirname, 'out')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(path.join(folder, 'egress.json'), `${JSON.stringify(results, null, 2)}\n`)
-  console.log(`\nwritten: bench/out/egress.json`)
+  writeResults('egress', results)
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,12 +1,10 @@
 /** `npm run bench [throughput|store|flood|overload|growth …]`: prints tables and writes bench/out/results.json. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import os from 'node:os'
-import path from 'node:path'
 import { benchBans } from './bans'
 import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
 import { benchOverload } from './overload'
 import { benchInbound } from './inbound'
+import { circumstances, writeResults } from './results'
 import { benchStore } from './store'
 import { benchThroughput } from './throughput'
 import { benchTriplets } from './triplets'
@@ -25,16 +23,9 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
 async function main(wanted: readonly string[]): Promise<void> {
   const unknown = wanted.find((name) => !(name in BENCHES))
   if (unknown !== undefined) throw new Error(`no bench "${unknown}": choose among ${Object.keys(BENCHES).join(', ')}`)
-  const results: Record<string, unknown> = {
-    node: process.version,
-    cpu: `${os.cpus().length} × ${os.cpus()[0]?.model ?? 'unknown'}`,
-    at: new Date().toISOString(),
-  }
+  const results: Record<string, unknown> = circumstances()
   for (const name of wanted.length > 0 ? wanted : Object.keys(BENCHES)) results[name] = await BENCHES[name]!()
-  const folder = path.join(__dirname, 'out')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(path.join(folder, 'results.json'), `${JSON.stringify(results, null, 2)}\n`)
-  console.log(`\nwritten: bench/out/results.json`)
+  writeResults('results', results)
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -2,7 +2,6 @@ import type { Policy } from '../config/compile'
 import type { EgressRules } from '../egress/rules'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { GatePlan } from '../policy/pipeline'
-import type { Stage } from '../policy/subject'
 import type { Ask, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
 import type { AllReadings } from '../telemetry/metrics'
@@ -19,7 +18,7 @@ import { Reputations } from './reputations'
 import { Sessions } from './session'
 import { StageJudge } from './stage-judge'
 import { Tarpit } from './tarpit'
-import type { Connection, EnvelopeAddress } from './types'
+import type { Connection } from './types'
 
 /** Time for a decision itself; a store has its own, much shorter deadline. */
 const JUDGE_DEADLINE_MS = 5000
@@ -224,18 +223,9 @@ export class Runtime {
     this.reportFailure({ plugin, hook, failure: 'error', message: textOf(error) })
   }
 
-  /**
-   * A plugin's answer for one stage. The first plugin that asks has the whole stage judged, for all plugins, in one
-   * batch; the others find it done. `token` is the thing judged: the same stage of another thing is judged afresh.
-   */
-  answer(
-    plugin: string,
-    stage: Stage,
-    connection: Connection,
-    token: object,
-    recipient?: EnvelopeAddress,
-  ): Answer | Promise<Answer> {
-    return this.judge.answer(plugin, stage, connection, token, recipient)
+  /** A plugin's answer for one stage, see {@link StageJudge.answer}. */
+  answer(...asked: Parameters<StageJudge['answer']>): Answer | Promise<Answer> {
+    return this.judge.answer(...asked)
   }
 
   /**
