@@ -22,16 +22,16 @@ describe('mail on its way out, end to end', function () {
     const slow = await world.domain('slow.test')
     const fast = await world.domain('fast.test')
     const server = await world.server({
-      providers: 'providers: {slow: {match: {mx_suffix: [slow.test]}, message_rate: 10/s}}\n',
+      providers: 'providers: {slow: {match: {mx_suffix: [slow.test]}, message_rate: 5/s}}\n',
     })
     const began = Date.now()
-    await world.send(server, 40, { to: ['bob@slow.test'] })
+    await world.send(server, 30, { to: ['bob@slow.test'] })
     await world.send(server, 40, { to: ['bob@fast.test'] })
     await fast.until('all fast ones', () => fast.messages.length === 40)
-    assert.ok(slow.messages.length < 20, `${slow.messages.length} of the slow ones`)
-    await slow.until('all slow ones', () => slow.messages.length === 40)
+    assert.ok(slow.messages.length < 30, 'slow ones, which were sent before, still wait')
+    await slow.until('all slow ones', () => slow.messages.length === 30)
     const [most, least] = ratesOf(slow.messages.map(({ at }) => at))
-    assert.ok(most > 9.5 && least < 10.1, `${most} or ${least} a second, in ${Date.now() - began} ms`)
+    assert.ok(most > 4.75 && least < 5.05, `${most} or ${least} a second, in ${Date.now() - began} ms`)
     await world.settled(slow, fast)
   })
 
