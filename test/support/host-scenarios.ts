@@ -138,6 +138,16 @@ export function hostScenarios(): Record<string, HostScenario> {
     'closes in the middle of a message': { hosts: [at('BODY', 'close', 2)], body: LARGE, end: '1/0/0' },
     'says 421 in the middle of a message': { hosts: [at('BODY', '421 4.3.2 bye', 2)], body: LARGE, end: '1/0/0' },
     'says yes in the middle of a message': { hosts: [at('BODY', '250 fine', 2)], body: LARGE, end: '1/0/0' },
+    'answers RCPT twice, and later is itself again': {
+      hosts: [{ ...at('RCPT', '250 fine\r\n250 fine', 4), replyMs: 20 }],
+      end: '1/0/0',
+    },
+    'answers the dot twice while others wait for its session': {
+      hosts: [{ ...always('DOT', '250 taken\r\n250 taken'), replyMs: 20 }],
+      profile: 'connections: 5, connection_rate: 1/s',
+      messages: 8,
+      end: '1/0/0',
+    },
     'refuses RSET': {
       hosts: [
         {

@@ -264,10 +264,7 @@ export class Session {
     }
     // Haraka would bounce the message for it.
     if (reply.code === 0) return this.lose('protocol', new Error(`no SMTP reply: ${reply.lines[0]?.slice(0, 200)}`))
-    // Haraka would take an early yes for leave to send the message once more.
-    if (this.transaction.stage === 'body' && reply.code < 400) {
-      return this.lose('protocol', new Error('an answer that nobody asked for'))
-    }
+    if (this.isOutOfStep(reply)) return this.lose('protocol', new Error('an answer that nobody asked for'))
     const whyNoTls = this.whyNoTls(reply)
     if (whyNoTls !== undefined) {
       this.quit()
@@ -276,6 +273,17 @@ export class Session {
     this.isEnding ||= reply.code === 421
     if (this.awaited === 'dot' && this.owner.lmtp) this.onFinal(reply)
     else this.facade?.take(this.note(reply))
+  }
+
+  /**
+   * Who answers more often than he is asked is taken at the wrong word from then on: the yes to one message would be that to
+   * the next, and a message that was taken would be sent again. 421 needs no question (RFC 5321 §3.8).
+   */
+  private isOutOfStep({ code }: Reply): boolean {
+    if (this.transaction.stage === 'body') return code < 400
+    if (this.awaited === 'data') return code < 300
+    if (this.awaited === 'dot') return code >= 300 && code < 400
+    return this.awaited === undefined && code !== 421
   }
 
   /**
