@@ -138,6 +138,12 @@ export function hostScenarios(): Record<string, HostScenario> {
     'closes in the middle of a message': { hosts: [at('BODY', 'close', 2)], body: LARGE, end: '1/0/0' },
     'says 421 in the middle of a message': { hosts: [at('BODY', '421 4.3.2 bye', 2)], body: LARGE, end: '1/0/0' },
     'says yes in the middle of a message': { hosts: [at('BODY', '250 fine', 2)], body: LARGE, end: '1/0/0' },
+    'refuses a message before its end': {
+      hosts: [always('DATA', '354 go on\r\n554 5.7.1 not this one')],
+      end: '0/1/0',
+      says: /delivery=bounced [^\n]* phase=block code=554 [^\n]* enhanced=5\.7\.1 reason="not this one"/,
+      reports: /^Remote-MTA: dns; .*\r\nDiagnostic-Code: smtp; 554 5\.7\.1 not this one\r$/m,
+    },
     'answers RCPT twice, and later is itself again': {
       hosts: [{ ...at('RCPT', '250 fine\r\n250 fine', 4), replyMs: 20 }],
       end: '1/0/0',

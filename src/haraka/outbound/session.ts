@@ -301,7 +301,8 @@ export class Session {
 
   /** Keeps what a reply means for the session. Returns it as Haraka is to see it. */
   private note(reply: Reply): Reply {
-    const phase = this.awaited
+    // Before its end a message can only be refused.
+    const phase = this.awaited ?? (this.transaction.stage === 'body' ? 'block' : undefined)
     clearTimeout(this.timer)
     this.awaited = undefined
     if (phase && phase !== 'rset') {
