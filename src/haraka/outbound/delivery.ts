@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { Attempt } from '../../egress/attempt'
 import type { Waiting } from '../../egress/fair-queue'
 import type { PathBook } from '../../egress/path-book'
@@ -87,16 +88,31 @@ export class Planner {
   /** The hosts to try, each with what it is to be connected from. */
   async hostsFor({ route, source }: Delivery): Promise<Mx[]> {
     const helo = source.helo === undefined ? {} : { bind_helo: source.helo }
-    if (route.kind === 'fixed') {
-      const bound = (mx: Mx) => mx.bind ?? (mx.exchange ? bindFor(source, mx.exchange)?.address : undefined)
-      return route.mx.map((mx) => Object.assign(mx, helo, { bind: bound(mx) }))
-    }
-    const addresses = await this.options.routes.addressesOf(route.hosts)
-    return addresses.flatMap((mx) => {
-      const bind = bindFor(source, mx.exchange!)
-      return bind ? { ...mx, ...helo, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
-    })
+    const named = (mx: Mx) => ({ ...mx, ...helo })
+    if (route.kind === 'hosts') return boundTo(source, (await this.options.routes.addressesOf(route.hosts)).map(named))
+    return (await Promise.all(route.mx.map((mx) => this.boundByPlugin(named(mx), source)))).flat()
   }
+
+  /** Haraka would look its name up later, when it is too late to say what each of its addresses is connected from. */
+  private async boundByPlugin(mx: Mx, source: Source): Promise<Mx[]> {
+    const { exchange: host, bind } = mx
+    const isFree = source.bind === undefined && source.bind6 === undefined
+    if (isFree || bind !== undefined || !host) return [mx]
+    if (isIP(host)) return boundTo(source, [mx])
+    const addresses = await this.options.routes.addressesOf([{ host, preference: 0 }])
+    return boundTo(
+      source,
+      addresses.map(({ exchange, from_dns }) => ({ ...mx, exchange: exchange!, from_dns: from_dns! })),
+    )
+  }
+}
+
+/** Those that a source can connect to, each with what from. */
+function boundTo(source: Source, hosts: readonly Mx[]): Mx[] {
+  return hosts.flatMap((mx) => {
+    const bind = bindFor(source, mx.exchange!)
+    return bind ? { ...mx, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
+  })
 }
 
 const MOST_LATELY = 10_000
