@@ -334,8 +334,9 @@ export class Deliveries implements SessionPolicy {
     const mx = await this.options.planner.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
-      if (mx.length > 0) item.get_mx_respond(OK, mx)
-      else this.options.endings.endUntried(item, noAddress(item.todo!.domain))
+      if (mx.length > 0) return item.get_mx_respond(OK, mx)
+      delivery.untried = noAddress(item.todo!.domain)
+      this.options.endings.endUntried(item, delivery.untried)
     }
     this.options.endings.prepare(item)
     proceed()

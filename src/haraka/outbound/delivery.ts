@@ -7,6 +7,7 @@ import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egres
 import { Recent } from '../../egress/recent'
 import { type Source, bindFor } from '../../egress/sources'
 import type { Label } from './label'
+import type { Untried } from './attempt-event'
 import { type LastAttempt, LastAttempts } from './last-attempts'
 import { type QueueItem, dueAt } from './queue-item'
 import { type Route, type Routes, namesOf } from './routes'
@@ -24,6 +25,8 @@ export interface Delivery extends Waiting {
   beganAt: number
   /** There is one from when it begins. */
   attempt: Attempt | undefined
+  /** Why the attempt has asked no host. */
+  untried?: Untried
   retryAt: number | undefined
   /** What was put off goes back to its sender. */
   givenUp: boolean
