@@ -265,6 +265,8 @@ export class Session {
     // Haraka would bounce the message for it.
     if (reply.code === 0) return this.lose('protocol', new Error(`no SMTP reply: ${reply.lines[0]?.slice(0, 200)}`))
     if (this.isOutOfStep(reply)) return this.lose('protocol', new Error('an answer that nobody asked for'))
+    // Haraka would send every message back whose password is not taken any more.
+    if (this.awaited === 'auth' && reply.code >= 500) return this.lose('protocol', new Error(this.tell(reply)))
     const whyNoTls = this.whyNoTls(reply)
     if (whyNoTls !== undefined) {
       this.quit()
@@ -295,7 +297,10 @@ export class Session {
     const isHello = this.awaited === 'hello' && this.needsTls && this.handshake === 'none'
     if (isHello && isPositive(reply)) return offersTls(reply) ? undefined : 'the host offers no TLS'
     const isRefusal = this.awaited === 'starttls' ? code >= 300 && code !== 421 : isHello && code >= 500
-    if (!isRefusal) return undefined
+    return isRefusal ? this.tell(reply) : undefined
+  }
+
+  private tell(reply: Reply): string {
     return `${verbOf(this.awaitedCommand)} was answered with ${tellReply(parseReply(reply.lines))}`
   }
 
