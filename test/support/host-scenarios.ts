@@ -190,6 +190,16 @@ export function hostScenarios(): Record<string, HostScenario> {
     'is three that are dead': { hosts: ['dead', 'dead', 'dead'], profile: RESTS, end: '0/0/1' },
     'is dead and has a second': { hosts: ['dead', {}], end: '1/0/0' },
     'is ill and has a second': { hosts: [always('MAIL', 'reset'), {}], end: '1/0/0' },
+    'is busy and has a second': { hosts: [always('CONNECT', '421 4.3.2 too busy'), {}], end: '1/0/0' },
+    'has no mail service and has a second': {
+      hosts: [always('CONNECT', '554 no SMTP service here'), {}],
+      end: '1/0/0',
+    },
+    'wants less of us, and its second would take it': {
+      hosts: [always('CONNECT', '421 4.7.0 too many connections from you'), {}],
+      profile: RESTS,
+      end: '0/0/1',
+    },
     'hangs and has a second': {
       hosts: [always('CONNECT', 'hang'), {}],
       profile: 'timeouts: {greeting: 1s}',

@@ -267,6 +267,7 @@ export class Session {
     if (this.isOutOfStep(reply)) return this.lose('protocol', new Error('an answer that nobody asked for'))
     // Haraka would send every message back whose password is not taken any more.
     if (this.awaited === 'auth' && reply.code >= 500) return this.lose('protocol', new Error(this.tell(reply)))
+    if (this.isForAnother(reply)) return this.lose('closed', new Error(reply.lines.join(' ')))
     const whyNoTls = this.whyNoTls(reply)
     if (whyNoTls !== undefined) {
       this.quit()
@@ -298,6 +299,12 @@ export class Session {
     if (isHello && isPositive(reply)) return offersTls(reply) ? undefined : 'the host offers no TLS'
     const isRefusal = this.awaited === 'starttls' ? code >= 300 && code !== 421 : isHello && code >= 500
     return isRefusal ? this.tell(reply) : undefined
+  }
+
+  /** The host takes no mail at all, of anybody: then its domain's next one is asked (RFC 5321 §3.1, §5.1). */
+  private isForAnother({ code, lines }: Reply): boolean {
+    if (this.awaited !== 'greeting' || code < 400 || isThrottle(lines.join(' '))) return false
+    return this.request?.hasOthers() ?? false
   }
 
   private tell(reply: Reply): string {
