@@ -15,7 +15,7 @@ export type MailHosts =
   | { readonly kind: 'implicit'; readonly hosts: readonly [MailHost] }
   /** It says that it takes no mail, RFC 7505. */
   | { readonly kind: 'null' }
-  /** Neither an MX record nor an address, or MX records that name no host at all. */
+  /** No name, or one with neither an MX record nor an address, or with MX records that name no host at all. */
   | { readonly kind: 'none'; readonly why: string }
   /** DNS does not say: nothing is known of the domain. */
   | { readonly kind: 'failed'; readonly reason: FailureReason }
@@ -25,6 +25,8 @@ const MOST_HOSTS = 50
 
 /** Never rejects. Takes at most two deadlines of the resolver: addresses are asked for when there is no MX record. */
 export async function lookupMx(resolver: DnsResolver, domain: string): Promise<MailHosts> {
+  // Such as an address in brackets. It would never be known.
+  if (!isAskable(domain)) return { kind: 'none', why: 'it is no name that DNS can be asked for' }
   const answer = await resolver.resolve(domain, 'MX')
   if (answer.kind === 'failed') return answer
   if (answer.kind === 'absent') return lookupImplicit(resolver, domain)

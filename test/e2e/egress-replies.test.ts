@@ -34,6 +34,19 @@ describe('what hosts answer to deliveries, end to end', function () {
     assert.equal(second!.hosts[0]!.phasesMs.auth, undefined)
   })
 
+  it('may be a refusal of our login: that is no fault of the message, which is tried again', async () => {
+    let refusals = 0
+    const misdeed = (verb: string) =>
+      verb === 'AUTH' && refusals++ === 0 ? ('535 5.7.8 wrong password' as const) : undefined
+    await start({ auth: true, misdeed }, { mx: { auth_user: 'near', auth_pass: 'secret' } })
+    await scene.send(1)
+    const [first] = await scene.attempts(1)
+    assert.deepEqual(first!.outcome, { delivered: 0, deferred: 1, bounced: 0 })
+    assert.match(first!.cause!, /AUTH was answered with 535 5\.7\.8 wrong password \(at auth\)$/)
+    await scene.settled()
+    assert.equal(bounces(), 0)
+  })
+
   it('may differ from recipient to recipient: each comes to its end once', async () => {
     let deferrals = 0
     const answers: Record<string, () => Misdeed> = {

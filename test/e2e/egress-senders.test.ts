@@ -73,6 +73,22 @@ describe('whom mail is sent by, end to end', function () {
     assert.deepEqual(new Set(far.messages.map(({ client }) => client)), new Set(['127.0.0.11', '127.0.0.12']))
   })
 
+  it('is the address of its source for hosts that a plugin names too, and none where the source has none', async () => {
+    far = await world.domain('far.test')
+    const servers = `getDnsResolver().setServers(['${world.dns.address}'])`
+    const route = "hook_get_mx = (next, item, domain) => next(OK, domain === 'far.test' ? 'mx.far.test' : '[::1]:25')"
+    const server = await world.server({
+      sluice: 'egress: {sources: {one: {bind: 127.0.0.11}}, pool: one}\n',
+      plugins: ['by_name'],
+      files: { '../plugins/by_name.js': `require('haraka-net-utils/lib/dns_config').${servers}\nexports.${route}\n` },
+    })
+    await world.send(server, 2)
+    await world.settled(far)
+    assert.deepEqual([...new Set(far.messages.map(({ client }) => client))], ['127.0.0.11'])
+    await world.send(server, 1, { to: ['bob@six.test'] })
+    await server.waitForLog(/domain=six\.test .* reason="None of the mail servers of six\.test has an address/)
+  })
+
   it('is another source of the pool as soon as the path of one is suspended, also for mail that waits', async () => {
     far = await world.domain('far.test')
     const server = await world.server({

@@ -138,6 +138,22 @@ export function hostScenarios(): Record<string, HostScenario> {
     'closes in the middle of a message': { hosts: [at('BODY', 'close', 2)], body: LARGE, end: '1/0/0' },
     'says 421 in the middle of a message': { hosts: [at('BODY', '421 4.3.2 bye', 2)], body: LARGE, end: '1/0/0' },
     'says yes in the middle of a message': { hosts: [at('BODY', '250 fine', 2)], body: LARGE, end: '1/0/0' },
+    'refuses a message before its end': {
+      hosts: [always('DATA', '354 go on\r\n554 5.7.1 not this one')],
+      end: '0/1/0',
+      says: /delivery=bounced [^\n]* phase=block code=554 [^\n]* enhanced=5\.7\.1 reason="not this one"/,
+      reports: /^Remote-MTA: dns; .*\r\nDiagnostic-Code: smtp; 554 5\.7\.1 not this one\r$/m,
+    },
+    'answers RCPT twice, and later is itself again': {
+      hosts: [{ ...at('RCPT', '250 fine\r\n250 fine', 4), replyMs: 20 }],
+      end: '1/0/0',
+    },
+    'answers the dot twice while others wait for its session': {
+      hosts: [{ ...always('DOT', '250 taken\r\n250 taken'), replyMs: 20 }],
+      profile: 'connections: 5, connection_rate: 1/s',
+      messages: 8,
+      end: '1/0/0',
+    },
     'refuses RSET': {
       hosts: [
         {
@@ -174,6 +190,16 @@ export function hostScenarios(): Record<string, HostScenario> {
     'is three that are dead': { hosts: ['dead', 'dead', 'dead'], profile: RESTS, end: '0/0/1' },
     'is dead and has a second': { hosts: ['dead', {}], end: '1/0/0' },
     'is ill and has a second': { hosts: [always('MAIL', 'reset'), {}], end: '1/0/0' },
+    'is busy and has a second': { hosts: [always('CONNECT', '421 4.3.2 too busy'), {}], end: '1/0/0' },
+    'has no mail service and has a second': {
+      hosts: [always('CONNECT', '554 no SMTP service here'), {}],
+      end: '1/0/0',
+    },
+    'wants less of us, and its second would take it': {
+      hosts: [always('CONNECT', '421 4.7.0 too many connections from you'), {}],
+      profile: RESTS,
+      end: '0/0/1',
+    },
     'hangs and has a second': {
       hosts: [always('CONNECT', 'hang'), {}],
       profile: 'timeouts: {greeting: 1s}',

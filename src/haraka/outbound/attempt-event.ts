@@ -66,7 +66,10 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
 }
 
 function outcomeOf({ attempt: { outcome }, untried, givenUp }: AttemptEnd, count: number): Attempt['outcome'] {
-  if (untried) return { delivered: 0, deferred: untried.isFinal ? 0 : count, bounced: untried.isFinal ? count : 0 }
+  if (untried) {
+    const isOver = untried.isFinal || givenUp
+    return { delivered: 0, deferred: isOver ? 0 : count, bounced: isOver ? count : 0 }
+  }
   return givenUp ? { ...outcome, deferred: 0, bounced: outcome.bounced + outcome.deferred } : outcome
 }
 

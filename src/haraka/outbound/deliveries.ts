@@ -312,12 +312,17 @@ export class Deliveries implements SessionPolicy {
       this.options.onNotice(`${item.filename} is gone: it was delivered as another copy, or removed by hand`)
       return end()
     }
+    const found = await this.options.planner.lookAgain(delivery)
+    if (found === 'moved') {
+      end()
+      return this.wait(delivery)
+    }
     delivery.attempt = this.options.records.attemptAt(item)
-    const mx = await this.options.planner.hostsFor(delivery)
+    const mx = found ? [] : await this.options.planner.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
-      if (mx.length > 0) item.get_mx_respond(OK, mx)
-      else this.options.endings.endUntried(item, noAddress(item.todo!.domain))
+      if (mx.length > 0) return item.get_mx_respond(OK, mx)
+      this.options.endings.endUntried(item, found ?? noAddress(item.todo!.domain))
     }
     this.options.endings.prepare(item)
     proceed()

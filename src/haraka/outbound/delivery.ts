@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { Attempt } from '../../egress/attempt'
 import type { Waiting } from '../../egress/fair-queue'
 import type { PathBook } from '../../egress/path-book'
@@ -9,7 +10,7 @@ import type { Untried } from './attempt-event'
 import type { Label } from './label'
 import { type LastAttempt, LastAttempts } from './last-attempts'
 import { type QueueItem, dueAt } from './queue-item'
-import { type Route, type Routes, namesOf } from './routes'
+import { type Nowhere, type Route, type Routes, namesOf } from './routes'
 import type { HMail, Mx } from './types'
 
 /** A message that waits, or is under way. */
@@ -18,6 +19,8 @@ export interface Delivery extends Waiting {
   /** Lets Haraka go on with it. */
   readonly proceed: () => void
   readonly route: KnownRoute
+  /** When its route was found. */
+  readonly routedAt: number
   readonly destination: Destination
   readonly path: ResolvedPath
   readonly source: Source
@@ -32,6 +35,9 @@ export interface Delivery extends Waiting {
 }
 
 export type KnownRoute = Extract<Route, { kind: 'hosts' | 'fixed' }>
+
+/** As long as answers without a TTL are kept: Node tells none for MX. */
+const ROUTE_HOLDS_MS = 5 * 60_000
 
 /** What a delivery is made with, and a part of one. */
 export const NOT_TRIED = { attempt: undefined, untried: undefined, retryAt: undefined, givenUp: false } as const
@@ -65,6 +71,7 @@ export class Planner {
       item,
       proceed,
       route,
+      routedAt: Date.now(),
       ...this.wayOf(item, route),
       beganAt: 0,
       ...NOT_TRIED,
@@ -81,6 +88,19 @@ export class Planner {
     return { destination, path: book.resolve(destination), source }
   }
 
+  /**
+   * Where a message goes that has waited for long: its domain may have other hosts by now. Undefined: by the path that it has
+   * waited for. When DNS does not say, all stays as it was.
+   */
+  async lookAgain(delivery: Delivery): Promise<'moved' | Nowhere | undefined> {
+    if (Date.now() - delivery.routedAt < ROUTE_HOLDS_MS) return undefined
+    const route = await this.routeOf(delivery.item)
+    if (route.kind === 'nowhere') return route.isFinal ? route : undefined
+    const { path } = delivery.path
+    Object.assign(delivery, { route, routedAt: Date.now() }, this.wayOf(delivery.item, route))
+    return delivery.path.path === path ? undefined : 'moved'
+  }
+
   /** The path that a message would take; undefined when it has nowhere to go. */
   async pathFor(item: QueueItem): Promise<string | undefined> {
     const route = await this.routeOf(item)
@@ -91,16 +111,31 @@ export class Planner {
   /** The hosts to try, each with what it is to be connected from. */
   async hostsFor({ route, source }: Delivery): Promise<Mx[]> {
     const helo = source.helo === undefined ? {} : { bind_helo: source.helo }
-    if (route.kind === 'fixed') {
-      const bound = (mx: Mx) => mx.bind ?? (mx.exchange ? bindFor(source, mx.exchange)?.address : undefined)
-      return route.mx.map((mx) => Object.assign(mx, helo, { bind: bound(mx) }))
-    }
-    const addresses = await this.options.routes.addressesOf(route.hosts)
-    return addresses.flatMap((mx) => {
-      const bind = bindFor(source, mx.exchange!)
-      return bind ? { ...mx, ...helo, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
-    })
+    const named = (mx: Mx) => ({ ...mx, ...helo })
+    if (route.kind === 'hosts') return boundTo(source, (await this.options.routes.addressesOf(route.hosts)).map(named))
+    return (await Promise.all(route.mx.map((mx) => this.boundByPlugin(named(mx), source)))).flat()
   }
+
+  /** Haraka would look its name up later, when it is too late to say what each of its addresses is connected from. */
+  private async boundByPlugin(mx: Mx, source: Source): Promise<Mx[]> {
+    const { exchange: host, bind } = mx
+    const isFree = source.bind === undefined && source.bind6 === undefined
+    if (isFree || bind !== undefined || !host) return [mx]
+    if (isIP(host)) return boundTo(source, [mx])
+    const addresses = await this.options.routes.addressesOf([{ host, preference: 0 }])
+    return boundTo(
+      source,
+      addresses.map(({ exchange, from_dns }) => ({ ...mx, exchange: exchange!, from_dns: from_dns! })),
+    )
+  }
+}
+
+/** Those that a source can connect to, each with what from. */
+function boundTo(source: Source, hosts: readonly Mx[]): Mx[] {
+  return hosts.flatMap((mx) => {
+    const bind = bindFor(source, mx.exchange!)
+    return bind ? { ...mx, ...(bind.address === undefined ? {} : { bind: bind.address }) } : []
+  })
 }
 
 const MOST_LATELY = 10_000

@@ -75,6 +75,7 @@ function replace({ clientPool, hmail }: Replaced, pools: SessionPools, policy: S
       attempt: policy.attemptOf(by),
       recipients: by.todo?.rcpt_to ?? [],
       sizeBytes: by.file_size - by.data_start,
+      hasOthers: () => by.mxlist.length > 0,
       mayConnect: () => policy.mayConnect(by, mx),
       retry: (reason, text) => retry(by, mx, reason, text),
     })

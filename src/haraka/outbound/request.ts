@@ -18,6 +18,8 @@ export interface SessionRequest {
   readonly recipients: object[]
   /** Of the message as it is sent; undefined when unknown. */
   readonly sizeBytes: number | undefined
+  /** Whether there are hosts to ask after this one. */
+  hasOthers(): boolean
   /** Undefined: a new connection may be dialled at once. */
   mayConnect(): Promise<void> | undefined
   /** Tries the host again at once, with `fresh`; the delivery is to hear no more of this session. */

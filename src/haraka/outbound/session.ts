@@ -264,10 +264,10 @@ export class Session {
     }
     // Haraka would bounce the message for it.
     if (reply.code === 0) return this.lose('protocol', new Error(`no SMTP reply: ${reply.lines[0]?.slice(0, 200)}`))
-    // Haraka would take an early yes for leave to send the message once more.
-    if (this.transaction.stage === 'body' && reply.code < 400) {
-      return this.lose('protocol', new Error('an answer that nobody asked for'))
-    }
+    if (this.isOutOfStep(reply)) return this.lose('protocol', new Error('an answer that nobody asked for'))
+    // Haraka would send every message back whose password is not taken any more.
+    if (this.awaited === 'auth' && reply.code >= 500) return this.lose('protocol', new Error(this.tell(reply)))
+    if (this.isForAnother(reply)) return this.lose('closed', new Error(reply.lines.join(' ')))
     const whyNoTls = this.whyNoTls(reply)
     if (whyNoTls !== undefined) {
       this.quit()
@@ -279,6 +279,17 @@ export class Session {
   }
 
   /**
+   * Who answers more often than he is asked is taken at the wrong word from then on: the yes to one message would be that to
+   * the next, and a message that was taken would be sent again. 421 needs no question (RFC 5321 §3.8).
+   */
+  private isOutOfStep({ code }: Reply): boolean {
+    if (this.transaction.stage === 'body') return code < 400
+    if (this.awaited === 'data') return code < 300
+    if (this.awaited === 'dot') return code >= 300 && code < 400
+    return this.awaited === undefined && code !== 421
+  }
+
+  /**
    * In Haraka STARTTLS that is offered and then refused bounces the message; where TLS is demanded a refused EHLO leaves it in
    * the air for ever, and a host without TLS keeps it from the others. 421 is about the connection.
    */
@@ -287,13 +298,23 @@ export class Session {
     const isHello = this.awaited === 'hello' && this.needsTls && this.handshake === 'none'
     if (isHello && isPositive(reply)) return offersTls(reply) ? undefined : 'the host offers no TLS'
     const isRefusal = this.awaited === 'starttls' ? code >= 300 && code !== 421 : isHello && code >= 500
-    if (!isRefusal) return undefined
+    return isRefusal ? this.tell(reply) : undefined
+  }
+
+  /** The host takes no mail at all, of anybody: then its domain's next one is asked (RFC 5321 §3.1, §5.1). */
+  private isForAnother({ code, lines }: Reply): boolean {
+    if (this.awaited !== 'greeting' || code < 400 || isThrottle(lines.join(' '))) return false
+    return this.request?.hasOthers() ?? false
+  }
+
+  private tell(reply: Reply): string {
     return `${verbOf(this.awaitedCommand)} was answered with ${tellReply(parseReply(reply.lines))}`
   }
 
   /** Keeps what a reply means for the session. Returns it as Haraka is to see it. */
   private note(reply: Reply): Reply {
-    const phase = this.awaited
+    // Before its end a message can only be refused.
+    const phase = this.awaited ?? (this.transaction.stage === 'body' ? 'block' : undefined)
     clearTimeout(this.timer)
     this.awaited = undefined
     if (phase && phase !== 'rset') {

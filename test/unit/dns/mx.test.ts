@@ -68,6 +68,13 @@ describe('the hosts that take the mail of a domain', () => {
     assert.equal((await lookup({ MX: mx([10, 'not a host.test']) })).kind, 'none')
   })
 
+  it('are none of what is no name, such as an address: DNS cannot be asked for it, now or later', async () => {
+    for (const domain of ['[192.0.2.1]', '[ipv6:2001:db8::1]', '', 'a b.test', `${'a'.repeat(64)}.test`]) {
+      const found = await lookupMx(resolver, domain)
+      assert.deepEqual(found, { kind: 'none', why: 'it is no name that DNS can be asked for' }, domain)
+    }
+  })
+
   it('are not known where DNS fails, for MX and for addresses', async () => {
     assert.deepEqual(await lookup({ MX: SERVFAIL }), { kind: 'failed', reason: 'servfail' })
     const other = new DnsResolver({ servers: [dns.address], deadlineMs: 500 })

@@ -88,13 +88,14 @@ describe('what is told of an attempt', () => {
 
   it('is why none was, for good or for now', () => {
     const fake = new FakeItem({ recipients: ['a@far.test', 'b@far.test'] })
-    const said = (isFinal: boolean) => {
+    const said = (isFinal: boolean, givenUp = false) => {
       const untried = { isFinal, status: '4.4.3', why: 'DNS does not say.' }
-      const event = end(fake, new Attempt([]), { untried })
+      const event = end(fake, new Attempt([]), { untried, givenUp })
       return [event.text, event.enhanced, event.code, event.deferred, event.bounced, event.attempts]
     }
     assert.deepEqual(said(false), ['DNS does not say.', '4.4.3', 0, 2, 0, 0])
     assert.deepEqual(said(true), ['DNS does not say.', '4.4.3', 0, 0, 2, 1])
+    assert.deepEqual(said(false, true), ['DNS does not say.', '4.4.3', 0, 0, 2, 0], 'too old to be tried again')
   })
 
   it('is bounded in recipients, and no time is below 0', () => {

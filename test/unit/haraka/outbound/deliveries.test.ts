@@ -77,8 +77,8 @@ describe('deliveries', () => {
       book,
       routes: {
         find: async () => await route(),
-        addressesOf: () =>
-          Promise.resolve(addresses.map((exchange) => ({ exchange, from_dns: 'mx.far.test', priority: 0 }))),
+        addressesOf: ([host]: readonly { host: string }[]) =>
+          Promise.resolve(addresses.map((exchange) => ({ exchange, from_dns: host!.host, priority: 0 }))),
       } as unknown as Routes,
       labelOf: ({ todo }) => ({
         mailClass: (todo!.notes.class as MailClass | undefined) ?? 'system',
@@ -216,6 +216,20 @@ describe('deliveries', () => {
     assert.equal(ended.length, 1)
   })
 
+  it('go to the hosts that their domain has now when they have waited for long, by the path of these', async () => {
+    suspended = [FAR]
+    const one = await admit()
+    mock.timers.tick(6 * 60_000)
+    route = () => ({ kind: 'hosts', hosts: [{ host: 'mx.new.test', preference: 0 }] })
+    suspended = []
+    deliveries.pump(FAR)
+    await begun()
+    assert.deepEqual([proceeded, records.of(one.item)!.path.path], [[one], 'egress|default|mx.new.test'])
+    one.next_cb()
+    await begun()
+    assert.deepEqual([ended.length, deliveries.loads(), failures], [1, [], []])
+  })
+
   describe('hand Haraka hosts', () => {
     const mxOf = async () => {
       const one = await admit()
@@ -244,6 +258,16 @@ describe('deliveries', () => {
           { path: '/run/lmtp', bind_helo: 'pool1.near.test' },
         ])}`,
       )
+    })
+
+    it('of a plugin by their addresses where the source has its own, and without those that it cannot get to', async () => {
+      const relay = { exchange: 'relay.near.test', port: 587, auth_user: 'us' }
+      route = () => ({ kind: 'fixed', mx: [relay, { exchange: '2001:db8::5' }] })
+      sourceNow = source('pool1', '192.0.2.99')
+      addresses = ['192.0.2.1', '2001:db8::1']
+      const own = { bind_helo: 'pool1.near.test', bind: '192.0.2.99' }
+      const wanted = [{ ...relay, ...own, exchange: '192.0.2.1', from_dns: 'relay.near.test' }]
+      assert.deepEqual(JSON.parse((await mxOf())!.replace('get_mx 906 ', '')), wanted)
     })
 
     it('or puts the message off when none has an address for it', async () => {

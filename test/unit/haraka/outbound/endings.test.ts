@@ -286,9 +286,9 @@ describe('how messages end that were not delivered', () => {
       writeFileSync(path.join(directory, NAME), 'xx')
       for (let time = 0; time < 6; time++) {
         const fake = unread(NAME)
+        const slotIsBack = new Promise<void>((resolve) => (fake.next_cb = resolve))
         assert.equal(await defer(endings, fake, 'no JSON'), undefined)
-        for (let wait = 0; fake.calls.length === 0 && wait < 100; wait++) await settle()
-        assert.deepEqual(fake.calls, ['over'], 'the slot is given back')
+        await slotIsBack
       }
       assert.deepEqual(
         again,

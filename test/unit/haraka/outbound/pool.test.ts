@@ -64,6 +64,7 @@ describe('the pool of outbound sessions', () => {
         attempt,
         recipients: [{}],
         sizeBytes: undefined,
+        hasOthers: () => false,
         mayConnect: () => undefined,
         retry: () => retries++,
         callback: (error, socket) => {
