@@ -9,6 +9,7 @@ import { listCommand } from './egress/list'
 import { resumeCommand, setCommand, suspendCommand } from './egress/orders'
 import { queueCommand } from './egress/queue'
 import { showCommand } from './egress/show-path'
+import { checkSource } from './egress/target'
 import { readConfig } from './open'
 import { print, printJson, say, table } from './terminal'
 
@@ -51,6 +52,7 @@ export function egressCommand(): Command {
 async function resolve(who: string, { dir, mx, source, json }: Options): Promise<void> {
   const domain = readDomain(who)
   const { egress, policy } = readConfig(dir)
+  checkSource(source, policy)
   const hosts = mx === undefined ? await askHosts(domain, policy) : readHosts(mx)
   const resolved = resolvePath(egress, { domain, mx: hosts, source })
   if (json) printJson({ domain, mx: hosts, ...resolved })

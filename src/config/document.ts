@@ -54,7 +54,7 @@ export function readDocument(text: string): ReadDocument {
   const deep = deepLine(text)
   if (deep !== undefined) return { problems: [{ line: deep, column: 1, message: TOO_DEEP }] }
   // Warnings come back as problems here rather than go to the console.
-  // The parser compares every key with every other, which takes a minute for some ten thousand: see duplicateKeys.
+  // The parser compares every key with every other, which takes a minute for some ten thousand: see wrongKeys.
   const unchecked = { uniqueKeys: false, prettyErrors: false } as const
   const options = { lineCounter: lines, stringKeys: true, logLevel: 'error', ...unchecked } as const
   const yaml = parseDocument(text, options)
@@ -67,7 +67,7 @@ export function readDocument(text: string): ReadDocument {
   const problems = [
     ...syntax,
     ...wrongAliases.map(({ offset, message }) => ({ ...place(offset), message })),
-    ...duplicateKeys(yaml, place),
+    ...wrongKeys(yaml, place),
   ]
   if (problems.length > 0 || !('targets' in aliases)) return { problems: firstOfEachLine(problems) }
   try {
@@ -82,7 +82,8 @@ export function readDocument(text: string): ReadDocument {
 
 type Placer = (offset: number) => Place
 
-function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
+/** Those that stand twice, and one that no check further on would see. */
+function wrongKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
   const problems: SyntaxProblem[] = []
   visit(yaml, {
     Map: (_, map) => {
@@ -90,9 +91,9 @@ function duplicateKeys(yaml: Document.Parsed, place: Placer): SyntaxProblem[] {
       for (const { key } of map.items) {
         if (!isScalar(key)) continue
         const name = String(key.value)
-        if (seen.has(name)) {
-          problems.push({ ...place(key.range?.[0] ?? 0), message: `"${name}" stands here twice: keep one` })
-        }
+        const say = (message: string) => problems.push({ ...place(key.range?.[0] ?? 0), message })
+        if (name === '__proto__') say('"__proto__" is no name for anything: take another')
+        if (seen.has(name)) say(`"${name}" stands here twice: keep one`)
         seen.add(name)
       }
     },

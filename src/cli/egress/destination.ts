@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url'
 import type { Policy } from '../../config/compile'
 import { type MailHosts, lookupMx } from '../../dns/mx'
 import { isAskable } from '../../dns/question'
@@ -8,7 +9,9 @@ import { CliError } from '../terminal'
 
 /** Of an address or a domain. Throws a {@link CliError}. */
 export function readDomain(who: string): string {
-  const domain = plainName(who.slice(who.lastIndexOf('@') + 1))
+  const written = plainName(who.slice(who.lastIndexOf('@') + 1))
+  // Mail to a domain in Unicode goes to its A-label (RFC 5890).
+  const domain = /[^\x20-\x7e]/.test(written) ? domainToASCII(written) : written
   if (who.startsWith('@') || !isAskable(domain) || parseIp(domain)) {
     throw new CliError(`${who} is neither an address nor a domain`, 2)
   }

@@ -44,8 +44,8 @@ function checkPath(path: string, rules: EgressRules, policy: Policy): string {
   return path
 }
 
-/** What is ordered for a source that nothing is sent from would never be heeded, and nobody would know. */
-function checkSource(source: string, { egress: { sources } }: Policy): void {
+/** What is ordered for a source that nothing is sent from would never be heeded, and nobody would know. Throws a {@link CliError}. */
+export function checkSource(source: string, { egress: { sources } }: Policy): void {
   if (sources.has(source)) return
   const known = [...sources.keys()].sort().join(', ')
   throw new CliError(`no source is called ${source}: egress.sources in config/sluice.yaml has ${known}`, 2)

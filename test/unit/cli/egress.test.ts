@@ -68,6 +68,18 @@ describe('sluice egress resolve', () => {
     assert.deepEqual([code, /^site +example\.com$/m.test(stdout)], [0, true])
   })
 
+  it('takes a domain in Unicode, as mail does', async () => {
+    serve('xn--mller-kva.example', 'mx.xn--mller-kva.example')
+    const { code, stdout } = await resolve('someone@Müller.example')
+    assert.deepEqual([code, /^domain +xn--mller-kva\.example$/m.test(stdout)], [0, true])
+  })
+
+  it('knows the sources that mail is sent from, and no others', async () => {
+    const { code, stderr } = await resolve('example.com', '--mx', 'mx.example.com', '--source', 'nobody')
+    assert.equal(code, 2)
+    assert.match(stderr, /^sluice: no source is called nobody: egress\.sources in config\/sluice\.yaml has default/)
+  })
+
   it('says that a domain takes no mail', async () => {
     serve('example.com', '.')
     const { code, stderr } = await resolve('someone@example.com')

@@ -314,10 +314,11 @@ describe('loadPolicy', () => {
     }
   })
 
-  it('keeps a key called __proto__ a key, and refuses it', () => {
-    const { problems } = refused(directoryWith('__proto__: {mode: enforce}\n'))
-    assert.match(formatProblem(problems[0]!), /__proto__: unknown key/)
-    assert.equal(({} as { mode?: unknown }).mode, undefined)
+  it('refuses a key called __proto__, wherever it stands', () => {
+    for (const text of ['__proto__: {mode: enforce}\n', 'limits: {sender: {overrides: {__proto__: exempt}}}\n']) {
+      const { problems } = refused(directoryWith(text))
+      assert.match(formatProblem(problems[0]!), /"__proto__" is no name for anything/)
+    }
   })
 })
 
