@@ -11,7 +11,8 @@ const may = {
   policy: ['keys', 'store/store'],
   gates: ['policy', 'keys', 'store/store'],
   egress: ['policy', 'keys', 'dns', 'store/store'],
-  config: ['policy', 'gates', 'egress', 'keys', 'dns', 'store/store', 'store/open-store'],
+  feedback: ['egress', 'policy', 'keys', 'store/store'],
+  config: ['policy', 'gates', 'egress', 'feedback', 'keys', 'dns', 'store/store', 'store/open-store'],
   console: ['telemetry', 'policy'],
   haraka: [
     'gates',
@@ -27,7 +28,18 @@ const may = {
     'store/open-store',
     'store/exhausted-cache',
   ],
-  cli: ['config', 'gates', 'egress', 'policy', 'keys', 'dns', 'telemetry', 'store/store', 'store/open-store'],
+  cli: [
+    'config',
+    'gates',
+    'egress',
+    'feedback',
+    'policy',
+    'keys',
+    'dns',
+    'telemetry',
+    'store/store',
+    'store/open-store',
+  ],
 }
 const folders = Object.keys(may)
 
@@ -65,7 +77,7 @@ export default tseslint.config(
   },
   ...folders.map(arrows),
   {
-    files: ['src/{policy,gates,egress,keys,dns,store,load,config,telemetry,console,cli}/**/*.ts'],
+    files: ['src/{policy,gates,egress,feedback,keys,dns,store,load,config,telemetry,console,cli}/**/*.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

@@ -1,5 +1,6 @@
 /** `npm run bench [throughput|store|flood|overload|growth …]`: prints tables and writes bench/out/results.json. */
 import { benchBans } from './bans'
+import { benchClassify } from './classify'
 import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
 import { benchOverload } from './overload'
@@ -18,6 +19,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   growth: benchGrowth,
   inbound: benchInbound,
   triplets: benchTriplets,
+  classify: benchClassify,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

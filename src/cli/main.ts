@@ -7,6 +7,7 @@ import { reputationCommand } from './reputation'
 import { dnsblCommand } from './dnsbl'
 import { doctorCommand } from './doctor'
 import { egressCommand } from './egress'
+import { feedbackCommand } from './feedback'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
 import { packageVersion } from './package-root'
@@ -68,6 +69,7 @@ export function program(): Command {
     storeCommand(),
     dnsblCommand(),
     egressCommand(),
+    feedbackCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

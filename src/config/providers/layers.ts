@@ -2,18 +2,13 @@
 import type { EgressLayer, FigureName, FigureOrigin, LayerKind } from '../../egress/profile'
 import { ProviderIndex, type ProviderMatch } from '../../egress/providers'
 import type { EgressProvider, EgressRules } from '../../egress/rules'
-import type { ConfigDocument } from '../document'
 import { readHost } from '../names'
+import type { ShapedFile } from '../shaped'
 import { type WrittenFigures, figuresOf, provenanceOf } from './figures'
 import { type WrittenProviders, readSite } from './schema'
 
 /** A file that was read and has the right shape. */
-export interface ProvidersFile {
-  /** As messages name it. */
-  readonly name: string
-  readonly document: ConfigDocument
-  readonly written: WrittenProviders
-}
+export type ProvidersFile = ShapedFile<WrittenProviders>
 
 /** Of several files the later stands over the earlier, figure by figure. The default of them all must be complete. */
 export function rulesOf(files: readonly ProvidersFile[]): EgressRules {

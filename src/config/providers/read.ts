@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { EgressRules } from '../../egress/rules'
-import { readDocument } from '../document'
 import { displayName, readText, shippedFile } from '../files'
-import { type Mistake, MOST_EXPLAINED, mistakesOf, sayValue } from '../issues'
+import { type Mistake, MOST_EXPLAINED } from '../issues'
 import { locate, problemAt } from '../locate'
-import { isSection } from '../merge'
 import { type ConfigProblem, byPlace, formatProblem } from '../problem'
+import { START, readShaped } from '../shaped'
 import { type ProvidersFile, rulesOf } from './layers'
 import { mistakesIn, unknownSources } from './lint'
 import { PROVIDERS_KEYS, providersSchema } from './schema'
@@ -61,7 +60,7 @@ function readFiles(harakaDir: string, lookedFor: string): Omit<ReadProviders, 'l
       continue
     }
     texts.push({ name, text: read.text })
-    const parsed = readFile(name, read.text)
+    const parsed = readShaped(name, read.text, { schema: providersSchema, keys: PROVIDERS_KEYS })
     if ('problems' in parsed) {
       problems.push(...parsed.problems)
       continue
@@ -85,25 +84,7 @@ export function strangeSources(
   return files.flatMap((file) => inPlaces(file, unknownSources(file, [...sources.keys()])))
 }
 
-const START = { line: 1, column: 1 }
 const NOT_SHIPPED = 'is missing from this package too: install it again'
-
-function readFile(
-  name: string,
-  text: string,
-): { readonly file: ProvidersFile } | { readonly problems: readonly ConfigProblem[] } {
-  const parsed = readDocument(text)
-  if ('problems' in parsed) return { problems: parsed.problems.map((one) => problemAt(name, one, '', one.message)) }
-  const { document } = parsed
-  const value = document.value ?? {}
-  if (!isSection(value)) {
-    return { problems: [problemAt(name, START, '', `must be lines of "key: value", not ${sayValue(value)}`)] }
-  }
-  const checked = providersSchema.safeParse(value)
-  if (checked.success) return { file: { name, document, written: checked.data } }
-  const { mistakes } = mistakesOf(checked.error.issues, value, PROVIDERS_KEYS)
-  return { problems: mistakes.map((mistake) => locate(name, document, mistake)).sort(byPlace) }
-}
 
 function inPlaces({ name, document }: ProvidersFile, mistakes: readonly Mistake[]): ConfigProblem[] {
   const problems = mistakes.map((mistake) => locate(name, document, mistake))

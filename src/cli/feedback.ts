@@ -1,0 +1,77 @@
+import path from 'node:path'
+import { Command } from 'commander'
+import { CONFIG_DIR } from '../config/load'
+import { formatProblem } from '../config/problem'
+import { readResponses } from '../config/responses/read'
+import type { Classified, Classifier } from '../feedback/classifier'
+import { readResponse } from '../feedback/read-response'
+import { RESPONSE_CLASSES, RESPONSE_PHASES, type Response, type ResponsePhase } from '../feedback/response-class'
+import { oneLine } from '../telemetry/escape'
+import { type Common, common } from './directory'
+import { readConfig } from './open'
+import { CliError, print, printJson, table } from './terminal'
+
+const EXAMPLES = `
+Examples:
+  sluice feedback classify "550 5.1.1 <user@example.com>: User unknown" --phase rcpt
+  sluice feedback classify "421-4.7.28 Gmail has detected an unusual rate of mail" --provider google`
+
+interface Options extends Common {
+  readonly provider?: string
+  readonly phase?: string
+}
+
+/** `sluice feedback …`: what other servers answer, and what that means here. */
+export function feedbackCommand(): Command {
+  const command = new Command('feedback')
+    .description('what the answers of other servers mean')
+    .addHelpText('after', EXAMPLES)
+  const classify = new Command('classify')
+    .description('say what an answer is about, and which rule says so')
+    .argument('<answer>', 'an SMTP answer, of one line or several, as a log or a report has it')
+    .option('--provider <name>', 'who said it, as config/sluice/providers.yaml calls it')
+    .option('--phase <phase>', `what it was said to: ${RESPONSE_PHASES.join(', ')}`)
+  command.addCommand(common(classify).addHelpText('after', EXAMPLES).action(classifyAnswer))
+  return command
+}
+
+function classifyAnswer(answer: string, { dir, json, provider, phase }: Options): void {
+  const classifier = readClassifier(dir, provider)
+  const response = readResponse(answer, { provider, phase: readPhase(phase) })
+  const classified = classifier.classify(response)
+  if (json) printJson(forMachines(response, classified))
+  else show(response, classified)
+}
+
+function readClassifier(dir: string, provider: string | undefined): Classifier {
+  const names = [...readConfig(dir).egress.providers.keys()]
+  if (provider !== undefined && !names.includes(provider)) {
+    throw new CliError(`no provider is called ${provider}: write one of ${names.sort().join(', ')}`, 2)
+  }
+  const read = readResponses(dir, path.join(dir, CONFIG_DIR), names)
+  if ('classifier' in read) return read.classifier
+  throw new CliError(['the rules cannot be used:', ...read.problems.map(formatProblem)].join('\n  '))
+}
+
+function readPhase(text: string | undefined): ResponsePhase | undefined {
+  const phase = RESPONSE_PHASES.find((one) => one === text)
+  if (text === undefined || phase !== undefined) return phase
+  throw new CliError(`--phase ${text}: write one of ${RESPONSE_PHASES.join(', ')}`, 2)
+}
+
+function show({ code, enhanced, text }: Response, { responseClass, scope, isHard, isFinal, rule }: Classified): void {
+  const end = isFinal ? 'not tried again' : 'tried again'
+  const lines = [
+    ['class', `${responseClass}: ${RESPONSE_CLASSES[responseClass]}`],
+    ['about', scope],
+    ['then', isHard ? `${end}, and there is no use in writing there at all` : end],
+    ['code', [code === 0 ? 'none' : String(code), enhanced].filter((part) => part !== undefined).join(' ')],
+    ['text', oneLine(text)],
+    ['rule', rule?.name ?? 'none fits'],
+  ]
+  for (const line of table(lines)) print(line)
+}
+
+function forMachines(response: Response, { responseClass, scope, isHard, isFinal, rule }: Classified): object {
+  return { ...response, class: responseClass, scope, hard: isHard, final: isFinal, rule: rule?.name }
+}

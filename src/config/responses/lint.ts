@@ -1,0 +1,91 @@
+/** What is wrong with a file of responses although its shape is right: rules that can never hold, and samples that say so. */
+import { Classifier, type ResponseRule } from '../../feedback/classifier'
+import { plainPhrase } from '../../feedback/phrases'
+import { readResponse } from '../../feedback/read-response'
+import type { Mistake } from '../issues'
+import { didYouMean } from '../problem'
+import type { ResponsesFile } from './rules'
+import type { WrittenRule } from './schema'
+
+/** `rules` are those of this file over `shipped`; `providers` the names that there are. */
+export function mistakesIn(
+  { written }: ResponsesFile,
+  rules: readonly ResponseRule[],
+  { shipped, providers }: { readonly shipped: ReadonlySet<string> | undefined; readonly providers: readonly string[] },
+): Mistake[] {
+  const all = Object.entries(written.responses ?? {})
+  const own = all.filter((entry): entry is [string, WrittenRule] => entry[1] !== false)
+  const mistakes = [
+    ...all.flatMap(([name, one]) => (one === false && shipped?.has(name) !== true ? [notShipped(name)] : [])),
+    ...own.flatMap(([name, one]) => [
+      ...saysNothing(name, one),
+      ...contradicts(name, one),
+      ...strangers(name, one, providers),
+    ]),
+  ]
+  // Samples mean something only where all else is right.
+  if (mistakes.length > 0) return mistakes
+  const classifier = new Classifier(rules)
+  return own.flatMap(([name, one]) => falseSamples(name, one, classifier))
+}
+
+function notShipped(name: string): Mistake {
+  return { path: ['responses', name], at: 'key', message: 'no rule of this name is shipped: remove the line' }
+}
+
+function saysNothing(name: string, { provider, phase, code, enhanced, says }: WrittenRule): Mistake[] {
+  if ([provider, phase, code, enhanced, says].some((part) => part !== undefined)) return []
+  return [{ path: ['responses', name], at: 'key', message: 'fits every answer: it needs code, enhanced or says' }]
+}
+
+/** What can never be: words that it must have and must not, or codes that no answer has together. */
+function contradicts(name: string, { code, enhanced, says, and, not = [] }: WrittenRule): Mistake[] {
+  const path = ['responses', name]
+  const no = not.map((phrase) => plainPhrase(phrase)!)
+  const isExcluded = (list: readonly string[] | undefined) =>
+    list?.every((phrase) => no.some((one) => plainPhrase(phrase)!.includes(one))) === true
+  const mistakes: Mistake[] = []
+  for (const [key, list] of [
+    ['says', says],
+    ['and', and],
+  ] as const) {
+    if (isExcluded(list)) {
+      mistakes.push({ path: [...path, key], at: 'key', message: 'can never match: "not" excludes each of these' })
+    }
+  }
+  const kinds = code?.map((digits) => digits[0])
+  const isApart = kinds && enhanced?.every((one) => !one.startsWith('.') && !kinds.includes(one[0]))
+  if (isApart) {
+    const message = 'can never match: an enhanced code begins with the digit that its code begins with'
+    mistakes.push({ path: [...path, 'enhanced'], at: 'key', message })
+  }
+  return mistakes
+}
+
+function strangers(name: string, { provider = [] }: WrittenRule, providers: readonly string[]): Mistake[] {
+  return provider
+    .filter((one) => !providers.includes(one))
+    .map((one) => {
+      const meant = didYouMean(one, providers)
+      const mend = meant === undefined ? 'write one of config/sluice/providers.yaml' : `did you mean "${meant}"?`
+      return { path: ['responses', name, 'provider'], at: 'value', message: `no provider is called ${one}: ${mend}` }
+    })
+}
+
+function falseSamples(name: string, one: WrittenRule, classifier: Classifier): Mistake[] {
+  const [provider] = one.provider ?? []
+  const [phase] = one.phase ?? []
+  const ruleFor = (sample: string) => classifier.classify(readResponse(sample, { phase, provider })).rule?.name
+  const path = ['responses', name]
+  return [
+    ...one.is.flatMap((sample, place): Mistake[] => {
+      const rule = ruleFor(sample)
+      if (rule === name) return []
+      const message = rule === undefined ? 'is not of this rule' : `is of the rule ${rule}, which is asked before`
+      return [{ path: [...path, 'is', place], at: 'value', message }]
+    }),
+    ...(one.is_not ?? []).flatMap((sample, place): Mistake[] =>
+      ruleFor(sample) === name ? [{ path: [...path, 'is_not', place], at: 'value', message: 'is of this rule' }] : [],
+    ),
+  ]
+}

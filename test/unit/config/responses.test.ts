@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { formatProblem } from '../../../src/config/problem'
+import { shippedProviders } from '../../../src/config/providers/read'
+import { readResponses } from '../../../src/config/responses/read'
+import { readResponse } from '../../../src/feedback/read-response'
+
+const PROVIDERS = [...shippedProviders().providers.keys()]
+
+describe('rules for answers', () => {
+  let dir: string
+  beforeEach(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'sluice-responses-'))
+    mkdirSync(path.join(dir, 'config/sluice'), { recursive: true })
+  })
+  afterEach(() => rmSync(dir, { recursive: true }))
+
+  function read(own?: string) {
+    if (own !== undefined) writeFileSync(path.join(dir, 'config/sluice/responses.yaml'), own)
+    return readResponses(dir, path.join(dir, 'config'), PROVIDERS)
+  }
+  function classify(own: string | undefined, answer: string, provider?: string) {
+    const outcome = read(own)
+    if ('problems' in outcome) assert.fail(outcome.problems.map(formatProblem).join('\n'))
+    const { rule, responseClass } = outcome.classifier.classify(readResponse(answer, { phase: undefined, provider }))
+    return [rule?.name, responseClass]
+  }
+  function problemsOf(own: string): string[] {
+    const outcome = read(own)
+    return 'problems' in outcome ? outcome.problems.map(formatProblem) : []
+  }
+
+  it('are shipped, each right by its own samples', () => {
+    assert.deepEqual(classify(undefined, '550 5.1.1 User unknown'), ['invalid', 'invalid'])
+    assert.deepEqual(classify(undefined, '421 4.7.28 Unusual rate from your SPF domain', 'google'), [
+      'google_rate_spf',
+      'rate',
+    ])
+  })
+
+  it('of your own are asked before, take the place of one, or remove it', () => {
+    const own = `responses:
+  ours: {says: our house, class: policy, is: ['550 5.1.1 User unknown in our house']}
+  mailbox_full: {says: brim full, class: mailbox_full, is: ['452 Brim full']}
+  code_full: false
+`
+    assert.deepEqual(classify(own, '550 5.1.1 User unknown in our house'), ['ours', 'policy'])
+    assert.deepEqual(classify(own, '452 4.2.2 Brim full'), ['mailbox_full', 'mailbox_full'])
+    assert.deepEqual(classify(own, '452 4.2.2 Later'), ['bare_busy', 'busy'])
+  })
+
+  for (const [what, own, problem] of [
+    [
+      'a rule that another one hides',
+      "a: {code: '450', class: busy, is: ['450 x']}\n  b: {code: '450', says: y, class: rate, is: ['450 y']}",
+      'responses.yaml:3:47 responses.b.is[0]: is of the rule a, which is asked before',
+    ],
+    ['a sample that is not of it', "a: {says: y, class: rate, is: ['450 zzz']}", 'is[0]: is not of this rule'],
+    [
+      'a sample that is of it and should not be',
+      "a: {says: y, class: rate, is: ['450 y'], is_not: ['450 y z']}",
+      'is_not[0]: is of this rule',
+    ],
+    ['no sample', 'a: {says: y, class: rate}', 'responses.a.is: '],
+    ['a rule for everything', "a: {class: rate, is: ['450 y']}", 'fits every answer'],
+    [
+      'words that it must not have',
+      "a: {says: [our list], not: [list], class: rate, is: ['450 our list']}",
+      'can never match: "not" excludes each',
+    ],
+    [
+      'codes that no answer has together',
+      "a: {code: '4', enhanced: 5.7.1, class: rate, is: ['450 5.7.1 y']}",
+      'can never match: an enhanced code',
+    ],
+    [
+      'a provider that there is not',
+      "a: {provider: gogle, says: y, class: rate, is: ['450 y']}",
+      'no provider is called gogle: did you mean "google"?',
+    ],
+    ['a class that there is not', "a: {says: y, class: rates, is: ['450 y']}", 'responses.a.class: '],
+    ['a phrase without a word', "a: {says: '--', class: rate, is: ['450 --']}", 'has no word'],
+    ['a * in the middle', "a: {says: 'a*b', class: rate, is: ['450 ab']}", 'a * stands at the beginning or the end'],
+    ['a removal of nothing', 'a: false', 'no rule of this name is shipped'],
+    ['a key that there is not', "a: {say: y, class: rate, is: ['450 y']}", 'did you mean "says"?'],
+  ] as const) {
+    it(`are refused with ${what}`, () => {
+      const problems = problemsOf(`responses:\n  ${own}\n`)
+      assert.ok(
+        problems.some((one) => one.includes(problem)),
+        problems.join('\n') || 'none',
+      )
+      for (const one of problems) assert.match(one, /^config\/sluice\/responses\.yaml:\d+:\d+ /)
+    })
+  }
+
+  it('are refused when they are no rules', () => {
+    assert.match(problemsOf('- 1\n')[0]!, /must be lines of "key: value"/)
+    assert.match(problemsOf('a: [\n')[0]!, / a list is opened with \[/)
+  })
+})
