@@ -20,7 +20,7 @@ interface Written {
 
 /** How many answers a second one core classifies with all shipped rules: their own samples in turn, each from its provider. */
 export function benchClassify(): Promise<unknown> {
-  const read = readResponses(HOME, path.join(HOME, 'config'), [...shippedProviders().providers.keys()])
+  const { outcome: read } = readResponses(HOME, path.join(HOME, 'config'), [...shippedProviders().providers.keys()])
   if ('problems' in read) throw new Error('the shipped rules cannot be used: sluice feedback classify says why')
   const { classifier } = read
   const samples = samplesOf(readFileSync(path.join(HOME, 'config/sluice/responses.yaml'), 'utf8'))

@@ -1,8 +1,4 @@
-import path from 'node:path'
 import { Command } from 'commander'
-import { CONFIG_DIR } from '../config/load'
-import { formatProblem } from '../config/problem'
-import { readResponses } from '../config/responses/read'
 import type { Classified, Classifier } from '../feedback/classifier'
 import { readResponse } from '../feedback/read-response'
 import { RESPONSE_CLASSES, RESPONSE_PHASES, type Response, type ResponsePhase } from '../feedback/response-class'
@@ -44,13 +40,12 @@ function classifyAnswer(answer: string, { dir, json, provider, phase }: Options)
 }
 
 function readClassifier(dir: string, provider: string | undefined): Classifier {
-  const names = [...readConfig(dir).egress.providers.keys()]
+  const { egress, responses } = readConfig(dir)
+  const names = [...egress.providers.keys()]
   if (provider !== undefined && !names.includes(provider)) {
     throw new CliError(`no provider is called ${provider}: write one of ${names.sort().join(', ')}`, 2)
   }
-  const read = readResponses(dir, path.join(dir, CONFIG_DIR), names)
-  if ('classifier' in read) return read.classifier
-  throw new CliError(['the rules cannot be used:', ...read.problems.map(formatProblem)].join('\n  '))
+  return responses
 }
 
 function readPhase(text: string | undefined): ResponsePhase | undefined {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import path from 'node:path'
 import type { EgressRules } from '../egress/rules'
+import type { Classifier } from '../feedback/classifier'
 import type { Overrides } from '../gates/limits/rule'
 import { type CompileProblem, type Policy, compilePolicy } from './compile'
 import { DEFAULTS } from './defaults'
@@ -12,6 +13,7 @@ import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
 import { type ConfigProblem, byPlace } from './problem'
 import { type ReadProviders, readProviders, strangeSources } from './providers/read'
+import { type ReadResponses, readResponses } from './responses/read'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
 import { storeMistakes } from './store-address'
@@ -37,6 +39,8 @@ export interface LoadedPolicy extends Files {
   readonly policy: Policy
   /** What `config/sluice/providers.yaml` says, the operator's over the shipped one. */
   readonly egress: EgressRules
+  /** What `config/sluice/responses.yaml` says of answers, the operator's before the shipped one. */
+  readonly responses: Classifier
   /** The operator's file is not there, or says nothing: everything is a default. */
   readonly empty: boolean
   readonly origins: Origins
@@ -71,26 +75,49 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
   const home = path.resolve(harakaDir)
   const absolute = path.resolve(home, file)
   const name = displayName(home, absolute)
-  const maps = new MapFiles(home, path.join(home, CONFIG_DIR))
-  const providers = readProviders(home, path.join(home, CONFIG_DIR))
+  const configDir = path.join(home, CONFIG_DIR)
+  const maps = new MapFiles(home, configDir)
+  const providers = readProviders(home, configDir)
   const read = readText(absolute, MOST_CONFIG_BYTES)
   const text = 'text' in read ? read.text : ''
   const content = 'text' in read ? text : JSON.stringify(read)
   let outcome: Outcome
+  let responses: ReadResponses | undefined
   try {
-    outcome = 'problem' in read ? refuse(name, read.problem) : withProviders(readPolicy(name, text, maps), providers)
+    const names = 'rules' in providers.outcome ? [...providers.outcome.rules.providers.keys()] : undefined
+    // Without the names of providers all that name one would be mistakes.
+    responses = names && readResponses(home, configDir, names)
+    outcome =
+      'problem' in read
+        ? refuse(name, read.problem)
+        : withResponses(withProviders(readPolicy(name, text, maps), providers), responses)
   } catch (error) {
     // A running server reads this too: a bug in here must not end it.
     outcome = refuse(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`)
   }
-  return { ...outcome, ...filesOf(home, name, content, maps, providers) }
+  const texts = [...maps.files, ...providers.texts, ...(responses?.texts ?? [])]
+  const beside = [...maps.lookedFor, providers.lookedFor, ...(responses ? [responses.lookedFor] : [])]
+  return {
+    ...outcome,
+    files: [...new Set([name, ...beside.map((one) => displayName(home, one))])],
+    fingerprint: fingerprintOf(content, texts),
+  }
 }
 
 type Refused = Omit<RefusedPolicy, keyof Files>
 type Outcome = Omit<LoadedPolicy, keyof Files> | Refused
-type PolicyOutcome = Omit<LoadedPolicy, keyof Files | 'egress'> | Refused
+type WithProviders = Omit<LoadedPolicy, keyof Files | 'responses'> | Refused
+type PolicyOutcome = Omit<LoadedPolicy, keyof Files | 'responses' | 'egress'> | Refused
 
-function withProviders(outcome: PolicyOutcome, { outcome: read }: ReadProviders): Outcome {
+function withResponses(outcome: WithProviders, read: ReadResponses | undefined): Outcome {
+  const own = 'problems' in outcome ? outcome.problems : []
+  // Where they were not read the providers have problems.
+  const found = read?.outcome ?? { problems: [] }
+  if ('problems' in found) return first([...own, ...found.problems])
+  return 'problems' in outcome ? outcome : { ...outcome, responses: found.classifier }
+}
+
+function withProviders(outcome: PolicyOutcome, { outcome: read }: ReadProviders): WithProviders {
   const own = 'problems' in outcome ? outcome.problems : []
   if ('problems' in read) return first([...own, ...read.problems])
   if ('problems' in outcome) return outcome
@@ -196,11 +223,8 @@ function originsOf(file: string, document: ConfigDocument): Origins {
   return { of: (path) => (document.holds(path) ? { file, ...document.placeOfKey(path) } : 'default') }
 }
 
-function filesOf(home: string, name: string, content: string, maps: MapFiles, providers: ReadProviders): Files {
+function fingerprintOf(content: string, texts: readonly { readonly name: string; readonly text: string }[]): string {
   const hash = createHash('sha256').update(content)
-  for (const { name, text } of [...maps.files, ...providers.texts]) {
-    hash.update('\0').update(name).update('\0').update(text)
-  }
-  const lookedFor = [...maps.lookedFor, providers.lookedFor].map((file) => displayName(home, file))
-  return { files: [...new Set([name, ...lookedFor])], fingerprint: hash.digest('hex').slice(0, 16) }
+  for (const { name, text } of texts) hash.update('\0').update(name).update('\0').update(text)
+  return hash.digest('hex').slice(0, 16)
 }

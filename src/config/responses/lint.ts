@@ -7,7 +7,10 @@ import { didYouMean } from '../problem'
 import type { ResponsesFile } from './rules'
 import type { WrittenRule } from './schema'
 
-/** `rules` are those of this file over `shipped`; `providers` the names that there are. */
+/**
+ * `rules` are those of this file over `shipped`; `providers` the names that there are. The shipped file may name some that
+ * the operator has removed.
+ */
 export function mistakesIn(
   { written }: ResponsesFile,
   rules: readonly ResponseRule[],
@@ -20,7 +23,7 @@ export function mistakesIn(
     ...own.flatMap(([name, one]) => [
       ...saysNothing(name, one),
       ...contradicts(name, one),
-      ...strangers(name, one, providers),
+      ...(shipped ? strangers(name, one, providers) : []),
     ]),
   ]
   // Samples mean something only where all else is right.

@@ -14,37 +14,44 @@ import { RESPONSES_KEYS, responsesSchema } from './schema'
 export const RESPONSES_FILE = 'sluice/responses.yaml'
 const MOST_BYTES = 4 * 1024 ** 2
 
-export type ReadResponses = { readonly classifier: Classifier } | { readonly problems: readonly ConfigProblem[] }
+export interface ReadResponses {
+  /** The operator's file, there or not, absolute: a change of it may change the outcome. */
+  readonly lookedFor: string
+  /** Names and texts of the files that were read. */
+  readonly texts: readonly { readonly name: string; readonly text: string }[]
+  readonly outcome: { readonly classifier: Classifier } | { readonly problems: readonly ConfigProblem[] }
+}
 
-/** Reads the shipped file and the operator's over it. `providers`: the names that rules may use. */
+/**
+ * Reads the shipped file and the operator's over it. `providers`: the names that rules may use. Never throws for what the
+ * files hold.
+ */
 export function readResponses(harakaDir: string, configDir: string, providers: readonly string[]): ReadResponses {
   const lookedFor = path.resolve(configDir, RESPONSES_FILE)
   const shipped = shippedFile(RESPONSES_FILE)
   const wanted = [...(shipped === undefined ? [] : [shipped]), ...(existsSync(lookedFor) ? [lookedFor] : [])]
+  const texts: { name: string; text: string }[] = []
+  const refuse = (problems: readonly ConfigProblem[]): ReadResponses => ({ lookedFor, texts, outcome: { problems } })
   const files: ResponsesFile[] = []
   let known: ReadonlySet<string> | undefined
   // In a checkout of this package the two are the same.
   for (const file of new Set(wanted)) {
-    const read = readFile(displayName(harakaDir, file), file)
-    if ('problems' in read) return read
-    const { name, document } = read.file
-    files.push(read.file)
+    const name = displayName(harakaDir, file)
+    const read = readText(file, MOST_BYTES)
+    if (!('text' in read)) return refuse([problemAt(name, START, '', 'problem' in read ? read.problem : 'is gone')])
+    texts.push({ name, text: read.text })
+    const shaped = readShaped(name, read.text, { schema: responsesSchema, keys: RESPONSES_KEYS })
+    if ('problems' in shaped) return refuse(shaped.problems)
+    files.push(shaped.file)
     const rules = rulesOf(files)
-    const mistakes = mistakesIn(read.file, rules, { shipped: known, providers })
+    const mistakes = mistakesIn(shaped.file, rules, { shipped: known, providers }).slice(0, MOST_EXPLAINED)
     if (mistakes.length > 0) {
-      const problems = mistakes.slice(0, MOST_EXPLAINED).map((mistake) => locate(name, document, mistake))
-      return { problems: problems.sort(byPlace) }
+      return refuse(mistakes.map((mistake) => locate(name, shaped.file.document, mistake)).sort(byPlace))
     }
-    known = new Set(rules.map(({ name }) => name))
+    known = new Set(rules.map((rule) => rule.name))
   }
-  if (files.length === 0) return { problems: [problemAt(`config/${RESPONSES_FILE}`, START, '', NOT_SHIPPED)] }
-  return { classifier: new Classifier(rulesOf(files)) }
+  if (files.length === 0) return refuse([problemAt(`config/${RESPONSES_FILE}`, START, '', NOT_SHIPPED)])
+  return { lookedFor, texts, outcome: { classifier: new Classifier(rulesOf(files)) } }
 }
 
 const NOT_SHIPPED = 'is missing from this package too: install it again'
-
-function readFile(name: string, file: string): ReturnType<typeof readShaped<typeof responsesSchema>> {
-  const read = readText(file, MOST_BYTES)
-  if ('text' in read) return readShaped(name, read.text, { schema: responsesSchema, keys: RESPONSES_KEYS })
-  return { problems: [problemAt(name, START, '', 'problem' in read ? read.problem : 'is gone')] }
-}

@@ -62,7 +62,7 @@ describe('sluice feedback classify', () => {
     assert.equal(code, 1)
     assert.match(
       stderr,
-      /the rules cannot be used:\n {2}config\/sluice\/responses\.yaml:1:13 responses\.a: fits every answer/,
+      /the configuration cannot be used:\n {2}config\/sluice\/responses\.yaml:1:13 responses\.a: fits every answer/,
     )
   })
 })

@@ -54,7 +54,8 @@ describe('loadPolicy', () => {
     assert.ok('policy' in compiled)
     assert.deepEqual(policy.config, compiled.policy.config)
     assert.deepEqual(effective, DEFAULTS)
-    assert.deepEqual(files, ['config/sluice.yaml', 'config/sluice/large-senders.map', 'config/sluice/providers.yaml'])
+    const beside = ['large-senders.map', 'providers.yaml', 'responses.yaml']
+    assert.deepEqual(files, ['config/sluice.yaml', ...beside.map((name) => `config/sluice/${name}`)])
     assert.ok(policy.rules.every(({ mode }) => mode.kind === 'shadow'))
   })
 

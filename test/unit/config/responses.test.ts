@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { loadPolicy } from '../../../src/config/load'
 import { formatProblem } from '../../../src/config/problem'
 import { shippedProviders } from '../../../src/config/providers/read'
 import { readResponses } from '../../../src/config/responses/read'
@@ -19,7 +20,7 @@ describe('rules for answers', () => {
 
   function read(own?: string) {
     if (own !== undefined) writeFileSync(path.join(dir, 'config/sluice/responses.yaml'), own)
-    return readResponses(dir, path.join(dir, 'config'), PROVIDERS)
+    return readResponses(dir, path.join(dir, 'config'), PROVIDERS).outcome
   }
   function classify(own: string | undefined, answer: string, provider?: string) {
     const outcome = read(own)
@@ -99,5 +100,23 @@ describe('rules for answers', () => {
   it('are refused when they are no rules', () => {
     assert.match(problemsOf('- 1\n')[0]!, /must be lines of "key: value"/)
     assert.match(problemsOf('a: [\n')[0]!, / a list is opened with \[/)
+  })
+
+  it('are part of the configuration: a mistake is told with all others, and a change is noticed', () => {
+    const before = loadPolicy(dir)
+    assert.ok('responses' in before)
+    assert.ok(before.files.includes('config/sluice/responses.yaml'), before.files.join())
+    read("responses: {ours: {says: our house, class: policy, is: ['550 our house']}}\n")
+    const after = loadPolicy(dir)
+    assert.ok('responses' in after)
+    assert.notEqual(after.fingerprint, before.fingerprint)
+    read('responses: {ours: {}}\n')
+    writeFileSync(path.join(dir, 'config/sluice.yaml'), 'mode: shadwo\n')
+    const wrong = loadPolicy(dir)
+    assert.ok('problems' in wrong)
+    assert.deepEqual(
+      [...new Set(wrong.problems.map(({ file }) => file))],
+      ['config/sluice.yaml', 'config/sluice/responses.yaml'],
+    )
   })
 })
