@@ -1,7 +1,8 @@
 import { Command } from 'commander'
+import { ATTEMPT_PHASES, type AttemptPhase } from '../egress/attempt'
 import type { Classified, Classifier } from '../feedback/classifier'
 import { readResponse } from '../feedback/read-response'
-import { RESPONSE_CLASSES, RESPONSE_PHASES, type Response, type ResponsePhase } from '../feedback/response-class'
+import { RESPONSE_CLASSES, type Response } from '../feedback/response-class'
 import { oneLine } from '../telemetry/escape'
 import { type Common, common } from './directory'
 import { readConfig } from './open'
@@ -26,7 +27,7 @@ export function feedbackCommand(): Command {
     .description('say what an answer is about, and which rule says so')
     .argument('<answer>', 'an SMTP answer, of one line or several, as a log or a report has it')
     .option('--provider <name>', 'who said it, as config/sluice/providers.yaml calls it')
-    .option('--phase <phase>', `what it was said to: ${RESPONSE_PHASES.join(', ')}`)
+    .option('--phase <phase>', `what it was said to: ${ATTEMPT_PHASES.join(', ')}`)
   command.addCommand(common(classify).addHelpText('after', EXAMPLES).action(classifyAnswer))
   return command
 }
@@ -48,10 +49,10 @@ function readClassifier(dir: string, provider: string | undefined): Classifier {
   return responses
 }
 
-function readPhase(text: string | undefined): ResponsePhase | undefined {
-  const phase = RESPONSE_PHASES.find((one) => one === text)
+function readPhase(text: string | undefined): AttemptPhase | undefined {
+  const phase = ATTEMPT_PHASES.find((one) => one === text)
   if (text === undefined || phase !== undefined) return phase
-  throw new CliError(`--phase ${text}: write one of ${RESPONSE_PHASES.join(', ')}`, 2)
+  throw new CliError(`--phase ${text}: write one of ${ATTEMPT_PHASES.join(', ')}`, 2)
 }
 
 function show({ code, enhanced, text }: Response, { responseClass, scope, isHard, isFinal, rule }: Classified): void {

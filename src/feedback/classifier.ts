@@ -1,12 +1,13 @@
+import type { AttemptPhase } from '../egress/attempt'
 import { Phrases, plainPhrase, plainText } from './phrases'
-import type { Response, ResponseClass, ResponsePhase, ResponseScope } from './response-class'
+import type { Response, ResponseClass, ResponseScope } from './response-class'
 
 /** Says of some responses what they are about. All that is given must hold. */
 export interface ResponseRule {
   readonly name: string
   /** One of these. */
   readonly providers?: readonly string[]
-  readonly phases?: readonly ResponsePhase[]
+  readonly phases?: readonly AttemptPhase[]
   /** Codes such as `421`, or the beginning of one: `4`. */
   readonly codes?: readonly string[]
   /** Enhanced codes such as `4.7.28`, without their first part where it may be either (`.7.28`), or all that begin so (`5.1.`). */

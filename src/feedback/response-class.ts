@@ -1,20 +1,5 @@
 import type { AttemptPhase } from '../egress/attempt'
 
-/** What an answer can be to, in the order of a session. */
-export const RESPONSE_PHASES = [
-  'connect',
-  'greeting',
-  'hello',
-  'starttls',
-  'auth',
-  'mail',
-  'rcpt',
-  'data',
-  'block',
-  'dot',
-] as const satisfies readonly AttemptPhase[]
-export type ResponsePhase = (typeof RESPONSE_PHASES)[number]
-
 /** What an answer is about. */
 export const RESPONSE_CLASSES = {
   reputation: 'what we are known for: deferred or slowed until it is better',
@@ -61,7 +46,7 @@ export interface Response {
   readonly enhanced: string | undefined
   /** The rest, in one line. */
   readonly text: string
-  readonly phase: ResponsePhase | undefined
+  readonly phase: AttemptPhase | undefined
   /** As `providers.yaml` calls it. */
   readonly provider: string | undefined
 }

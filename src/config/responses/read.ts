@@ -44,9 +44,11 @@ export function readResponses(harakaDir: string, configDir: string, providers: r
     if ('problems' in shaped) return refuse(shaped.problems)
     files.push(shaped.file)
     const rules = rulesOf(files)
-    const mistakes = mistakesIn(shaped.file, rules, { shipped: known, providers }).slice(0, MOST_EXPLAINED)
+    // The shipped file is checked when this package is tested: that takes as long as all else.
+    const mistakes = file === lookedFor ? mistakesIn(shaped.file, rules, { shipped: known, providers }) : []
     if (mistakes.length > 0) {
-      return refuse(mistakes.map((mistake) => locate(name, shaped.file.document, mistake)).sort(byPlace))
+      const problems = mistakes.slice(0, MOST_EXPLAINED).map((one) => locate(name, shaped.file.document, one))
+      return refuse(problems.sort(byPlace))
     }
     known = new Set(rules.map((rule) => rule.name))
   }

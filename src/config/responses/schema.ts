@@ -1,6 +1,7 @@
 /** The shape of `config/sluice/responses.yaml`, the shipped one and the operator's. */
 import { z } from 'zod'
-import { RESPONSE_CLASSES, RESPONSE_PHASES, RESPONSE_SCOPES, type ResponseClass } from '../../feedback/response-class'
+import { ATTEMPT_PHASES } from '../../egress/attempt'
+import { RESPONSE_CLASSES, RESPONSE_SCOPES, type ResponseClass } from '../../feedback/response-class'
 import { plainPhrase } from '../../feedback/phrases'
 import { type JsonSchema, SchemaKeys } from '../json-schema'
 import { NAME, NAME_HELP } from '../names'
@@ -24,7 +25,7 @@ const sample = z.string().min(1).max(LONGEST_SAMPLE)
 
 const rule = z.strictObject({
   provider: some(z.string().regex(NAME, NAME_HELP)).optional().describe('Who says it; none: anybody'),
-  phase: some(z.enum(RESPONSE_PHASES)).optional().describe('What it is said to'),
+  phase: some(z.enum(ATTEMPT_PHASES)).optional().describe('What it is said to'),
   code: some(z.string().regex(/^[245]\d{0,2}$/, 'write 421, or 4 for all that begin so, in quotes'))
     .optional()
     .describe('Codes, or how they begin'),

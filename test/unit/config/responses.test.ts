@@ -34,6 +34,10 @@ describe('rules for answers', () => {
   }
 
   it('are shipped, each right by its own samples', () => {
+    // Where it is the operator's own file it is checked.
+    const home = path.join(__dirname, '../../..')
+    const { outcome } = readResponses(home, path.join(home, 'config'), PROVIDERS)
+    assert.deepEqual('problems' in outcome ? outcome.problems.map(formatProblem) : [], [])
     assert.deepEqual(classify(undefined, '550 5.1.1 User unknown'), ['invalid', 'invalid'])
     assert.deepEqual(classify(undefined, '421 4.7.28 Unusual rate from your SPF domain', 'google'), [
       'google_rate_spf',

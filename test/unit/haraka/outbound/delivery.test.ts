@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import { PathBook } from '../../../../src/egress/path-book'
-import { Planner } from '../../../../src/haraka/outbound/delivery'
+import { type KnownRoute, Planner } from '../../../../src/haraka/outbound/delivery'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
 import { RULES } from '../../egress/fixtures'
 import { FakeItem, QUEUED_AT } from './fake-item'
@@ -60,5 +60,41 @@ describe('a message that has waited for its path', () => {
     assert.equal(delivery.path.path, 'egress|default|mx.far.test')
     route = { kind: 'nowhere', isFinal: true, status: '5.1.10', why: 'far.test takes no mail.' }
     assert.equal(await planner.lookAgain(delivery), route)
+  })
+})
+
+describe('the hosts that a message is sent to', () => {
+  const OWN = { bind_helo: 'pool1.near.test', bind: '192.0.2.99' }
+  const planner = new Planner({
+    book: new PathBook(() => RULES),
+    routes: {
+      addressesOf: ([{ host }]: readonly [{ host: string }]) =>
+        Promise.resolve(['192.0.2.1', '2001:db8::1'].map((exchange) => ({ exchange, from_dns: host, priority: 0 }))),
+    } as unknown as Routes,
+    labelOf: () => ({ mailClass: 'system', tenant: undefined, account: undefined }),
+    sourceFor: () => ({ name: 'pool1', bind: '192.0.2.99', bind6: undefined, helo: 'pool1.near.test' }),
+  })
+  const hostsOf = (route: KnownRoute) =>
+    planner.hostsFor(planner.deliveryOf('id', new FakeItem().item, route, () => undefined))
+
+  it('have the address and name of the source', async () => {
+    assert.deepEqual(await hostsOf(hostsAt('mx.far.test')), [
+      { exchange: '192.0.2.1', from_dns: 'mx.far.test', priority: 0, ...OWN },
+    ])
+  })
+
+  it('are those of a plugin as they are, but for what the source adds', async () => {
+    const mx = [{ exchange: '192.0.2.5', port: 2525 }, { path: '/run/lmtp' }]
+    assert.deepEqual(await hostsOf({ kind: 'fixed', mx }), [
+      { ...mx[0], ...OWN },
+      { ...mx[1], bind_helo: OWN.bind_helo },
+    ])
+  })
+
+  it('are those of a plugin by their addresses where the source has its own, without those that it cannot get to', async () => {
+    const relay = { exchange: 'relay.near.test', port: 587, auth_user: 'us' }
+    assert.deepEqual(await hostsOf({ kind: 'fixed', mx: [relay, { exchange: '2001:db8::5' }] }), [
+      { ...relay, ...OWN, exchange: '192.0.2.1', from_dns: 'relay.near.test' },
+    ])
   })
 })
