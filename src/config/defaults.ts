@@ -75,6 +75,7 @@ export const DEFAULTS = {
     accounts: {},
     default_class: 'system',
     header: 'X-Sluice-Class',
+    campaign_header: 'X-Sluice-Campaign',
     controller: CONTROLLER_DEFAULTS,
   },
   maildrop: { path: 'data/mail' },

@@ -6,6 +6,10 @@ export interface Label {
   readonly mailClass: MailClass
   readonly tenant: string | undefined
   readonly account: string | undefined
+  /** What the sender calls the mailing that it is of. */
+  readonly campaign: string | undefined
+  /** IP address that it was submitted from. */
+  readonly client: string | undefined
 }
 
 /** Haraka writes the notes of a transaction into the queue file as JSON, so what stands there survives a restart. */
@@ -14,8 +18,17 @@ const NOTE = 'sluice'
 const MOST_NAME = 320
 
 /** What Haraka's outbound.send_email takes as `options.notes`, for mail of our own. */
-export function notesOf({ mailClass, tenant, account }: Label): Record<string, unknown> {
-  return { [NOTE]: { class: mailClass, tenant, account } }
+export function notesOf({ mailClass, ...names }: Label): Record<string, unknown> {
+  return { [NOTE]: { class: mailClass, ...names } }
+}
+
+/** Of mail that this server itself has written. */
+export const OWN_MAIL: Label = {
+  mailClass: 'system',
+  tenant: undefined,
+  account: undefined,
+  campaign: undefined,
+  client: undefined,
 }
 
 /**
@@ -24,11 +37,13 @@ export function notesOf({ mailClass, tenant, account }: Label): Record<string, u
  */
 export function labelOf(notes: unknown, standard: MailClass): Label {
   const note = isObject(notes) && Object.hasOwn(notes, NOTE) ? notes[NOTE] : undefined
-  if (!isObject(note)) return { mailClass: standard, tenant: undefined, account: undefined }
+  if (!isObject(note)) return { ...OWN_MAIL, mailClass: standard }
   return {
     mailClass: MAIL_CLASSES.find((mailClass) => mailClass === note.class) ?? standard,
     tenant: nameIn(note.tenant),
     account: nameIn(note.account),
+    campaign: nameIn(note.campaign),
+    client: nameIn(note.client),
   }
 }
 

@@ -9,6 +9,8 @@ export interface ClassRules {
   readonly standard: MailClass
   /** Header field by which those whom we know say it themselves; undefined: none. */
   readonly header: string | undefined
+  /** That by which they say the campaign. */
+  readonly campaignHeader: string | undefined
 }
 
 /** What is known of a message when it is taken. */

@@ -52,6 +52,15 @@ const pool = z.strictObject({
     .describe('Names of sources: a list, or {a: 3, b: 1} by weight'),
 })
 
+/** Removed from the mail. */
+const ownHeader = z.union([
+  z.literal(false),
+  z
+    .string()
+    .max(70)
+    .regex(/^X-[A-Za-z0-9-]+$/i, 'must begin with X-, letters, digits and - only: it is removed from the mail'),
+])
+
 const mailClass = z.enum(MAIL_CLASSES)
 const poolName = z.string().optional().describe('Pool or source that its mail goes out by')
 const client = z.strictObject({
@@ -91,15 +100,8 @@ export const egressSchema = z
     accounts: z.record(who, client).describe('By account, before what its tenant says'),
     controller: controllerSchema.describe('Slows paths down and suspends them by what the world answers'),
     default_class: mailClass.describe('Class of mail of which nothing says it'),
-    header: z
-      .union([
-        z.literal(false),
-        z
-          .string()
-          .max(70)
-          .regex(/^X-[A-Za-z0-9-]+$/i, 'must begin with X-, letters, digits and - only: it is removed from the mail'),
-      ])
-      .describe('Header field by which accounts and trusted clients say the class; false: none'),
+    header: ownHeader.describe('Header field by which accounts and trusted clients say the class; false: none'),
+    campaign_header: ownHeader.describe('The same for the campaign that a message is of, by any name; false: none'),
   })
   .refine(({ delay_notice, lifetime }) => delay_notice === false || delay_notice < lifetime, {
     path: ['delay_notice'],
@@ -136,6 +138,7 @@ export function compileEgress(section: EgressSection): EgressPolicy {
       ofTenant: mapOf(tenants, (said) => said.class),
       standard: section.default_class,
       header: section.header === false ? undefined : section.header,
+      campaignHeader: section.campaign_header === false ? undefined : section.campaign_header,
     },
     controller: compileController(section.controller),
   }

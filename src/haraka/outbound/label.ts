@@ -1,18 +1,20 @@
 import { MAIL_CLASSES } from '../../egress/fair-queue'
 import { notesOf } from '../../egress/label'
 import { type Classified, classify } from '../../egress/mail-class'
+import { cleanReason } from '../../policy/ban'
 import type { HookBody } from '../guard'
 import type { Runtime } from '../runtime'
 import { accountOf, tenantOf } from '../subject'
 import type { Connection, Transaction } from '../types'
 
-export { type Label, labelOf, notesOf } from '../../egress/label'
+export { type Label, OWN_MAIL, labelOf, notesOf } from '../../egress/label'
 
 const MOST_SHOWN = 60
+const MOST_CAMPAIGN = 100
 
 /**
- * Body of hook data_post, before anything is signed: labels the message and takes the header field off it, whoever has
- * written it, since the next server may believe it. A message that is not sent on keeps its label for nothing.
+ * Body of hook data_post, before anything is signed: labels the message and takes the header fields off it, whoever has
+ * written them, since the next server may believe them. A message that is not sent on keeps its label for nothing.
  */
 export const labelMessage: HookBody<Runtime> = (runtime, connection) => {
   const { transaction } = connection
@@ -52,10 +54,23 @@ export function labelSubmission({ connection, transaction, isTrusted, policy }: 
   const account = accountOf(connection)
   const tenant = account === undefined ? undefined : tenantOf(account, policy.tenants)
   const header = rules.header === undefined ? undefined : takeHeader(transaction, rules.header)
+  const mayTell = isTrusted || account !== undefined
+  const campaign = nameOf(
+    rules.campaignHeader === undefined ? undefined : takeHeader(transaction, rules.campaignHeader),
+  )
   const from = transaction.mail_from as Transaction['mail_from'] | null
   const classified = classify(rules, { account, tenant, isTrusted, header, isBounce: !from?.user })
-  Object.assign(transaction.notes, notesOf({ mailClass: classified.mailClass, tenant, account }))
+  const { mailClass } = classified
+  const client = connection.remote.ip
+  const label = { mailClass, tenant, account, campaign: mayTell ? campaign : undefined, client }
+  Object.assign(transaction.notes, notesOf(label))
   return { classified, header }
+}
+
+/** Names of campaigns stand in keys, logs and commands: what breaks those is left out. */
+function nameOf(said: string | undefined): string | undefined {
+  const name = cleanReason(said ?? '', MOST_CAMPAIGN)
+  return name === '' ? undefined : name
 }
 
 function takeHeader(transaction: Transaction, name: string): string | undefined {

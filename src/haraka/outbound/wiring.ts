@@ -16,7 +16,7 @@ import { DeliveryRecords, Planner } from './delivery'
 import { Endings } from './endings'
 import { reuseSessions } from './install'
 import { type Boards, openBoards } from './boards'
-import { type Label, labelOf, notesOf } from './label'
+import { type Label, OWN_MAIL, labelOf, notesOf } from './label'
 import type { SessionPools } from './pool'
 import { type QueueItem, isBounce } from './queue-item'
 import { readingsOf } from './readings'
@@ -242,7 +242,7 @@ function labelFor({ todo }: QueueItem, runtime: Runtime): Label {
 }
 
 function sendReport(outbound: Outbound, to: unknown, contents: string): Promise<void> {
-  const label = notesOf({ mailClass: 'system', tenant: undefined, account: undefined })
+  const label = notesOf(OWN_MAIL)
   // Haraka's own notes of a transaction have this, and it looks there.
   const notes = { ...label, skip_plugins: [] }
   return new Promise((resolve, reject) => {

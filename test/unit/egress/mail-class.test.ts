@@ -9,6 +9,7 @@ const RULES: ClassRules = {
   ]),
   standard: 'system',
   header: 'X-Sluice-Class',
+  campaignHeader: 'X-Sluice-Campaign',
 }
 const STRANGER: Submitted = {
   ...{ account: undefined, tenant: undefined, header: undefined },

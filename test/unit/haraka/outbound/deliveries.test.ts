@@ -1,3 +1,4 @@
+import { OWN_MAIL } from '../../../../src/egress/label'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { access } from 'node:fs/promises'
@@ -81,9 +82,8 @@ describe('deliveries', () => {
           Promise.resolve(addresses.map((exchange) => ({ exchange, from_dns: host!.host, priority: 0 }))),
       } as unknown as Routes,
       labelOf: ({ todo }) => ({
+        ...OWN_MAIL,
         mailClass: (todo!.notes.class as MailClass | undefined) ?? 'system',
-        tenant: undefined,
-        account: undefined,
       }),
       sourceFor: () => sourceNow,
     })

@@ -1,3 +1,4 @@
+import { OWN_MAIL } from '../../../../src/egress/label'
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import { PathBook } from '../../../../src/egress/path-book'
@@ -17,7 +18,7 @@ describe('a message that has waited for its path', () => {
     planner = new Planner({
       book: new PathBook(() => RULES),
       routes: { find: () => Promise.resolve(route) } as unknown as Routes,
-      labelOf: () => ({ mailClass: 'system', tenant: undefined, account: undefined }),
+      labelOf: () => OWN_MAIL,
       sourceFor: () => ({ name: 'default', bind: undefined, bind6: undefined, helo: undefined }),
     })
   })
@@ -71,7 +72,7 @@ describe('the hosts that a message is sent to', () => {
       addressesOf: ([{ host }]: readonly [{ host: string }]) =>
         Promise.resolve(['192.0.2.1', '2001:db8::1'].map((exchange) => ({ exchange, from_dns: host, priority: 0 }))),
     } as unknown as Routes,
-    labelOf: () => ({ mailClass: 'system', tenant: undefined, account: undefined }),
+    labelOf: () => OWN_MAIL,
     sourceFor: () => ({ name: 'pool1', bind: '192.0.2.99', bind6: undefined, helo: 'pool1.near.test' }),
   })
   const hostsOf = (route: KnownRoute) =>

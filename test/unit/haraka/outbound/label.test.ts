@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { loadPolicy } from '../../../../src/config/load'
 import type { Policy } from '../../../../src/config/compile'
-import { labelMessage, labelOf, notesOf } from '../../../../src/haraka/outbound/label'
+import { OWN_MAIL, labelMessage, labelOf, notesOf } from '../../../../src/haraka/outbound/label'
 import type { Runtime } from '../../../../src/haraka/runtime'
 import { Sessions } from '../../../../src/haraka/session'
 import type { Connection } from '../../../../src/haraka/types'
@@ -46,6 +46,7 @@ interface Message {
   readonly ip?: string
   readonly from?: string
   readonly header?: readonly string[]
+  readonly campaign?: string
   readonly relay?: object
 }
 
@@ -54,7 +55,7 @@ describe('the label of a submission', () => {
 
   /** What data_post makes of a message: its note, its header lines, and what is logged. */
   function label(
-    { account, ip = '192.0.2.7', from = 'ann@example.com', header = [], relay }: Message,
+    { account, ip = '192.0.2.7', from = 'ann@example.com', header = [], campaign, relay }: Message,
     policy = standard,
   ) {
     const connection = makeConnection({ ip, withTxn: true, mailFrom: from || '<>', silent: true })
@@ -69,10 +70,12 @@ describe('the label of a submission', () => {
     }
     transaction.header.add_end('Subject', 'hello')
     for (const value of header) transaction.header.add_end('X-Sluice-Class', value)
+    if (campaign !== undefined) transaction.header.add_end('X-Sluice-Campaign', campaign)
     const sessions = new Sessions((address) => policy.trusted.find(address) === true)
     const runtime = { policy, sessions } as unknown as Runtime
     assert.equal(labelMessage(runtime, connection as unknown as Connection, undefined), undefined)
-    return { notes: transaction.notes, note: transaction.notes.sluice, lines: transaction.header.lines(), logged }
+    const { campaign: kept, client, ...note } = transaction.notes.sluice as Record<string, unknown>
+    return { notes: transaction.notes, note, kept, client, lines: transaction.header.lines(), logged }
   }
 
   it('says whose it is and how urgent, and takes the header off', () => {
@@ -138,6 +141,17 @@ describe('the label of a submission', () => {
     assert.deepEqual(lines, ['Subject: hello\n', 'X-Sluice-Class: marketing\n'])
   })
 
+  it('says where it comes from, and of which campaign it is', () => {
+    const spring = label({ account: 'ann@example.com', campaign: ' spring 2026\r\n' })
+    assert.deepEqual([spring.kept, spring.client], ['spring 2026', '192.0.2.7'])
+    assert.deepEqual(spring.lines, ['Subject: hello\n'])
+    assert.equal(label({ account: 'ann@example.com', campaign: 'x'.repeat(500) }).kept, 'x'.repeat(100))
+    assert.equal(label({ account: 'ann@example.com' }).kept, undefined)
+    assert.equal(label({ ip: '192.0.2.200', campaign: 'spring' }).kept, 'spring')
+    const stranger = label({ campaign: 'spring' })
+    assert.deepEqual([stranger.kept, stranger.lines], [undefined, ['Subject: hello\n']])
+  })
+
   it('takes another header where one is configured', () => {
     const other = policyOf('egress: { header: X-Priority-Class }')
     assert.deepEqual(label({ account: 'bob@example.org', header: ['marketing'] }, other).lines, [
@@ -152,8 +166,7 @@ describe('the label of a submission', () => {
       assert.deepEqual(labelOf(restored, 'marketing'), labelOf(notes, 'marketing'))
       assert.notEqual(labelOf(restored, 'marketing').mailClass, 'transactional')
     }
-    const own = { mailClass: 'system', tenant: undefined, account: undefined } as const
-    assert.deepEqual(labelOf(JSON.parse(JSON.stringify(notesOf(own))), 'marketing'), own)
+    assert.deepEqual(labelOf(JSON.parse(JSON.stringify(notesOf(OWN_MAIL))), 'marketing'), OWN_MAIL)
   })
 
   it('says nothing without a message', () => {
@@ -163,7 +176,7 @@ describe('the label of a submission', () => {
 })
 
 describe('a label in a queue file', () => {
-  const nothing = { mailClass: 'system', tenant: undefined, account: undefined }
+  const nothing = OWN_MAIL
 
   it('may be missing, or of anything', () => {
     const strange = [
@@ -184,10 +197,11 @@ describe('a label in a queue file', () => {
 
   it('may hold what cannot be', () => {
     for (const value of [1, null, '', {}, [], 'x'.repeat(321), '__proto__ '.repeat(40)]) {
-      const notes = { sluice: { class: value, tenant: value, account: value } }
+      const notes = { sluice: { class: value, tenant: value, account: value, campaign: value, client: value } }
       assert.deepEqual(labelOf(notes, 'system'), nothing, JSON.stringify(value))
     }
     assert.deepEqual(labelOf({ sluice: { class: 'urgent', tenant: 'acme', account: 'a', more: 1 } }, 'marketing'), {
+      ...OWN_MAIL,
       ...{ mailClass: 'marketing', tenant: 'acme', account: 'a' },
     })
   })
