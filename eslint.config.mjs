@@ -17,6 +17,7 @@ const may = {
   haraka: [
     'gates',
     'egress',
+    'feedback',
     'policy',
     'keys',
     'dns',

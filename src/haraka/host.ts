@@ -4,6 +4,7 @@ import { type Policy, compilePolicy } from '../config/compile'
 import { DEFAULTS } from '../config/defaults'
 import { type LoadResult, formatProblem, loadPolicy } from '../config/load'
 import { shippedProviders } from '../config/providers/read'
+import { shippedResponses } from '../config/responses/read'
 import { configSchema } from '../config/schema'
 import { storeSpecOf } from '../config/store-spec'
 import { type PolicyWatch, watchPolicy } from '../config/watch'
@@ -64,12 +65,13 @@ export class Host {
     this.stream.read(logLineReader(harakasLog(plugin)))
     this.stream.read(this.metrics.reader)
     const loaded = loadPolicy(this.home)
-    const { policy, egress } = 'policy' in loaded ? loaded : { policy: shippedPolicy(), egress: shippedProviders() }
+    const { policy, egress, responses } = 'policy' in loaded ? loaded : shipped()
     this.started = policy.config
     this.runtime = new Runtime({
       home: this.home,
       policy,
       rules: egress,
+      responses,
       stream: this.stream,
       proxies: new Proxies(plugin.config),
       watch: (readings) => this.metrics.watch(readings),
@@ -262,7 +264,7 @@ export class Host {
 
   private reload(result: LoadResult): void {
     if ('problems' in result) return this.tellRefused(result)
-    this.runtime.adopt(result.policy, result.egress)
+    this.runtime.adopt(result)
     this.exhausted?.clear()
     this.tellConfig(true, [])
     const { store, http, decisions, dns, reputation } = result.policy.config
@@ -290,7 +292,12 @@ export class Host {
   }
 }
 
-/** What holds when the operator's file cannot be used: shipped rules, in shadow, in memory. It refuses nobody. */
+/** What holds when the operator's files cannot be used. */
+function shipped() {
+  return { policy: shippedPolicy(), egress: shippedProviders(), responses: shippedResponses() }
+}
+
+/** Shipped rules, in shadow, in memory: they refuse nobody. */
 function shippedPolicy(): Policy {
   const config = configSchema.parse({ ...DEFAULTS, mode: 'shadow', store: 'memory' })
   const compiled = compilePolicy(config, () => undefined)

@@ -1,5 +1,8 @@
 import type { Policy } from '../config/compile'
+import type { LoadedPolicy } from '../config/load'
 import type { EgressRules } from '../egress/rules'
+import type { Classifier } from '../feedback/classifier'
+import { FeedbackStream } from '../feedback/feedback'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { GatePlan } from '../policy/pipeline'
 import type { Ask, Store } from '../store/store'
@@ -28,6 +31,7 @@ export interface RuntimeOptions {
   readonly home: string
   readonly policy: Policy
   readonly rules: EgressRules
+  readonly responses: Classifier
   readonly stream: EventStream
   readonly proxies: Proxies
   /** Names the source of figures that are shown as metrics. */
@@ -58,6 +62,10 @@ export class Runtime {
   policy: Policy
   /** Providers and what holds for them, by which mail is delivered. */
   egressRules: EgressRules
+  /** Says what the answers of others are about. */
+  responses: Classifier
+  /** What the world says of our mail. */
+  readonly feedback = new FeedbackStream((error) => this.reportError('feedback', 'reader', error))
   tarpit: Tarpit
   readonly load = new LoadWatch()
   readonly door: Door
@@ -72,11 +80,12 @@ export class Runtime {
   private readonly judge: StageJudge
   private readonly onAdopted: (() => void)[] = []
 
-  constructor({ home, policy, rules, stream, proxies, watch, openStore }: RuntimeOptions) {
+  constructor({ home, policy, rules, responses, stream, proxies, watch, openStore }: RuntimeOptions) {
     this.home = home
     this.watch = watch
     this.policy = policy
     this.egressRules = rules
+    this.responses = responses
     this.stream = stream
     this.proxies = proxies
     this.openStore = openStore
@@ -171,9 +180,10 @@ export class Runtime {
   }
 
   /** Puts another policy in force, whole; what is under way is finished under the old one. */
-  adopt(policy: Policy, rules: EgressRules): void {
+  adopt({ policy, egress, responses }: Pick<LoadedPolicy, 'policy' | 'egress' | 'responses'>): void {
     this.policy = policy
-    this.egressRules = rules
+    this.egressRules = egress
+    this.responses = responses
     this.plan = policy.plan(this.plugins)
     this.door.adopt()
     this.tarpit = new Tarpit(policy.config.tarpit.longest, policy.config.tarpit.most)

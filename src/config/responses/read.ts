@@ -4,7 +4,7 @@ import { Classifier } from '../../feedback/classifier'
 import { displayName, readText, shippedFile } from '../files'
 import { MOST_EXPLAINED } from '../issues'
 import { locate, problemAt } from '../locate'
-import { type ConfigProblem, byPlace } from '../problem'
+import { type ConfigProblem, byPlace, formatProblem } from '../problem'
 import { START, readShaped } from '../shaped'
 import { mistakesIn } from './lint'
 import { type ResponsesFile, rulesOf } from './rules'
@@ -54,6 +54,14 @@ export function readResponses(harakaDir: string, configDir: string, providers: r
   }
   if (files.length === 0) return refuse([problemAt(`config/${RESPONSES_FILE}`, START, '', NOT_SHIPPED)])
   return { lookedFor, texts, outcome: { classifier: new Classifier(rulesOf(files)) } }
+}
+
+/** The shipped rules alone, for when the operator's cannot be used. */
+export function shippedResponses(): Classifier {
+  const file = shippedFile(RESPONSES_FILE) ?? RESPONSES_FILE
+  const { outcome } = readResponses(path.dirname(file), path.dirname(file), [])
+  if ('classifier' in outcome) return outcome.classifier
+  throw new Error(`the shipped responses cannot be used: ${outcome.problems.map(formatProblem).join('; ')}`)
 }
 
 const NOT_SHIPPED = 'is missing from this package too: install it again'
