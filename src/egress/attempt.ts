@@ -70,10 +70,25 @@ export interface HostFacts extends HostIdentity {
   readonly end: Ending | undefined
 }
 
+/** What is known of an answer beyond its code. */
+export interface AnswerMeaning {
+  /** Though it is a 5xx, it will be over. */
+  readonly isPassing: boolean
+  /** It is about us: how much we send, what we are known for. Another session, or another host, would be told the same. */
+  readonly isAboutUs: boolean
+}
+
+export type ReadAnswer = (phase: AttemptPhase, reply: SmtpReply) => AnswerMeaning
+
+/** Where nobody knows more. */
+export const BY_CODE_ALONE: ReadAnswer = () => ({ isPassing: false, isAboutUs: false })
+
 /** What a recipient was answered: at RCPT or after the dot. Undefined while nothing was. */
 export interface RecipientFacts {
   readonly address: string
   readonly reply: SmtpReply | undefined
+  /** What it was answered to. */
+  readonly phase: 'rcpt' | 'dot'
   readonly fate: Fate
 }
 
@@ -99,8 +114,11 @@ export class Attempt {
   /** Final replies so far, where each recipient gets its own. */
   private finals = 0
 
-  /** `recipients` as in the message, in its order: the n-th RCPT is for the n-th. */
-  constructor(private readonly addresses: readonly string[]) {}
+  /** `addresses` as in the message, in its order: the n-th RCPT is for the n-th. `means`: what is known of answers. */
+  constructor(
+    private readonly addresses: readonly string[],
+    readonly means: ReadAnswer = BY_CODE_ALONE,
+  ) {}
 
   get hosts(): readonly HostFacts[] {
     return this.tried
@@ -129,8 +147,12 @@ export class Attempt {
     if (host) host.phasesMs = { ...host.phasesMs, [phase]: Math.round((host.phasesMs[phase] ?? 0) + ms) }
   }
 
-  /** The server answered. `lmtp`: after the dot each accepted recipient gets a reply of its own (RFC 2033 §4.2). */
-  replied(phase: AttemptPhase, reply: SmtpReply, lmtp = false): void {
+  /**
+   * The server answered. `lmtp`: after the dot each accepted recipient gets a reply of its own (RFC 2033 §4.2). Returns the
+   * reply as it counts.
+   */
+  replied(phase: AttemptPhase, said: SmtpReply, lmtp = false): SmtpReply {
+    const reply: SmtpReply = said.code >= 500 && this.means(phase, said).isPassing ? { ...said, isPassing: true } : said
     if (phase === 'mail') this.forgetRecipients()
     if (phase === 'rcpt') {
       if (isPositive(reply)) this.accepted.push(this.replies.length)
@@ -139,6 +161,7 @@ export class Attempt {
     if (phase === 'dot') this.repliedToDot(reply, lmtp)
     if (this.host)
       this.host.end = phase === 'dot' || isRefusal(phase, reply) ? { kind: 'reply', phase, reply } : undefined
+    return reply
   }
 
   /** There was no answer. What recipients were answered before counts no more: another host is asked, or none. */
@@ -158,9 +181,11 @@ export class Attempt {
 
   get recipients(): readonly RecipientFacts[] {
     const common = this.fateOfAll()
+    const accepted = new Set(this.accepted)
     return this.addresses.map((address, place) => {
       const reply = this.replies[place]
-      return { address, reply, fate: common ?? fateBy(reply) }
+      const phase = accepted.has(place) ? 'dot' : 'rcpt'
+      return { address, reply, phase, fate: common ?? fateBy(reply) }
     })
   }
 
@@ -224,7 +249,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 function fateBy(reply: SmtpReply | undefined): Fate {
   if (!reply) return 'deferred'
   if (isPositive(reply)) return 'delivered'
-  return reply.code >= 500 ? 'bounced' : 'deferred'
+  return reply.code >= 500 && !reply.isPassing ? 'bounced' : 'deferred'
 }
 
 function isPositive({ code }: SmtpReply): boolean {

@@ -9,6 +9,8 @@ export interface SmtpReply {
   readonly enhanced: string | undefined
   /** Without codes, in one line, 1,000 characters at most. */
   readonly text: string
+  /** What a 5xx says will be over: it is tried again as if it were a 4xx. */
+  readonly isPassing?: true
 }
 
 /**

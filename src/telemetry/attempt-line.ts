@@ -68,11 +68,12 @@ function figures(event: AttemptEvent): string {
   )
 }
 
-function session({ session, tls, verified, phase, code, failure, phasesMs }: AttemptEvent): string {
+function session({ session, tls, verified, phase, code, failure, about, scope, rule, phasesMs }: AttemptEvent): string {
   const phases = PHASES.map((name) => `${name}_ms=${milliseconds(phasesMs[name])}`)
   return (
     `session=${session ?? '-'} tls=${token(tls)} verified=${tls === undefined ? '-' : verified ? 'yes' : 'no'}` +
-    ` phase=${token(phase)} code=${code === 0 ? '-' : code} failure=${token(failure)} ${phases.join(' ')}`
+    ` phase=${token(phase)} code=${code === 0 ? '-' : code} failure=${token(failure)} about=${token(about)}` +
+    ` scope=${token(scope)} rule=${token(rule)} ${phases.join(' ')}`
   )
 }
 

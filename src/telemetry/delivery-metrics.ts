@@ -49,6 +49,10 @@ export function attemptReader(registry: Registry): (event: AttemptEvent) => void
     'provider',
     'failure',
   ]).register(registry)
+  const answers = counter('delivery_answers_total', 'Answers that put off or refused, by what they are about', [
+    'provider',
+    'about',
+  ]).register(registry)
   const histogram = (name: string, help: string, bounds: readonly number[]) =>
     new DurationHistogram({ name: `sluice_${name}`, help }, 'provider', 'any', bounds).register(registry)
   const durations = histogram('delivery_seconds', 'How long attempts to deliver took', ATTEMPT_BOUNDS_S)
@@ -67,6 +71,7 @@ export function attemptReader(registry: Registry): (event: AttemptEvent) => void
     sessions.cell(provider, event.session ?? 'none').value++
     if (event.session !== undefined) tls.cell(provider, tlsLabel(event.tls), event.verified ? 'yes' : 'no').value++
     if (resultOfAttempt(event) !== 'delivered') failures.cell(provider, failureLabel(event)).value++
+    if (event.about !== undefined) answers.cell(provider, aboutLabel(event.about)).value++
     durations.observe(provider, event.tookMs / 1000)
     waits.observe(provider, event.waitedMs / 1000)
   }
@@ -106,6 +111,11 @@ function classLabel(mailClass: string): string {
 function tlsLabel(version: string | undefined): string {
   if (version === undefined) return 'clear'
   return ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'].includes(version) ? version : 'other'
+}
+
+/** A class of `responses.yaml`, of which there are some twenty. */
+function aboutLabel(about: string): string {
+  return /^[a-z_]{1,20}$/.test(about) ? about : 'other'
 }
 
 /** `timeout`, `refused` …, or what kind of reply it was. */

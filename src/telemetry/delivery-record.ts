@@ -24,6 +24,7 @@
  * | `phase` | where it ended |
  * | `code`, `enhanced`, `text` | the reply that decided, or what failed |
  * | `failure` | why there was no reply: refused, timeout, tls … |
+ * | `about`, `scope`, `rule` | what the reply is about, whom, and the rule in responses.yaml that says so |
  *
  * Technical metadata only: no subject line, no body. Readers ignore fields they do not know.
  */
@@ -67,6 +68,9 @@ export interface DeliveryRecord {
   readonly enhanced: string | undefined
   readonly text: string
   readonly failure: string | undefined
+  readonly about: string | undefined
+  readonly scope: string | undefined
+  readonly rule: string | undefined
 }
 
 /** No text in a line is longer, in UTF-16 units; replies come with at most as much. */
@@ -96,6 +100,7 @@ export function deliveryLine(event: AttemptEvent): string {
         .map(([name, ms]) => [name, whole(ms)]),
     ),
     ...{ phase: event.phase, code: event.code, enhanced: cut(event.enhanced), text: cut(text), failure: event.failure },
+    ...{ about: event.about, scope: event.scope, rule: cut(event.rule) },
   }
   return JSON.stringify(line, (key, value: unknown) => (key !== '' && isLeftOut(value) ? undefined : value)) + '\n'
 }
@@ -161,5 +166,6 @@ function filledIn(raw: RawRecord<DeliveryRecord>): DeliveryRecord {
     enhanced: raw.enhanced,
     text: raw.text ?? '',
     failure: raw.failure,
+    ...{ about: raw.about, scope: raw.scope, rule: raw.rule },
   }
 }

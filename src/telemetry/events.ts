@@ -156,6 +156,12 @@ export interface AttemptEvent {
   readonly text: string
   /** Why there was no reply: `refused`, `timeout`, `tls` … */
   readonly failure: string | undefined
+  /** What the reply is about: `rate`, `invalid` …; undefined where there was none. */
+  readonly about: string | undefined
+  /** Whom it is about: `source`, `recipient` … */
+  readonly scope: string | undefined
+  /** Name of the rule in `responses.yaml` that knew it. */
+  readonly rule: string | undefined
 }
 
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */

@@ -1,3 +1,4 @@
+import { RESPONSE_CLASSES, type ResponseClass } from '../../feedback/response-class'
 import { sayDuration } from '../../policy/say'
 import type { DeliveryRecord } from '../../telemetry/delivery-record'
 import { oneLine } from '../../telemetry/escape'
@@ -15,7 +16,10 @@ export function explainAttempt(
 ): string[] {
   const when = `${utc(record.t)}, ${humanTime(Math.max(0, now - record.t))} ago`
   const lines = [`${when}: mail for ${oneLine(recipientsText(record))} ${cameTo(record)}`]
-  lines.push(line('answer', answerText(record)), line('host', hostText(record)))
+  lines.push(line('answer', answerText(record)))
+  const { about } = record
+  if (about !== undefined) lines.push(line('about', aboutText(about, record.rule)))
+  lines.push(line('host', hostText(record)))
   if (record.deferred > 0) lines.push(line('next', last ? sinceText(last) : nextText(record, now)))
   lines.push(line('attempt', attemptText(record)), line('path', pathText(record)))
   if (record.result !== 'delivered' && isPlainDomain(record.domain)) {
@@ -76,6 +80,12 @@ function answerText({ code, enhanced, text, phase, failure }: DeliveryRecord): s
   if (code === 0) return `none${where}: ${[failure, text].filter((part) => part).join(': ') || 'nothing is known'}`
   const reply = [String(code), enhanced, text].filter((part) => part).join(' ')
   return `${reply.replaceAll(/\s*[\r\n]+\s*/g, ' / ')}${where === '' ? '' : ` (${where.trim()})`}`
+}
+
+/** `rate: too many messages in too short a time (rule google_rate_ip)`. */
+function aboutText(about: string, rule: string | undefined): string {
+  const meaning = Object.hasOwn(RESPONSE_CLASSES, about) ? `: ${RESPONSE_CLASSES[about as ResponseClass]}` : ''
+  return `${about}${meaning}${rule === undefined ? '' : ` (rule ${rule})`}`
 }
 
 function hostText({ host, ip, session, tls, verified }: DeliveryRecord): string {

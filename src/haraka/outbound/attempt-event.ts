@@ -1,4 +1,5 @@
 import type { Attempt, HostFacts } from '../../egress/attempt'
+import type { FeedbackAnswer } from '../../feedback/feedback'
 import type { ResolvedPath } from '../../egress/rules'
 import type { AttemptEvent } from '../../telemetry/events'
 import { type QueueItem, messageId } from './queue-item'
@@ -31,7 +32,8 @@ export interface AttemptEnd {
 
 const MOST_RECIPIENTS = 10
 
-export function attemptEvent(end: AttemptEnd): AttemptEvent {
+/** `answer`: what decided, read; undefined when that was no answer of another server. */
+export function attemptEvent(end: AttemptEnd, answer: FeedbackAnswer | undefined): AttemptEvent {
   const { item, path, attempt, at, beganAt } = end
   const todo = item.todo!
   const host = attempt.hosts.at(-1)
@@ -62,6 +64,7 @@ export function attemptEvent(end: AttemptEnd): AttemptEvent {
     verified: host?.tls?.verified ?? false,
     phasesMs: host?.phasesMs ?? {},
     ...(end.untried ? sayUntried(end.untried) : sayEnd(attempt, host)),
+    ...{ about: answer?.responseClass, scope: answer?.scope, rule: answer?.rule },
   }
 }
 

@@ -11,7 +11,7 @@ import type { Store } from '../../store/store'
 import { OK } from '../types'
 import type { AttemptEnd, Untried } from './attempt-event'
 import { ConnectGate } from './connect-gate'
-import { type Delivery, type DeliveryRecords, NO_HOSTS, NOT_TRIED, type Planner, attemptFor } from './delivery'
+import { type Delivery, type DeliveryRecords, NO_HOSTS, NOT_TRIED, type Planner, emptyAttempt } from './delivery'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
 import { type Endings, tooLarge } from './endings'
 import type { KnownMessage } from './errands'
@@ -251,7 +251,7 @@ export class Deliveries implements SessionPolicy {
     delivery.beganAt = Date.now()
     records.keep(delivery)
     // Of what is too old the sender is told what the last host has said.
-    const attempt = untried === TOO_OLD ? attemptFor(item) : records.attemptAt(item)
+    const attempt = untried === TOO_OLD ? emptyAttempt(item) : records.attemptAt(item)
     item.next_cb = () => {
       if (!this.known.letGo(id, delivery)) return
       onAttempt({ ...delivery, attempt, at: Date.now() })

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { Attempt } from '../../egress/attempt'
+import { Attempt, type ReadAnswer } from '../../egress/attempt'
 import type { Waiting } from '../../egress/fair-queue'
 import type { PathBook } from '../../egress/path-book'
 import type { EgressProfile } from '../../egress/profile'
@@ -147,7 +147,11 @@ export class DeliveryRecords {
   private readonly lately = new Recent<Destination>(MOST_LATELY)
   private readonly attempts = new LastAttempts()
 
-  constructor(private readonly book: PathBook) {}
+  /** `readerFor`: what is known of the answers of a provider. */
+  constructor(
+    private readonly book: PathBook,
+    private readonly readerFor: (provider: string | undefined) => ReadAnswer,
+  ) {}
 
   keep(delivery: Delivery): void {
     this.current.set(delivery.item, delivery)
@@ -170,7 +174,7 @@ export class DeliveryRecords {
 
   /** An attempt begins. From now on it is the last one: reports are made before it is over. */
   attemptAt(item: QueueItem): Attempt {
-    const attempt = attemptFor(item)
+    const attempt = new Attempt(addressesOf(item), this.readerFor(this.current.get(item)?.path.provider))
     this.attempts.note(item.todo!, { attempt, at: Date.now() })
     return attempt
   }
@@ -198,6 +202,11 @@ export class DeliveryRecords {
   }
 }
 
-export function attemptFor({ todo }: QueueItem): Attempt {
-  return new Attempt(todo!.rcpt_to.map(({ address }) => address))
+/** One in which nobody is asked. */
+export function emptyAttempt(item: QueueItem): Attempt {
+  return new Attempt(addressesOf(item))
+}
+
+function addressesOf({ todo }: QueueItem): string[] {
+  return todo!.rcpt_to.map(({ address }) => address)
 }

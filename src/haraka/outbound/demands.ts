@@ -39,3 +39,9 @@ export function demandsOfProfile(
   if (sessions === 'off') return { path, messages: 1, idleMs: 0, timeouts, tls }
   return { path, messages: sessions.messages ?? Infinity, idleMs: sessions.idleMs, timeouts, tls }
 }
+
+/** The higher of two TLS versions, as an option; their names sort. */
+export function higher(one: string | undefined, other: string | undefined): { minVersion?: string } {
+  if (one === undefined && other === undefined) return {}
+  return { minVersion: (one ?? '') > (other ?? '') ? one! : other! }
+}

@@ -1,13 +1,13 @@
 import type { AttemptPhase, FailureKind } from '../../egress/attempt'
 import { parseReply, tellReply } from '../../egress/smtp-reply'
 import type { BrokenTls } from './broken-tls'
-import type { SessionDemands } from './demands'
+import { type SessionDemands, higher } from './demands'
 import type { Facade } from './facade'
 import { failureOf, textOf } from './failures'
+import { noted } from './noted'
 import { Opening, offersTls, withoutTls } from './opening'
 import { type Reply, ReplyReader, isPositive } from './reply-reader'
 import type { SessionRequest } from './request'
-import { isThrottle } from '../../egress/throttle'
 import { type Phase, phaseOf, verbOf } from './timeouts'
 import { Transaction } from './transaction'
 import type { PluggableSocket, Upgraded } from './types'
@@ -259,7 +259,7 @@ export class Session {
       clearTimeout(this.timer)
       return isPositive(reply) && this.owner.keeps(this) ? this.park() : this.quit()
     }
-    if (reply.code === 421 && this.isStale && !isThrottle(reply.lines.join(' '))) {
+    if (reply.code === 421 && this.isStale && !this.isAboutUs(reply)) {
       return this.lose('closed', new Error(reply.lines.join(' ')))
     }
     // Haraka would bounce the message for it.
@@ -302,9 +302,14 @@ export class Session {
   }
 
   /** The host takes no mail at all, of anybody: then its domain's next one is asked (RFC 5321 §3.1, §5.1). */
-  private isForAnother({ code, lines }: Reply): boolean {
-    if (this.awaited !== 'greeting' || code < 400 || isThrottle(lines.join(' '))) return false
+  private isForAnother(reply: Reply): boolean {
+    if (this.awaited !== 'greeting' || reply.code < 400 || this.isAboutUs(reply)) return false
     return this.request?.hasOthers() ?? false
+  }
+
+  /** Another session would be told the same. In doubt it would not. */
+  private isAboutUs({ lines }: Reply): boolean {
+    return this.request?.attempt?.means(this.phase, parseReply(lines)).isAboutUs ?? false
   }
 
   private tell(reply: Reply): string {
@@ -312,14 +317,15 @@ export class Session {
   }
 
   /** Keeps what a reply means for the session. Returns it as Haraka is to see it. */
-  private note(reply: Reply): Reply {
+  private note(said: Reply): Reply {
+    let reply = said
     // Before its end a message can only be refused.
     const phase = this.awaited ?? (this.transaction.stage === 'body' ? 'block' : undefined)
     clearTimeout(this.timer)
     this.awaited = undefined
     if (phase && phase !== 'rset') {
       this.took(phase)
-      this.request?.attempt?.replied(phase, parseReply(reply.lines))
+      reply = noted(this.request?.attempt, phase, said)
     }
     if (phase === 'greeting') this.opening.greeting = reply
     else if (phase === 'hello') return this.noteHello(reply)
@@ -346,8 +352,7 @@ export class Session {
 
   /** LMTP: one more answer after the dot. Haraka gets them when all are there; true then. */
   private onFinal(reply: Reply): boolean {
-    this.request?.attempt?.replied('dot', parseReply(reply.lines), true)
-    if (!this.transaction.finalOfOne(reply)) {
+    if (!this.transaction.finalOfOne(noted(this.request?.attempt, 'dot', reply, true))) {
       this.expect('dot')
       return false
     }
@@ -388,10 +393,4 @@ export class Session {
     clearTimeout(this.timer)
     this.timer = setTimeout(late, ms)
   }
-}
-
-/** The higher of two TLS versions, as an option; their names sort. */
-function higher(one: string | undefined, other: string | undefined): { minVersion?: string } {
-  if (one === undefined && other === undefined) return {}
-  return { minVersion: (one ?? '') > (other ?? '') ? one! : other! }
 }

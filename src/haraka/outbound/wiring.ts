@@ -5,7 +5,8 @@ import { chooseSource } from '../../egress/sources'
 import { Steering } from '../../egress/steering'
 import { concerns } from '../../egress/steering-action'
 import { limitsUnder } from '../../egress/steering-limits'
-import { outcomeOf } from '../../egress/throttle'
+import { Answers } from '../../feedback/answers'
+import { pathOutcome } from '../../feedback/path-outcome'
 import { OK } from '../types'
 import type { Runtime } from '../runtime'
 import { textOf } from '../guard'
@@ -14,6 +15,7 @@ import { type AttemptEnd, attemptEvent } from './attempt-event'
 import { Deliveries } from './deliveries'
 import { DeliveryRecords, Planner } from './delivery'
 import { Endings } from './endings'
+import { answerTo, feedbackOf } from './feedback-of'
 import { reuseSessions } from './install'
 import { type Boards, openBoards } from './boards'
 import { type Label, OWN_MAIL, labelOf, notesOf } from './label'
@@ -69,8 +71,9 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
       boards.changed()
     },
   })
-  const watch = watchers(runtime, steering, told.onFailure)
-  const parts = makeDeliveries(by, runtime, steering, told, (end) => {
+  const answers = new Answers(() => runtime.responses)
+  const watch = watchers(runtime, steering, answers, told.onFailure)
+  const parts = makeDeliveries({ by, runtime, steering, answers, told }, (end) => {
     boards.noteEnd(end.path.path)
     watch(end)
   })
@@ -115,7 +118,7 @@ function tellers(runtime: Runtime) {
 }
 
 /** Who learns from what the world answers. */
-function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFailure']) {
+function watchers(runtime: Runtime, steering: Steering, answers: Answers, onFailure: Tellers['onFailure']) {
   const shared = {
     policy: () => runtime.policy.egress.controller,
     store: () => runtime.serve().store,
@@ -125,11 +128,13 @@ function watchers(runtime: Runtime, steering: Steering, onFailure: Tellers['onFa
   const controller = new Controller(shared)
   const breaker = new Breaker(shared)
   return (end: AttemptEnd) => {
-    runtime.stream.emit(attemptEvent(end))
+    const answer = answerTo(end, answers)
+    runtime.stream.emit(attemptEvent(end, answer))
     if (end.untried) return
     breaker.note(end.path.path)
-    const outcome = outcomeOf(end.attempt, end.beganAt, end.at)
+    const outcome = pathOutcome(end.attempt, answer, end.beganAt, end.at)
     if (outcome) controller.note(end.path.path, outcome)
+    runtime.feedback.tell(feedbackOf(end, answer, answers))
   }
 }
 
@@ -141,11 +146,16 @@ interface Parts {
   pools: SessionPools | undefined
 }
 
+interface Surroundings {
+  readonly by: HarakaPlugin
+  readonly runtime: Runtime
+  readonly steering: Steering
+  readonly answers: Answers
+  readonly told: Tellers
+}
+
 function makeDeliveries(
-  by: HarakaPlugin,
-  runtime: Runtime,
-  steering: Steering,
-  told: Tellers,
+  { by, runtime, steering, answers, told }: Surroundings,
   onAttempt: (end: AttemptEnd) => void,
 ): Parts {
   const outbound = by.haraka_require('outbound') as Outbound
@@ -153,7 +163,7 @@ function makeDeliveries(
   const store = () => runtime.serve().store
   const enqueue = (items: readonly QueueItem[]) => items.forEach((item) => outbound.delivery_queue.push(item))
   const book = new PathBook(() => runtime.egressRules)
-  const records = new DeliveryRecords(book)
+  const records = new DeliveryRecords(book, (provider) => answers.readerFor(provider))
   const planner = makePlanner(by, runtime, steering, book)
   const endings = makeEndings({ outbound, config, runtime, records, enqueue, told })
   const splitter = new Splitter({

@@ -22,6 +22,7 @@ describe('sluice why, of mail on its way out', () => {
       assert.deepEqual(linesOf(), [
         '2026-08-04 13:22:05 UTC, 3 min ago: mail for you@example.net and 1 more was deferred',
         '  answer     421 4.7.28 Gmail has detected an unusual rate / of unsolicited mail (to DATA)',
+        '  about      rate: too many messages in too short a time (rule google_rate_ip)',
         '  host       gmail-smtp-in.l.google.example (198.51.100.26), TLSv1.3 verified, a session of an earlier message',
         '  next       2026-08-04 13:27:05 UTC, 5 minutes later; 2 minutes from now',
         '  attempt    3, 42 min after it was queued; waited 12 s for its path, took 1.3 s (data 1.2 s)',

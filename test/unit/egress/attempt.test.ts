@@ -37,6 +37,20 @@ describe('what is known of an attempt', () => {
     assert.deepEqual(attempt.hosts[0]!.end, { kind: 'reply', phase: 'dot', reply: reply('250 2.0.0 taken') })
   })
 
+  it('keeps what will be over, though it is a 5xx', () => {
+    const means = (_phase: string, { text }: SmtpReply) => ({ isPassing: /slow/.test(text), isAboutUs: false })
+    attempt = new Attempt(['ann@far.test', 'bob@far.test', 'eve@far.test'], means)
+    attempt.tries(MX1)
+    offer(['550 slow down', '550 no such user', '250 fine'])
+    attempt.replied('dot', reply('250 taken'))
+    assert.deepEqual(fates(), ['deferred', 'bounced', 'delivered'])
+    offer(['250 fine', '250 fine', '250 fine'])
+    const kept = attempt.replied('dot', reply('554 slow down'))
+    assert.deepEqual([kept.code, kept.isPassing], [554, true])
+    assert.deepEqual(fates(), ['deferred', 'deferred', 'deferred'], 'the message as a whole is put off')
+    assert.equal(cause(), 'mx1.far.test [192.0.2.1]: 554 slow down (at dot)')
+  })
+
   it('tells each recipient apart', () => {
     attempt.tries(MX1)
     offer(['550 5.1.1 nobody', '250 fine', '450 4.2.1 later'])

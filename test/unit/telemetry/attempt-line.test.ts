@@ -13,7 +13,7 @@ describe('log lines of attempts to deliver', () => {
       'notice delivery=deferred provider=google source=default class=system tenant=example.com ' +
         'id=0E1F2A3B-0000-4000-8000-000000000001.1.2 file=1785849725000_aBcDeF delivered=0 deferred=2 bounced=0 ' +
         'attempts=3 age_s=2520 waited_s=12.04 took_s=1.312 retry_s=300 session=reused tls=TLSv1.3 verified=yes ' +
-        'phase=data code=421 failure=- connect_ms=- greeting_ms=- hello_ms=- starttls_ms=- auth_ms=- mail_ms=40 ' +
+        'phase=data code=421 failure=- about=rate scope=source rule=google_rate_ip connect_ms=- greeting_ms=- hello_ms=- starttls_ms=- auth_ms=- mail_ms=40 ' +
         'rcpt_ms=81 data_ms=1190 block_ms=- dot_ms=- path=egress|default|google domain=example.net ' +
         'host=gmail-smtp-in.l.google.example ip=198.51.100.26 enhanced=4.7.28 ' +
         'reason="Gmail has detected an unusual rate\\u000aof unsolicited mail"',
@@ -30,7 +30,10 @@ describe('log lines of attempts to deliver', () => {
     const unsaid = Object.entries(empty!).filter(([, value]) => value === '-')
     assert.deepEqual(
       unsaid.map(([name]) => name).filter((name) => !name.endsWith('_ms')),
-      ['provider', 'tenant', 'session', 'tls', 'verified', 'phase', 'code', 'host', 'ip', 'enhanced', 'reason'],
+      [
+        ...['provider', 'tenant', 'session', 'tls', 'verified', 'phase', 'code', 'about', 'scope', 'rule'],
+        ...['host', 'ip', 'enhanced', 'reason'],
+      ],
     )
     assert.equal(empty!.failure, 'timeout')
   })

@@ -66,6 +66,11 @@ describe('metrics of deliveries', () => {
       { code: 0 },
       delivered,
     ])
+    const about = [...samples].filter(([name]) => name.startsWith('sluice_delivery_answers_total'))
+    assert.ok(
+      about.length > 0 && about.every(([name]) => name.includes('provider="google",about="rate"')),
+      String(about),
+    )
     const failures = [...samples].filter(([name]) => name.startsWith('sluice_delivery_failures_total'))
     assert.deepEqual(
       failures.map(([name, count]) => [/failure="(\w+)"/.exec(name)?.[1], count]),

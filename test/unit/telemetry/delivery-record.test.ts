@@ -15,7 +15,8 @@ describe('delivery record', () => {
         `"domain":"example.net","deferred":2,"attempts":3,"age":2520000,"waited":12040,"took":1312,"retry":${AT + 300_000},` +
         '"host":"gmail-smtp-in.l.google.example","ip":"198.51.100.26","session":"reused","tls":"TLSv1.3","verified":true,' +
         '"phases":{"mail":40,"rcpt":81,"data":1190},"phase":"data","code":421,"enhanced":"4.7.28",' +
-        '"text":"Gmail has detected an unusual rate\\nof unsolicited mail"}\n',
+        '"text":"Gmail has detected an unusual rate\\nof unsolicited mail",' +
+        '"about":"rate","scope":"source","rule":"google_rate_ip"}\n',
     )
     const bare = attempt({
       ...unreached,

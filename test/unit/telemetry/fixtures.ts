@@ -121,6 +121,7 @@ export function attempt(changes: Partial<AttemptEvent> = {}): AttemptEvent {
     enhanced: '4.7.28',
     text: 'Gmail has detected an unusual rate\nof unsolicited mail',
     failure: undefined,
+    ...{ about: 'rate', scope: 'source', rule: 'google_rate_ip' },
     ...changes,
   }
 }
@@ -129,10 +130,12 @@ export function attempt(changes: Partial<AttemptEvent> = {}): AttemptEvent {
 export const delivered: Partial<AttemptEvent> = {
   ...{ delivered: 2, deferred: 0, retryAt: undefined },
   ...{ phase: 'dot', code: 250, enhanced: '2.0.0', text: 'OK' },
+  ...{ about: undefined, scope: undefined, rule: undefined },
 }
 
 /** Nobody answered. */
 export const unreached: Partial<AttemptEvent> = {
   ...{ session: undefined, tls: undefined, verified: false, phasesMs: { connect: 30_000 } },
   ...{ phase: 'connect', code: 0, enhanced: undefined, text: 'connection timed out', failure: 'timeout' },
+  ...{ about: undefined, scope: undefined, rule: undefined },
 }

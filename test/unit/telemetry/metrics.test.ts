@@ -144,6 +144,7 @@ describe('metrics', () => {
       'decisions_unrecorded_total counter',
       'degraded_total counter',
       'deliveries_unrecorded_total counter',
+      'delivery_answers_total counter',
       'delivery_failures_total counter',
       'delivery_recipients_total counter',
       'delivery_seconds histogram',

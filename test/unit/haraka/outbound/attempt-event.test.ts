@@ -4,12 +4,13 @@ import { resolvePath } from '../../../../src/egress/rules'
 import { parseReply } from '../../../../src/egress/smtp-reply'
 import { type AttemptEnd, attemptEvent } from '../../../../src/haraka/outbound/attempt-event'
 import { RULES } from '../../egress/fixtures'
+import type { FeedbackAnswer } from '../../../../src/feedback/feedback'
 import { FakeItem, QUEUED_AT } from './fake-item'
 
 const path = resolvePath(RULES, { domain: 'far.test', mx: ['mx.far.test'], source: 'default' })
 
 describe('what is told of an attempt', () => {
-  function end(fake: FakeItem, attempt: Attempt, changes: Partial<AttemptEnd> = {}) {
+  function end(fake: FakeItem, attempt: Attempt, changes: Partial<AttemptEnd> = {}, answer?: FeedbackAnswer) {
     const times = { dueAt: QUEUED_AT + 1000, beganAt: QUEUED_AT + 3000, at: QUEUED_AT + 10_000 }
     const about = {
       item: fake.item,
@@ -21,7 +22,7 @@ describe('what is told of an attempt', () => {
       retryAt: undefined,
       givenUp: false,
     }
-    return attemptEvent({ ...about, ...times, ...changes })
+    return attemptEvent({ ...about, ...times, ...changes }, answer)
   }
 
   function attemptWith(fake: FakeItem, ...answers: string[]): Attempt {
@@ -54,7 +55,16 @@ describe('what is told of an attempt', () => {
         text: 'Slow down',
         failure: undefined,
       },
+      ...{ about: undefined, scope: undefined, rule: undefined },
     })
+  })
+
+  it('is what the answer is about', () => {
+    const fake = new FakeItem()
+    const said = { code: 451, enhanced: '4.7.28', text: 'Slow down' }
+    const answer = { responseClass: 'rate', scope: 'source', isHard: false, rule: 'google_rate_ip', ...said } as const
+    const { about, scope, rule } = end(fake, attemptWith(fake, '451 4.7.28 Slow down'), {}, answer)
+    assert.deepEqual([about, scope, rule], ['rate', 'source', 'google_rate_ip'])
   })
 
   it('counts an attempt that Haraka has not counted, as one that succeeds', () => {

@@ -1,3 +1,4 @@
+import { BY_CODE_ALONE } from '../../../../src/egress/attempt'
 import { OWN_MAIL } from '../../../../src/egress/label'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
@@ -59,7 +60,7 @@ describe('deliveries', () => {
     sourceNow = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
     ;[ended, told, notices, failures, split, proceeded, diskIsFull] = [[], [], [], [], [], [], false]
     const book = new PathBook(() => rules)
-    records = new DeliveryRecords(book)
+    records = new DeliveryRecords(book, () => BY_CODE_ALONE)
     const endings = new Endings({
       lifetimes: () => ({ lifetimeMs: 24 * HOUR, bounceLifetimeMs: 4 * HOUR, delayNoticeMs: 2 * HOUR }),
       retryOf: (item) => records.profileOf(item).retry,

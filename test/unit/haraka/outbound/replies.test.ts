@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Reply, ReplyReader } from '../../../../src/haraka/outbound/reply-reader'
 import { sessionKey } from '../../../../src/haraka/outbound/session-key'
-import { isThrottle } from '../../../../src/egress/throttle'
 import { phaseOf } from '../../../../src/haraka/outbound/timeouts'
 import { DEMANDS } from './fixtures'
 
@@ -50,35 +49,6 @@ describe('replies of other servers', () => {
     assert.equal(read('220 go on\r\n').reader.isEmpty, true)
     assert.equal(read('220 go on\r\n250').reader.isEmpty, false)
     assert.equal(read('220 go on\r\n250-half\r\n').reader.isEmpty, false)
-  })
-})
-
-describe('a 421 on a session in use', () => {
-  it('is of the session', () => {
-    for (const text of [
-      '421 bye',
-      '421 4.4.2 idle timeout exceeded',
-      '421 4.4.2 sink.test Error: timeout exceeded',
-      '421 Too many messages in this session',
-      '421 4.7.0 too many messages per connection, reconnect',
-      '421 Service shutting down and closing transmission channel',
-      '421 4.3.0 closing connection',
-    ]) {
-      assert.equal(isThrottle(text), false, text)
-    }
-  })
-
-  it('is of the sender', () => {
-    for (const text of [
-      '421 4.7.0 [TSS04] Messages from 192.0.2.7 temporarily deferred',
-      '421-4.7.28 Gmail has detected an unusual rate of unsolicited mail',
-      '421 4.7.0 Try again later, closing connection.',
-      '421 rate limit exceeded',
-      '421 Too many connections from your IP',
-      '421 RP-001 The mail server IP has exceeded the rate limit allowed',
-    ]) {
-      assert.equal(isThrottle(text), true, text)
-    }
   })
 })
 

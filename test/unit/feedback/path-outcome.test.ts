@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict'
 import { Attempt, type AttemptPhase, type FailureKind } from '../../../src/egress/attempt'
 import { parseReply } from '../../../src/egress/smtp-reply'
-import { outcomeOf } from '../../../src/egress/throttle'
+import { shippedResponses } from '../../../src/config/responses/read'
+import { Answers } from '../../../src/feedback/answers'
+import { pathOutcome } from '../../../src/feedback/path-outcome'
+
+const classifier = shippedResponses()
+const answers = new Answers(() => classifier)
+
+function outcomeOf(attempt: Attempt, begunAt: number, at: number) {
+  const cause = attempt.lastCause
+  const answer = cause?.kind === 'reply' ? answers.read(cause.reply, cause.phase, undefined) : undefined
+  return pathOutcome(attempt, answer, begunAt, at)
+}
 
 const HOST = { host: 'mx.far.test', ip: undefined, port: 25 }
 
 describe('what an attempt says of its path', () => {
   /** A session that is answered so at a phase, with a yes to all before. */
   function answered(line: string, phase: AttemptPhase): string | undefined {
-    const attempt = new Attempt(['bob@far.test'])
+    const attempt = new Attempt(['bob@far.test'], answers.readerFor(undefined))
     attempt.tries(HOST)
     const phases: AttemptPhase[] = ['greeting', 'hello', 'mail', 'rcpt', 'data', 'dot']
     for (const before of phases.slice(0, phases.indexOf(phase))) {
@@ -34,7 +45,7 @@ describe('what an attempt says of its path', () => {
     ],
     'nothing bad when a message is greylisted': [
       ['451 4.7.1 Greylisting in action', 'rcpt', 'deferred'],
-      ['450 4.2.0 Graylisted, see http://x', 'rcpt', 'bounced'],
+      ['450 4.2.0 Graylisted, see http://x', 'rcpt', 'deferred'],
       ['451 4.7.1 Recipient address rejected: Grey listed', 'rcpt', 'deferred'],
     ],
     'nothing when it is about the recipient': [
@@ -57,7 +68,7 @@ describe('what an attempt says of its path', () => {
 
   it('is that nobody answers, but nothing when that is our own doing or that of DNS', () => {
     const failed = (failure: FailureKind) => {
-      const attempt = new Attempt(['bob@far.test'])
+      const attempt = new Attempt(['bob@far.test'], answers.readerFor(undefined))
       attempt.tries(HOST)
       attempt.failed('connect', failure, 'text')
       return outcomeOf(attempt, 1, 2)
@@ -70,15 +81,47 @@ describe('what an attempt says of its path', () => {
   })
 
   it('is nothing when no host was tried', () => {
-    assert.equal(outcomeOf(new Attempt(['bob@far.test']), 1, 2), undefined)
+    assert.equal(outcomeOf(new Attempt(['bob@far.test'], answers.readerFor(undefined)), 1, 2), undefined)
   })
 
   it('keeps code and text, with times', () => {
-    const attempt = new Attempt(['bob@far.test'])
+    const attempt = new Attempt(['bob@far.test'], answers.readerFor(undefined))
     attempt.tries(HOST)
     attempt.replied('mail', parseReply(['421 4.7.28 Slow down']))
     assert.deepEqual(outcomeOf(attempt, 1, 2), {
       ...{ kind: 'throttled', begunAt: 1, at: 2, code: 421, text: '4.7.28 Slow down' },
     })
+  })
+})
+
+describe('a 421 on a session in use', () => {
+  const means = answers.readerFor('yahoo')
+  const isAboutUs = (text: string) => means('mail', parseReply([text])).isAboutUs
+
+  it('is of the session', () => {
+    for (const text of [
+      '421 bye',
+      '421 4.4.2 idle timeout exceeded',
+      '421 4.4.2 sink.test Error: timeout exceeded',
+      '421 Too many messages in this session',
+      '421 4.7.0 too many messages per connection, reconnect',
+      '421 Service shutting down and closing transmission channel',
+      '421 4.3.0 closing connection',
+    ]) {
+      assert.equal(isAboutUs(text), false, text)
+    }
+  })
+
+  it('is of the sender', () => {
+    for (const text of [
+      '421 4.7.0 [TSS04] Messages from 192.0.2.7 temporarily deferred',
+      '421-4.7.28 Gmail has detected an unusual rate of unsolicited mail',
+      '421 4.7.0 Try again later, closing connection.',
+      '421 rate limit exceeded',
+      '421 Too many connections from your IP',
+      '421 RP-001 The mail server IP has exceeded the rate limit allowed',
+    ]) {
+      assert.equal(isAboutUs(text), true, text)
+    }
   })
 })
