@@ -13,6 +13,7 @@ import { GREYLIST_PLUGIN, type Greylist, greylistGate } from '../gates/greylist/
 import { OVERLOAD_PLUGIN, type Overload, overloadGate } from '../gates/overload/overload-gate'
 import { DNSBL_PLUGIN, type DnsblPolicy, dnsblGate } from '../gates/dnsbl/dnsbl-gate'
 import { RDNS_PLUGIN, type RdnsPolicy, rdnsGate } from '../gates/rdns/rdns-gate'
+import { SENDERS_PLUGIN, sendersGate } from '../gates/senders/senders-gate'
 import { SCORE_PLUGIN, type ScorePolicy, scoreGate } from '../gates/score/score-gate'
 import { MAILBOMB_PLUGIN, type MailbombPolicy, mailbombGate } from '../gates/mailbomb/mailbomb-gate'
 import { REPUTATION_PLUGIN } from '../gates/reputation/merits'
@@ -22,11 +23,13 @@ import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
 import type { JailPolicy } from '../gates/jail/jail-policy'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import type { EgressPolicy } from '../egress/sources'
+import type { AutomationPolicy } from '../feedback/automation/policy'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
 import type { Mode } from '../policy/mode'
 import { MAX_ASKS } from '../store/store'
+import { compileAutomation } from './sections/automation'
 import { compileDnsbl, compileRdns } from './sections/dns'
 import { compileEgress } from './sections/egress'
 import { problemsOfEgress } from './sections/egress-names'
@@ -49,6 +52,7 @@ export interface Policy {
   readonly greylist: Greylist
   readonly mailbomb: MailbombPolicy
   readonly egress: EgressPolicy
+  readonly automation: AutomationPolicy
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -104,6 +108,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     greylist: parts.greylist,
     mailbomb: parts.mailbomb,
     egress: compileEgress(config.egress),
+    automation: compileAutomation(config.automation),
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.
@@ -150,6 +155,8 @@ function gatesOf(plugin: string, parts: Parts): Gate[] {
       return [reputationGate(reputation)]
     case MAILBOMB_PLUGIN:
       return [mailbombGate(mailbomb)]
+    case SENDERS_PLUGIN:
+      return [sendersGate()]
     case SCORE_PLUGIN:
       return [scoreGate(score)]
     case DNSBL_PLUGIN:

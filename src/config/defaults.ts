@@ -78,6 +78,7 @@ export const DEFAULTS = {
     campaign_header: 'X-Sluice-Campaign',
     controller: CONTROLLER_DEFAULTS,
   },
+  automation: { mode: 'shadow' },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { COUNTS, DIMENSIONS } from '../gates/limits/rule'
 import { LIMIT_FORMS, limit } from './limit'
+import { automationSchema } from './sections/automation'
 import { dnsSchema, dnsblSchema, rdnsSchema } from './sections/dns'
 import { egressSchema } from './sections/egress'
 import { greylistSchema } from './sections/greylist'
@@ -180,6 +181,7 @@ export const configSchema = z.strictObject({
   dns: dnsSchema.describe('How DNS is asked, by plugins dnsbl and rdns'),
   dnsbl: dnsblSchema.describe('Who is on DNS lists, by plugin dnsbl'),
   rdns: rdnsSchema.describe('Who has no proper reverse name or HELO, by plugin rdns'),
+  automation: automationSchema.describe('What answers and reports set off by themselves'),
   egress: egressSchema.describe(
     'How mail leaves, by plugin egress: its class, what it is sent from, when it is given up',
   ),

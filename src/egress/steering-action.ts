@@ -2,13 +2,17 @@ import { cleanReason } from '../policy/ban'
 import { newReference } from '../policy/reference'
 import { type BoardEntry, MAX_KEY_LENGTH, type Window } from '../store/store'
 import { pathKey } from './path-key'
+import { isSenderTarget } from './sender-target'
 import { readObject } from './untrusted'
 
-export const ACTION_KINDS = ['suspend', 'rate', 'connections', 'set'] as const
+export const ACTION_KINDS = ['suspend', 'rate', 'connections', 'session', 'set'] as const
 export type ActionKind = (typeof ACTION_KINDS)[number]
 
-/** Who says so: a person, the controller by the answers it sees, or the breaker by a volume that jumps. */
-export const ACTION_ORIGINS = ['operator', 'controller', 'breaker'] as const
+/**
+ * Who says so: a person; the controller by the answers it sees; the breaker by a volume that jumps; a rule of
+ * `responses.yaml`; the search for whoever an answer is to be blamed on; the guard of bounce and complaint rates.
+ */
+export const ACTION_ORIGINS = ['operator', 'controller', 'breaker', 'rule', 'blame', 'guard'] as const
 export type ActionOrigin = (typeof ACTION_ORIGINS)[number]
 
 /** What is ordered. A person's figures hold in place of the profile's, others' only if they are stricter. */
@@ -18,7 +22,11 @@ export interface ActionValues {
   /** Of the profile's connections; from {@link LEAST_FACTOR} to 1. */
   readonly connectionsFactor?: number | undefined
   readonly connections?: number | undefined
-  /** At least one message a minute: what must be slower is suspended. */
+  /** Messages that one session may carry. */
+  readonly sessionMessages?: number | undefined
+  /**
+   * At least one message a minute: what must be slower is suspended. Of a sender: recipients, as few as need be.
+   */
   readonly messageRate?: Window | undefined
   /** No mail until the action ends. */
   readonly suspended?: true | undefined
@@ -36,7 +44,7 @@ export interface Course {
 export interface Action {
   /** Short, for people; each has its own. */
   readonly id: string
-  /** A path, or all that begin alike: `egress|default|*`. */
+  /** A path, or all that begin alike: `egress|default|*`; or a sender, see `sender-target.ts`. */
   readonly path: string
   readonly kind: ActionKind
   readonly values: ActionValues
@@ -60,6 +68,7 @@ export const LEAST_FACTOR = 0.01
 /** No action is for ever: what nobody remembers the reason of must end by itself. */
 export const LONGEST_ACTION_MS = 31 * 86_400_000
 export const MOST_CONNECTIONS = 10_000
+export const MOST_SESSION_MESSAGES = 100_000
 /** Slower than one message in this time is a suspension. */
 export const SLOWEST_MS = 60_000
 const MOST_EVIDENCE = 500
@@ -115,12 +124,13 @@ function problemOf(action: Action): string | undefined {
   if (!Number.isFinite(since) || !Number.isFinite(until)) return 'an action has a beginning and an end'
   if (until - since > LONGEST_ACTION_MS) return 'an action lasts 31 days at most'
   if (course !== undefined && !isCourse(course)) return 'its course is none'
-  return typeof values === 'object' && values !== null ? valueProblem(values) : 'an action orders something'
+  if (typeof values !== 'object' || values === null) return 'an action orders something'
+  return valueProblem(values, isSenderTarget(path))
 }
 
-function valueProblem(values: ActionValues): string | undefined {
-  const { rateFactor, connectionsFactor, connections, messageRate, suspended } = values
-  const said = [rateFactor, connectionsFactor, connections, messageRate, suspended]
+function valueProblem(values: ActionValues, isOfSender: boolean): string | undefined {
+  const { rateFactor, connectionsFactor, connections, sessionMessages, messageRate, suspended } = values
+  const said = [rateFactor, connectionsFactor, connections, sessionMessages, messageRate, suspended]
   if (said.every((value) => value === undefined)) return 'an action orders something'
   if (![rateFactor, connectionsFactor].every((factor) => factor === undefined || isFactor(factor))) {
     return `a factor is from ${LEAST_FACTOR} to 1`
@@ -128,7 +138,11 @@ function valueProblem(values: ActionValues): string | undefined {
   if (connections !== undefined && !isCount(connections, MOST_CONNECTIONS)) {
     return `connections are a whole number from 1 to ${MOST_CONNECTIONS}`
   }
-  if (messageRate !== undefined && !isRate(messageRate)) return 'a message rate is at least one a minute'
+  if (sessionMessages !== undefined && !isCount(sessionMessages, MOST_SESSION_MESSAGES)) {
+    return `messages of a session are a whole number from 1 to ${MOST_SESSION_MESSAGES}`
+  }
+  const isTooSlow = messageRate !== undefined && !isRate(messageRate, isOfSender ? LONGEST_ACTION_MS : SLOWEST_MS)
+  if (isTooSlow) return 'a message rate is at least one a minute'
   return suspended === undefined || suspended === true ? undefined : 'suspended is true or not there'
 }
 
@@ -140,8 +154,8 @@ function isCount(value: unknown, most: number): boolean {
   return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most
 }
 
-function isRate({ limit, windowMs }: Window): boolean {
-  return isCount(limit, Number.MAX_SAFE_INTEGER) && windowMs > 0 && windowMs / limit <= SLOWEST_MS
+function isRate({ limit, windowMs }: Window, slowestMs: number): boolean {
+  return isCount(limit, Number.MAX_SAFE_INTEGER) && windowMs > 0 && windowMs / limit <= slowestMs
 }
 
 function isCourse({ suspensions, after }: Course): boolean {

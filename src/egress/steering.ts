@@ -1,6 +1,14 @@
 import { type Mode, isEnforced } from '../policy/mode'
 import type { BoardChange, Clock, Store, Window } from '../store/store'
-import { ACTION_PREFIX, type Action, type Order, actionKey, readEntry } from './steering-action'
+import {
+  ACTION_ORIGINS,
+  ACTION_PREFIX,
+  type Action,
+  type ActionOrigin,
+  type Order,
+  actionKey,
+  readEntry,
+} from './steering-action'
 import { SteeringDesk } from './steering-desk'
 
 /** What all actions in force together say of a path. */
@@ -16,6 +24,8 @@ export interface PathOrders {
   /** No more than this, whatever the profile says. */
   readonly mostMessageRate: Window | undefined
   readonly mostConnections: number | undefined
+  /** Messages that one session may carry. */
+  readonly mostSessionMessages: number | undefined
 }
 
 export const NO_ORDERS: PathOrders = {
@@ -26,14 +36,13 @@ export const NO_ORDERS: PathOrders = {
   connections: undefined,
   mostMessageRate: undefined,
   mostConnections: undefined,
+  mostSessionMessages: undefined,
 }
 
 export interface SteeringOptions {
   readonly store: () => Store
-  /** What the controller and the breaker order is applied in this mode only; what people order always is. */
-  readonly mode?: () => Mode
-  /** Something else holds for a path, or for all that a pattern {@link concerns}. Nobody tells when an action ends. Must not throw. */
-  readonly onChange?: (target: string) => void
+  /** In which mode it is applied what an origin orders; what people order always is. */
+  readonly mode?: (origin: Exclude<ActionOrigin, 'operator'>) => Mode
   readonly clock?: Clock
 }
 
@@ -46,6 +55,7 @@ interface Known {
 /** Paths are named by destinations, which anybody can make up. */
 const MOST_KNOWN = 10_000
 const LEAST_SWEEP = 1000
+const AUTOMATIC = ACTION_ORIGINS.filter((origin) => origin !== 'operator')
 const ENFORCE: Mode = { kind: 'enforce' }
 
 /**
@@ -58,11 +68,20 @@ export class Steering {
   /** By path or pattern. */
   private readonly targets = new Map<string, Map<string, Action>>()
   private readonly known = new Map<string, Known>()
-  private mode: Mode = ENFORCE
+  private modes: readonly Mode[] = []
+  private readonly listeners: ((target: string) => void)[] = []
   private sweepAt = LEAST_SWEEP
 
   constructor(private readonly options: SteeringOptions) {
     this.clock = options.clock ?? Date.now
+  }
+
+  /**
+   * Called when something else holds for a target, or for all that a pattern {@link concerns}. Nobody tells when an action
+   * ends. Must not throw.
+   */
+  onChange(listener: (target: string) => void): void {
+    this.listeners.push(listener)
   }
 
   /** Keeps the copy of the board up to date from now on. */
@@ -83,13 +102,18 @@ export class Steering {
   /** What holds for a path now: of several the strictest, but a person's word before the controller's and the breaker's. */
   ordersOf(path: string): PathOrders {
     if (this.live.size === 0) return NO_ORDERS
-    const mode = this.options.mode?.() ?? ENFORCE
-    if (mode !== this.mode) {
-      this.mode = mode
-      this.known.clear()
-    }
+    this.heedModes()
     const known = this.known.get(path)
     return known !== undefined && known.validUntil > this.clock() ? known.orders : this.work(path)
+  }
+
+  /** What is ordered for just this target, also what changes nothing, each with whether it holds. */
+  *holding(target: string): IterableIterator<{ readonly action: Action; readonly holds: boolean }> {
+    if (this.live.size === 0) return
+    const now = this.clock()
+    for (const action of this.targets.get(target)?.values() ?? []) {
+      if (action.until > now) yield { action, holds: this.holds(action, target) }
+    }
   }
 
   /** All in force, also those that change nothing, the soonest to end first. */
@@ -153,7 +177,7 @@ export class Steering {
     const changed = new Set(targets.filter((target) => target !== undefined))
     if (changed.size === 0) return
     this.known.clear()
-    for (const target of changed) this.options.onChange?.(target)
+    for (const target of changed) for (const listener of this.listeners) listener(target)
   }
 
   private work(path: string): PathOrders {
@@ -170,8 +194,20 @@ export class Steering {
     return known.orders
   }
 
+  private modeOf(origin: Exclude<ActionOrigin, 'operator'>): Mode {
+    return this.options.mode?.(origin) ?? ENFORCE
+  }
+
+  /** What is known was worked out under other modes. */
+  private heedModes(): void {
+    const modes = AUTOMATIC.map((origin) => this.modeOf(origin))
+    if (modes.every((mode, index) => mode === this.modes[index])) return
+    this.modes = modes
+    this.known.clear()
+  }
+
   private holds({ mode, origin }: Action, path: string): boolean {
-    return mode === 'enforce' && (origin === 'operator' || isEnforced(this.mode, path))
+    return mode === 'enforce' && (origin === 'operator' || isEnforced(this.modeOf(origin), path))
   }
 }
 
@@ -199,6 +235,7 @@ function combine(actions: readonly Action[]): PathOrders {
     connections: places.byOperator ? connections : undefined,
     mostMessageRate: rates.byOperator ? undefined : messageRate,
     mostConnections: places.byOperator ? undefined : connections,
+    mostSessionMessages: least(actions.flatMap(({ values }) => values.sessionMessages ?? [])),
   }
 }
 

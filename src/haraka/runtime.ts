@@ -2,6 +2,7 @@ import type { Policy } from '../config/compile'
 import type { LoadedPolicy } from '../config/load'
 import type { EgressRules } from '../egress/rules'
 import type { Classifier } from '../feedback/classifier'
+import { Steering } from '../egress/steering'
 import { FeedbackStream } from '../feedback/feedback'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { GatePlan } from '../policy/pipeline'
@@ -58,6 +59,8 @@ export class Runtime {
   jail: Jail | undefined
   /** There are some when plugin reputation is listed. */
   reputations: Reputations | undefined
+  /** There is one when a plugin is listed that heeds what is ordered for paths and senders. */
+  steering: Steering | undefined
   readonly lookups: Lookups
   policy: Policy
   /** Providers and what holds for them, by which mail is delivered. */
@@ -114,6 +117,7 @@ export class Runtime {
       plan: () => this.plan,
       tarpit: () => this.tarpit,
       jail: () => this.jail,
+      steering: () => this.steering,
       reputations: () => this.reputations,
       store: () => this.serve().store,
       opening: () => (this.isReady ? undefined : this.serve().ready),
@@ -154,6 +158,18 @@ export class Runtime {
     })
     this.jail = jail
     this.conduct.onOffence((connection, session, offence) => jail.offend(connection, session, offence))
+  }
+
+  /** What is ordered for paths and senders is heeded from now on. Called while plugins are loaded. */
+  openSteering(): Steering {
+    this.steering ??= new Steering({
+      store: () => this.serve().store,
+      mode: (origin) => {
+        const { egress, automation } = this.policy
+        return origin === 'controller' || origin === 'breaker' ? egress.controller.mode : automation.mode
+      },
+    })
+    return this.steering
   }
 
   /** How clients behave is remembered from now on. Called while plugins are loaded. */
@@ -205,6 +221,7 @@ export class Runtime {
       const ready = opened.ready
         .then(() => this.jail?.follow(opened.store))
         .then(() => {
+          this.steering?.follow(opened.store)
           this.isReady = true
         })
       this.opened = {

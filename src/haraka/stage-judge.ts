@@ -1,4 +1,5 @@
 import type { Policy } from '../config/compile'
+import type { Steering } from '../egress/steering'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { Outcome } from '../policy/decision'
 import { type GatePlan, judgeStage } from '../policy/pipeline'
@@ -31,6 +32,7 @@ export interface StageJudgeOptions {
   readonly plan: () => GatePlan
   readonly tarpit: () => Tarpit
   readonly jail: () => Jail | undefined
+  readonly steering: () => Steering | undefined
   readonly reputations: () => Reputations | undefined
   readonly store: () => Store
   /** Resolves when the store can judge; undefined when it can. */
@@ -100,12 +102,13 @@ export class StageJudge {
   }
 
   private subjectOf({ stage, connection, session, token, recipient }: Matter) {
-    const { policy, jail, reputations, load } = this.options
+    const { policy, jail, steering, reputations, load } = this.options
     return subjectOf(stage, connection, session, {
       tenants: policy().tenants,
       token,
       recipient,
       jail: jail(),
+      steering: steering(),
       limitFactor: reputations()?.factorOf(session) ?? 1,
       load,
     })

@@ -1,6 +1,16 @@
 import { type Mailbox, foldRecipient, foldSender, organisationalDomain } from '../keys/mailbox'
 import type { Ban } from '../policy/ban'
-import { type Client, NOTHING_DONE, type SpfResult, type Stage, type Subject } from '../policy/subject'
+import {
+  type Client,
+  NOTHING_DONE,
+  type SenderOrder,
+  type SpfResult,
+  type Stage,
+  type Subject,
+} from '../policy/subject'
+import type { Label } from '../egress/label'
+import { saySender, senderTarget, sendersOf } from '../egress/sender-target'
+import type { Steering } from '../egress/steering'
 import type { Jail } from './jail'
 import type { LoadFacts } from './load-watch'
 import type { Session } from './session'
@@ -13,6 +23,8 @@ export interface Circumstances {
   readonly recipient: EnvelopeAddress | undefined
   /** Undefined when nobody is ever banned. */
   readonly jail: Jail | undefined
+  /** Undefined when nobody orders anything for senders. */
+  readonly steering: Steering | undefined
   readonly limitFactor: number
   readonly load: LoadFacts
 }
@@ -22,10 +34,11 @@ export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  { tenants, token, recipient, jail, limitFactor, load }: Circumstances,
+  { tenants, token, recipient, jail, steering, limitFactor, load }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
+  const tenant = account === undefined ? undefined : tenantOf(account, tenants)
   const sender = transaction ? senderOf(transaction, session) : undefined
   const mailbox = recipient ? recipientOf(recipient) : undefined
   return {
@@ -46,7 +59,7 @@ export function subjectOf(
     id: transaction?.uuid ?? connection.uuid,
     helo: connection.hello.host ?? undefined,
     account,
-    tenant: account === undefined ? undefined : tenantOf(account, tenants),
+    tenant,
     sender,
     spfDomain: AFTER_SPF.has(stage) && transaction ? provedDomainOf(connection, transaction) : undefined,
     spf: AFTER_SPF.has(stage) && transaction ? spfResultOf(transaction) : undefined,
@@ -55,6 +68,8 @@ export function subjectOf(
     sizeBytes: stage === 'data_post' ? (transaction?.data_bytes ?? 0) : 0,
     signals: session.signals,
     limitFactor,
+    orders:
+      ORDER_STAGES.has(stage) && steering ? ordersFor({ account, tenant, client: session.client.ip }, steering) : [],
     ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
     load: load.level,
@@ -65,6 +80,19 @@ export function subjectOf(
 
 /** Where clients are shed under overload. */
 const LOAD_STAGES: ReadonlySet<Stage> = new Set(['connect', 'mail', 'data'])
+
+/** Where senders are judged. */
+const ORDER_STAGES: ReadonlySet<Stage> = new Set(['mail', 'rcpt_ok'])
+
+/** What is ordered for whoever sends, as far as he is known before his message is. */
+function ordersFor(sender: Pick<Label, 'account' | 'tenant' | 'client'>, steering: Steering): SenderOrder[] {
+  return sendersOf({ ...sender, campaign: undefined }).flatMap((name) =>
+    Array.from(steering.holding(senderTarget(name)), ({ action, holds }) => {
+      const { id, path, values, since, until } = action
+      return { id, target: path, who: saySender(name), ...values, since, until, holds }
+    }),
+  )
+}
 
 /** The subject of a client at the door, of whom nothing is known but the address, and whether it is banned. */
 export function subjectAtDoor(client: Client, port: number, ban: Ban | undefined, load: LoadFacts): Subject {
@@ -87,6 +115,7 @@ export function subjectAtDoor(client: Client, port: number, ban: Ban | undefined
     sizeBytes: 0,
     signals: [],
     limitFactor: 1,
+    orders: [],
     ban,
     held: false,
     load: load.level,

@@ -24,7 +24,8 @@ export interface Rule {
 }
 
 /** Why something was found: what a reader of a decision is told about it depends on this. */
-export type Reason = 'limit' | 'greylist' | 'score' | 'dnsbl' | 'rdns' | 'ban' | 'store_unreachable' | 'overload'
+export type Reason =
+  'limit' | 'greylist' | 'score' | 'dnsbl' | 'rdns' | 'ban' | 'store_unreachable' | 'overload' | 'paused'
 
 /** What a gate found wrong, before modes are applied. */
 export interface Finding {

@@ -1,4 +1,5 @@
 import type { IpAddress } from '../keys/address'
+import type { Window } from '../store/store'
 import type { Ban } from './ban'
 import type { Mailbox } from '../keys/mailbox'
 import type { Signal } from './signal'
@@ -56,6 +57,23 @@ export const NOTHING_DONE: Omit<SessionFacts, 'leaseId' | 'startedAt'> = {
 /** What SPF says of the sender (RFC 7208 §2.6), as far as it matters here. */
 export type SpfResult = 'pass' | 'fail' | 'softfail' | 'other'
 
+/** What is ordered for somebody who sends. */
+export interface SenderOrder {
+  readonly id: string
+  /** As a key. */
+  readonly target: string
+  /** `account ann@example.com`. */
+  readonly who: string
+  readonly suspended?: true | undefined
+  /** Recipients. */
+  readonly messageRate?: Window | undefined
+  /** Milliseconds since 1970, as is `until`. */
+  readonly since: number
+  readonly until: number
+  /** False in shadow. */
+  readonly holds: boolean
+}
+
 /** Everything a gate may know of what it judges; plain data, no Haraka. */
 export interface Subject {
   readonly stage: Stage
@@ -83,6 +101,8 @@ export interface Subject {
   readonly signals: readonly Signal[]
   /** By how much reputation multiplies the limits of the client; 1 while it does not. */
   readonly limitFactor: number
+  /** What is ordered for whoever sends: client, account, tenant; known at `mail` and `rcpt_ok`. */
+  readonly orders: readonly SenderOrder[]
   /** Why the client, its account or its sender is shut out. */
   readonly ban: Ban | undefined
   /** It has been held already for what is judged now, so that nobody is held twice. */

@@ -30,10 +30,8 @@ class Process {
       store: () => store,
       onFailure: (error: unknown) => this.failures.push(error),
     }
-    this.steering = new Steering({
-      store: () => store,
-      onChange: () => this.waiting.splice(0).forEach((wake) => wake()),
-    })
+    this.steering = new Steering({ store: () => store })
+    this.steering.onChange(() => this.waiting.splice(0).forEach((wake) => wake()))
     this.steering.follow(store)
     const onStep = (step: Stepped) => this.steps.push(step)
     this.controller = new Controller({ ...common, steering: this.steering, onStep })

@@ -6,6 +6,7 @@ export function sayValues({
   rateFactor,
   connectionsFactor,
   connections,
+  sessionMessages,
   messageRate,
   suspended,
 }: ActionValues): string {
@@ -19,18 +20,19 @@ export function sayValues({
   }
   if (messageRate !== undefined) said.push(`${messageRate.limit} in ${humanTime(messageRate.windowMs)}`)
   if (connections !== undefined) said.push(`${connections} ${connections === 1 ? 'connection' : 'connections'}`)
+  if (sessionMessages !== undefined) said.push(`${sessionMessages} messages a session`)
   return said.join(', ')
 }
 
 export function actionForMachines({ id, path, kind, origin, mode, values, evidence, since, until }: Action): object {
-  const { messageRate, rateFactor, connectionsFactor, connections, suspended } = values
+  const { messageRate, rateFactor, connectionsFactor, connections, sessionMessages, suspended } = values
   return {
     id,
     path,
     kind,
     origin,
     mode,
-    values: { suspended, rateFactor, connectionsFactor, connections, messageRate },
+    values: { suspended, rateFactor, connectionsFactor, connections, sessionMessages, messageRate },
     evidence,
     since: new Date(since).toISOString(),
     until: new Date(until).toISOString(),

@@ -40,7 +40,7 @@ export function readResponses(harakaDir: string, configDir: string, providers: r
     const read = readText(file, MOST_BYTES)
     if (!('text' in read)) return refuse([problemAt(name, START, '', 'problem' in read ? read.problem : 'is gone')])
     texts.push({ name, text: read.text })
-    const shaped = readShaped(name, read.text, { schema: responsesSchema, keys: RESPONSES_KEYS })
+    const shaped = file === shipped ? readShipped(name, read.text) : readFile(name, read.text)
     if ('problems' in shaped) return refuse(shaped.problems)
     files.push(shaped.file)
     const rules = rulesOf(files)
@@ -54,6 +54,19 @@ export function readResponses(harakaDir: string, configDir: string, providers: r
   }
   if (files.length === 0) return refuse([problemAt(`config/${RESPONSES_FILE}`, START, '', NOT_SHIPPED)])
   return { lookedFor, texts, outcome: { classifier: new Classifier(rulesOf(files)) } }
+}
+
+function readFile(name: string, text: string) {
+  return readShaped(name, text, { schema: responsesSchema, keys: RESPONSES_KEYS })
+}
+
+/** It is long, and the same at each reload. */
+let lastShipped:
+  { readonly name: string; readonly text: string; readonly read: ReturnType<typeof readFile> } | undefined
+
+function readShipped(name: string, text: string): ReturnType<typeof readFile> {
+  if (lastShipped?.name !== name || lastShipped.text !== text) lastShipped = { name, text, read: readFile(name, text) }
+  return lastShipped.read
 }
 
 /** The shipped rules alone, for when the operator's cannot be used. */

@@ -27,6 +27,10 @@ export interface DeliveriesOptions {
   readonly endings: Endings
   readonly store: () => Store
   readonly limitsUnder: (path: string, profile: EgressProfile) => PathLimits
+  /** Messages that a session of the path may carry by order; undefined: by its profile alone. */
+  readonly mostSessionMessages: (path: string) => number | undefined
+  /** Why whoever sends a message may not at the moment; undefined when he may. */
+  readonly pausedBy: (item: QueueItem) => Untried | undefined
   /** Connections of this process to a path. */
   readonly connections: (path: string) => PathConnections
   /** Deliveries under way at a time in this process, over all paths: each has a socket. */
@@ -194,7 +198,9 @@ export class Deliveries implements SessionPolicy {
 
   demandsOf(item: HMail): SessionDemands {
     const { path } = this.options.records.of(item)?.path ?? { path: '' }
-    return demandsOfProfile(path, this.options.records.profileOf(item as QueueItem))
+    const demands = demandsOfProfile(path, this.options.records.profileOf(item as QueueItem))
+    const most = this.options.mostSessionMessages(path)
+    return most === undefined ? demands : { ...demands, messages: Math.min(demands.messages, most) }
   }
 
   attemptOf(item: HMail): Attempt | undefined {
@@ -219,6 +225,8 @@ export class Deliveries implements SessionPolicy {
     const route = await planner.routeOf(item)
     if (route.kind === 'nowhere') return this.endUntried(planner.deliveryOf(id, item, NO_HOSTS, proceed), route)
     const delivery = planner.deliveryOf(id, item, route, proceed)
+    const paused = this.options.pausedBy(item)
+    if (paused) return this.endUntried(delivery, paused)
     const { sizeBytes, recipients } = delivery.path.profile
     if (sizeBytes !== undefined && item.file_size - item.data_start > sizeBytes) {
       return this.endUntried(delivery, tooLarge(sizeBytes))
@@ -318,11 +326,13 @@ export class Deliveries implements SessionPolicy {
       return this.wait(delivery)
     }
     delivery.attempt = this.options.records.attemptAt(item)
-    const mx = found ? [] : await this.options.planner.hostsFor(delivery)
+    // Ordered while it waited.
+    const why = found ?? this.options.pausedBy(item)
+    const mx = why ? [] : await this.options.planner.hostsFor(delivery)
     item.next_cb = end
     item.get_mx = () => {
       if (mx.length > 0) return item.get_mx_respond(OK, mx)
-      this.options.endings.endUntried(item, found ?? noAddress(item.todo!.domain))
+      this.options.endings.endUntried(item, why ?? noAddress(item.todo!.domain))
     }
     this.options.endings.prepare(item)
     proceed()

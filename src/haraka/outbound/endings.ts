@@ -248,6 +248,15 @@ export function tooLarge(most: number): Untried {
   return { isFinal: true, status: '5.3.4', why }
 }
 
+/** RFC 3463 §3.8, as for all that a person has to look at. */
+export function senderPaused(who: string, id: string): Untried {
+  return {
+    isFinal: false,
+    status: '4.7.1',
+    why: `Sending is paused here for ${who} until somebody has looked at it (${id}).`,
+  }
+}
+
 /** RFC 3463 §3.5: a loop was found, here before it was begun. It may be of a mistake in DNS, and mended in time. */
 function ownHosts(domain: string): Untried {
   const why = `Every mail server of ${domain} is this machine itself, to which it sends no mail.`

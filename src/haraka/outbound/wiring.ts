@@ -2,7 +2,8 @@ import { Breaker } from '../../egress/breaker'
 import { Controller } from '../../egress/controller'
 import { PathBook } from '../../egress/path-book'
 import { chooseSource } from '../../egress/sources'
-import { Steering } from '../../egress/steering'
+import { isSenderTarget, saySender, senderTarget, sendersOf } from '../../egress/sender-target'
+import type { Steering } from '../../egress/steering'
 import { concerns } from '../../egress/steering-action'
 import { limitsUnder } from '../../egress/steering-limits'
 import { Answers } from '../../feedback/answers'
@@ -11,10 +12,10 @@ import { OK } from '../types'
 import type { Runtime } from '../runtime'
 import { textOf } from '../guard'
 import type { HarakaPlugin } from '../types'
-import { type AttemptEnd, attemptEvent } from './attempt-event'
+import { type AttemptEnd, type Untried, attemptEvent } from './attempt-event'
 import { Deliveries } from './deliveries'
 import { DeliveryRecords, Planner } from './delivery'
-import { Endings } from './endings'
+import { Endings, senderPaused } from './endings'
 import { answerTo, feedbackOf } from './feedback-of'
 import { reuseSessions } from './install'
 import { type Boards, openBoards } from './boards'
@@ -61,15 +62,13 @@ interface OutboundConfig {
 
 export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
   const told = tellers(runtime)
-  const steering = new Steering({
-    store: () => runtime.serve().store,
-    mode: () => runtime.policy.egress.controller.mode,
-    onChange: (target) => {
-      for (const { path } of deliveries.loads()) if (concerns(target, path)) deliveries.pump(path)
-      // Another source of the pool may have room.
-      reconsider((path) => steering.ordersOf(path).suspendedUntil !== undefined)
-      boards.changed()
-    },
+  const steering = runtime.openSteering()
+  steering.onChange((target) => {
+    if (isSenderTarget(target)) return
+    for (const { path } of deliveries.loads()) if (concerns(target, path)) deliveries.pump(path)
+    // Another source of the pool may have room.
+    reconsider((path) => steering.ordersOf(path).suspendedUntil !== undefined)
+    boards.changed()
   })
   const answers = new Answers(() => runtime.responses)
   const watch = watchers(runtime, steering, answers, told.onFailure)
@@ -95,10 +94,7 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
     endings.defer(() => undefined, item, { err: why })
   })
   const opened = runtime.serve()
-  void opened.ready.then(() => {
-    steering.follow(opened.store)
-    boards.follow(opened.store)
-  })
+  void opened.ready.then(() => boards.follow(opened.store))
   const close = () => {
     boards.close()
     deliveries.close()
@@ -179,6 +175,8 @@ function makeDeliveries(
     endings,
     store,
     limitsUnder: (path, profile) => limitsUnder(profile, steering.ordersOf(path)),
+    pausedBy: (item) => pausedBy(item, steering),
+    mostSessionMessages: (path) => steering.ordersOf(path).mostSessionMessages,
     connections: (path) => ({
       count: () => parts.pools?.connectionsOf(path) ?? 0,
       closeIdle: () => parts.pools?.closeIdle(path),
@@ -244,6 +242,17 @@ function makeEndings({ outbound, config, runtime, records, enqueue, told }: Endi
     },
     ...told,
   })
+}
+
+/** Bounces go out all the same: they are for the senders of others' mail, and for our own, who must know. */
+function pausedBy({ todo }: QueueItem, steering: Steering): Untried | undefined {
+  if (isBounce(todo!)) return undefined
+  for (const name of sendersOf(labelOf(todo!.notes, 'system'))) {
+    for (const { action, holds } of steering.holding(senderTarget(name))) {
+      if (holds && action.values.suspended) return senderPaused(saySender(name), action.id)
+    }
+  }
+  return undefined
 }
 
 function labelFor({ todo }: QueueItem, runtime: Runtime): Label {

@@ -24,9 +24,9 @@ describe('steering', () => {
     const made = new Steering({
       store: () => store,
       clock: () => now,
-      onChange: (path) => changed.push(path),
       ...options,
     })
+    made.onChange((path) => changed.push(path))
     made.follow(store)
     return made
   }

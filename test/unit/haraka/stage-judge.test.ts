@@ -61,6 +61,7 @@ describe('the judge of stages', () => {
       plan: () => plan,
       tarpit: () => tarpit,
       jail: () => jail,
+      steering: () => undefined,
       reputations: () => undefined,
       store: () => store,
       opening: () => opening,

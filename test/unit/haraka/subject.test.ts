@@ -25,7 +25,8 @@ describe('what is known of a message', () => {
       },
     } as unknown as Connection
     const circumstances = {
-      ...{ tenants: new Map<string, string>(), token: {}, recipient: undefined, jail: undefined, limitFactor: 1 },
+      ...{ tenants: new Map<string, string>(), token: {}, recipient: undefined, jail: undefined, steering: undefined },
+      limitFactor: 1,
       load: { level: 0, familiar: () => false },
     }
     return subjectOf(stage, connection, new Sessions(() => false).of(connection), circumstances).spfDomain

@@ -1,20 +1,20 @@
-import { BY_CODE_ALONE } from '../../../../src/egress/attempt'
-import { OWN_MAIL } from '../../../../src/egress/label'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { mock } from 'node:test'
+import { BY_CODE_ALONE } from '../../../../src/egress/attempt'
 import type { MailClass } from '../../../../src/egress/fair-queue'
+import { OWN_MAIL } from '../../../../src/egress/label'
 import { PathBook } from '../../../../src/egress/path-book'
 import type { PathLimits } from '../../../../src/egress/path-dispatcher'
 import type { EgressRules } from '../../../../src/egress/rules'
 import type { Source } from '../../../../src/egress/sources'
-import type { AttemptEnd } from '../../../../src/haraka/outbound/attempt-event'
+import type { AttemptEnd, Untried } from '../../../../src/haraka/outbound/attempt-event'
 import { Deliveries } from '../../../../src/haraka/outbound/deliveries'
 import { DeliveryRecords, Planner } from '../../../../src/haraka/outbound/delivery'
-import { Endings } from '../../../../src/haraka/outbound/endings'
+import { Endings, senderPaused } from '../../../../src/haraka/outbound/endings'
 import { messageId } from '../../../../src/haraka/outbound/queue-item'
 import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
@@ -47,6 +47,8 @@ describe('deliveries', () => {
   let failures: string[]
   let split: [filename: string, most: number][]
   let diskIsFull: boolean
+  let paused: Untried | undefined
+  let mostOfSession: number | undefined
   /** Messages that Haraka went on with, in order. */
   let proceeded: FakeItem[]
 
@@ -55,6 +57,7 @@ describe('deliveries', () => {
     directory = mkdtempSync(path.join(os.tmpdir(), 'sluice-deliveries-'))
     store = new MemoryStore({ clock: () => Date.now() })
     rules = RULES
+    ;[paused, mostOfSession] = [undefined, undefined]
     route = () => HOSTS
     ;[limits, suspended, most, addresses] = [{}, [], 100, ['192.0.2.1']]
     sourceNow = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
@@ -94,6 +97,8 @@ describe('deliveries', () => {
       records,
       endings,
       store: () => store,
+      pausedBy: () => paused,
+      mostSessionMessages: () => mostOfSession,
       limitsUnder: (name, profile) => ({
         connections: profile.connections,
         rate: undefined,
@@ -258,6 +263,22 @@ describe('deliveries', () => {
       large.next_cb()
       assert.deepEqual([ended[0]!.path.path, ended[0]!.untried?.status], [FAR, '5.3.4'])
       assert.deepEqual(proceeded, [fits])
+    })
+
+    it('what is of a sender who is paused: it is put off, also where that was ordered while it waited', async () => {
+      paused = senderPaused('account ann@near.test', 'K7Q2MX')
+      const one = await admit()
+      assert.match(one.calls.at(-1)!, /^deferred: Sending is paused here for account ann@near.test .*K7Q2MX/)
+      one.next_cb()
+      assert.deepEqual([ended[0]!.untried?.status, proceeded], ['4.7.1', []])
+      ;[paused, suspended] = [undefined, [FAR]]
+      const waiting = await admit()
+      ;[paused, suspended] = [senderPaused('tenant acme', 'K7Q2MX'), []]
+      deliveries.pump(FAR)
+      for (let turn = 0; turn < 200 && proceeded.length === 0; turn++) await settle()
+      assert.equal(proceeded.length, 1)
+      waiting.get_mx()
+      assert.match(waiting.calls.at(-1)!, /^deferred: Sending is paused here for tenant acme/)
     })
 
     it('what has nowhere to go, for why that is and not for what was answered before', async () => {

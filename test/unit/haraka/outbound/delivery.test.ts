@@ -1,6 +1,6 @@
-import { OWN_MAIL } from '../../../../src/egress/label'
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
+import { OWN_MAIL } from '../../../../src/egress/label'
 import { PathBook } from '../../../../src/egress/path-book'
 import { type KnownRoute, Planner } from '../../../../src/haraka/outbound/delivery'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
