@@ -1,12 +1,13 @@
 import { Command } from 'commander'
 import { ATTEMPT_PHASES, type AttemptPhase } from '../egress/attempt'
 import type { Classified, Classifier } from '../feedback/classifier'
+import { type Consequence, sayTrigger } from '../feedback/automation/consequence'
 import { readResponse } from '../feedback/read-response'
 import { RESPONSE_CLASSES, type Response } from '../feedback/response-class'
 import { oneLine } from '../telemetry/escape'
 import { type Common, common } from './directory'
 import { readConfig } from './open'
-import { CliError, print, printJson, table } from './terminal'
+import { CliError, humanTime, print, printJson, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
@@ -64,10 +65,41 @@ function show({ code, enhanced, text }: Response, { responseClass, scope, isHard
     ['code', [code === 0 ? 'none' : String(code), enhanced].filter((part) => part !== undefined).join(' ')],
     ['text', oneLine(text)],
     ['rule', rule?.name ?? 'none fits'],
+    ...(rule?.consequences ?? []).map((one) => ['sets off', sayConsequence(one)]),
   ]
   for (const line of table(lines)) print(line)
 }
 
+/** `blame for 1 h, after 3 in 1 h`. */
+function sayConsequence(consequence: Consequence): string {
+  const { does, trigger, forMs } = consequence
+  const of = 'of' in consequence ? ` of the ${consequence.of}` : ''
+  const after = trigger.kind === 'immediate' ? '' : `, after ${sayTrigger(trigger, humanTime)}`
+  return `${does}${of}${toWhat(consequence)} for ${humanTime(forMs)}${after}`
+}
+
+function toWhat(consequence: Consequence): string {
+  switch (consequence.does) {
+    case 'rate':
+    case 'connections':
+      return ` to ${Number((consequence.factor * 100).toFixed(2))}%`
+    case 'session':
+      return ` to ${consequence.messages} messages`
+    case 'slow':
+      return ` to ${consequence.to.limit} recipients in ${humanTime(consequence.to.windowMs)}`
+    default:
+      return ''
+  }
+}
+
 function forMachines(response: Response, { responseClass, scope, isHard, isFinal, rule }: Classified): object {
-  return { ...response, class: responseClass, scope, hard: isHard, final: isFinal, rule: rule?.name }
+  return {
+    ...response,
+    class: responseClass,
+    scope,
+    hard: isHard,
+    final: isFinal,
+    rule: rule?.name,
+    setsOff: rule?.consequences ?? [],
+  }
 }

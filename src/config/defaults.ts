@@ -78,7 +78,10 @@ export const DEFAULTS = {
     campaign_header: 'X-Sluice-Campaign',
     controller: CONTROLLER_DEFAULTS,
   },
-  automation: { mode: 'shadow' },
+  automation: {
+    mode: 'shadow',
+    blame: { window: '1h', least: 5, share: '50%', times: 3, slow: '20/h', pause: '4h' },
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

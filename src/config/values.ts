@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { parseCidr } from '../keys/address'
 import type { Mode } from '../policy/mode'
 import { readOverrideKey } from './maps'
-import { type Read, readDuration, readShare, readSize } from './units'
+import { type Read, readDuration, readShare, readSize, readWindow } from './units'
 
 const LONGEST_MEMORY_MS = 100 * 86_400_000
 
@@ -22,6 +22,8 @@ export const durationMs = unit((text) => readDuration(text))
 export const memoryMs = unit((text) => readDuration(text, LONGEST_MEMORY_MS))
 export const sizeBytes = unit(readSize)
 export const share = unit(readShare)
+/** `20/h`. */
+export const windowOf = unit(readWindow)
 
 export const cidr = z.string().transform((text, context) => {
   const range = parseCidr(text)

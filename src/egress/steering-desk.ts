@@ -6,12 +6,14 @@ export class SteeringDesk {
   constructor(
     private readonly store: Store,
     private readonly clock: Clock = Date.now,
+    private readonly onOrdered: (action: Action) => void = () => undefined,
   ) {}
 
   /** Orders all or none, at once. Rejects with a RangeError when one of them cannot be ordered. */
   async post(orders: readonly Order[]): Promise<Action[]> {
     const actions = orders.map(actionOf)
     await this.store.post(actions.map(entryOf))
+    for (const action of actions) this.onOrdered(action)
     return actions
   }
 

@@ -43,6 +43,8 @@ export interface SteeringOptions {
   readonly store: () => Store
   /** In which mode it is applied what an origin orders; what people order always is. */
   readonly mode?: (origin: Exclude<ActionOrigin, 'operator'>) => Mode
+  /** This process has ordered something. Must not throw. */
+  readonly onOrdered?: (action: Action) => void
   readonly clock?: Clock
 }
 
@@ -141,7 +143,7 @@ export class Steering {
 
   /** The board itself, for those who must know what stands there now. */
   desk(): SteeringDesk {
-    return new SteeringDesk(this.options.store(), this.clock)
+    return new SteeringDesk(this.options.store(), this.clock, this.options.onOrdered)
   }
 
   private put(entry: { key: string; text: string; expiresAt: number }): string | undefined {

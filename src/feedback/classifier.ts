@@ -1,4 +1,5 @@
 import type { AttemptPhase } from '../egress/attempt'
+import type { Consequence } from './automation/consequence'
 import { Phrases, plainPhrase, plainText } from './phrases'
 import type { Response, ResponseClass, ResponseScope } from './response-class'
 
@@ -20,6 +21,8 @@ export interface ResponseRule {
   readonly scope: ResponseScope
   /** It will be over: also what was answered with 5xx is tried again. */
   readonly isPassing: boolean
+  /** What it sets off. */
+  readonly consequences: readonly Consequence[]
 }
 
 export interface Classified {
@@ -50,6 +53,9 @@ export class Classifier {
   private readonly byPhrase: readonly (readonly number[])[]
   /** Rules that need no text. */
   private readonly textless: readonly number[]
+  private readonly byName: ReadonlyMap<string, ResponseRule>
+  /** Consequences that are set off by a share of all recipients: one of each kind, whoever they are counted for. */
+  readonly sharesWanted: readonly Consequence[]
 
   /** Throws a RangeError for a phrase without a word. */
   constructor(rules: readonly ResponseRule[]) {
@@ -66,6 +72,8 @@ export class Classifier {
       says: rule.says.map((any) => any.map(numberOf)),
       not: rule.not.map(numberOf),
     }))
+    this.byName = new Map(rules.map((rule) => [rule.name, rule]))
+    this.sharesWanted = sharesIn(rules)
     this.phrases = new Phrases([...numbers.keys()])
     const byPhrase: number[][] = Array.from(numbers, () => [])
     for (const [index, { says }] of this.rules.entries())
@@ -88,6 +96,11 @@ export class Classifier {
     }
   }
 
+  /** A rule in force. */
+  ruleNamed(name: string): ResponseRule | undefined {
+    return this.byName.get(name)
+  }
+
   private ruleFor(response: Response): ResponseRule | undefined {
     const candidates: number[] = []
     this.phrases.find(plainText(response.text), (phrase) => candidates.push(...this.byPhrase[phrase]!))
@@ -107,6 +120,17 @@ export class Classifier {
       !not.some((phrase) => phrases.has(phrase))
     )
   }
+}
+
+function sharesIn(rules: readonly ResponseRule[]): Consequence[] {
+  const wanted = new Map<string, Consequence>()
+  for (const consequence of rules.flatMap(({ consequences }) => consequences)) {
+    const { trigger } = consequence
+    if (trigger.kind !== 'share') continue
+    const of = 'of' in consequence ? consequence.of : 'path'
+    wanted.set(`${of} ${trigger.windowMs}`, consequence)
+  }
+  return [...wanted.values()]
 }
 
 function isOneOf<Value>(wanted: readonly Value[] | undefined, value: Value | undefined): boolean {

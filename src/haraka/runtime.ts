@@ -2,6 +2,7 @@ import type { Policy } from '../config/compile'
 import type { LoadedPolicy } from '../config/load'
 import type { EgressRules } from '../egress/rules'
 import type { Classifier } from '../feedback/classifier'
+import { sayValues } from '../egress/say-values'
 import { Steering } from '../egress/steering'
 import { FeedbackStream } from '../feedback/feedback'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
@@ -167,6 +168,10 @@ export class Runtime {
       mode: (origin) => {
         const { egress, automation } = this.policy
         return origin === 'controller' || origin === 'breaker' ? egress.controller.mode : automation.mode
+      },
+      onOrdered: ({ id, path, values, origin, mode, evidence, until }) => {
+        const said = { id, target: path, does: sayValues(values), origin, mode, evidence, until }
+        this.stream.emit({ kind: 'order', at: Date.now(), ...said })
       },
     })
     return this.steering

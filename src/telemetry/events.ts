@@ -164,6 +164,24 @@ export interface AttemptEvent {
   readonly rule: string | undefined
 }
 
+/** Something was ordered, for a path or a sender, by this process: by answers, by a volume, by rates of bounces. */
+export interface OrderEvent {
+  readonly kind: 'order'
+  readonly at: number
+  readonly id: string
+  /** `egress|default|google`, `sender|account|ann@example.com`. */
+  readonly target: string
+  /** In a few words: `50% of rate and connections`. */
+  readonly does: string
+  /** `controller`, `breaker`, `rule`, `blame`, `guard`. */
+  readonly origin: string
+  /** shadow: it is shown, and changes nothing. */
+  readonly mode: 'enforce' | 'shadow'
+  /** What was seen. */
+  readonly evidence: string
+  readonly until: number
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -183,6 +201,7 @@ export type TelemetryEvent =
   | OffenceEvent
   | ZoneEvent
   | AttemptEvent
+  | OrderEvent
   | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */

@@ -8,6 +8,7 @@ import type {
   JudgedEvent,
   LoadEvent,
   OffenceEvent,
+  OrderEvent,
   Reader,
   StoreEvent,
   ZoneEvent,
@@ -66,6 +67,8 @@ export function logLineReader(log: LineLog): Reader {
         return sayOffence(event, log)
       case 'attempt':
         return sayAttempt(event)
+      case 'order':
+        return log.notice(orderLine(event))
       case 'notice':
         return log.warn(oneLine(event.message))
     }
@@ -137,6 +140,12 @@ function banLine({ ban, before, mode }: BanEvent): string {
   const { target, origin, reason, since, until } = ban
   const duration = Math.ceil((until - since) / 1000)
   return `action=ban target=${token(target.text)} origin=${token(origin)} duration_s=${duration} before=${before} mode=${modeToken(mode)} why=${quoted(reason)}`
+}
+
+/** `sluice egress actions` lists what stands, and `sluice egress cancel ID` takes it back. */
+function orderLine({ id, target, does, origin, mode, until, at, evidence }: OrderEvent): string {
+  const duration = Math.ceil(Math.max(0, until - at) / 1000)
+  return `action=order order=${id} origin=${token(origin)} mode=${mode} duration_s=${duration} target=${token(target, MOST_KEY)} does=${quoted(does)} why=${quoted(evidence, MOST_KEY)}`
 }
 
 /** Offences that no other line tells of: Haraka's own on a failed login names no address. The rest is in the figures. */

@@ -90,6 +90,8 @@ function makeReader(registry: Registry): Reader {
   probes.register(registry)
   for (const command of ['VRFY', 'EXPN']) probes.cell(command)
   const bans = counter('bans_total', 'Bans made by this process', ['origin']).register(registry)
+  const orders = counter('orders_total', 'What this process has ordered for paths and senders', ['origin', 'mode'])
+  orders.register(registry)
   const unbans = counter('unbans_total', 'Bans lifted by this process').register(registry).cell()
   const zoneIllnesses = counter('dns_zone_illnesses_total', 'Times a DNS list fell ill', ['zone', 'illness'])
   zoneIllnesses.register(registry)
@@ -117,6 +119,9 @@ function makeReader(registry: Registry): Reader {
       case 'probe':
         probes.cell(event.command).value++
         return
+      case 'order':
+        orders.cell(orderLabel(event.origin), event.mode).value++
+        return
       case 'ban':
         bans.cell(originLabel(event.ban.origin)).value++
         return
@@ -141,6 +146,10 @@ function makeReader(registry: Registry): Reader {
 /** Origins are free words: a label has few. */
 function originLabel(origin: string): string {
   return ['jail', 'dnsbl', 'operator', 'fail2ban', 'fail2ban-recidive', 'crowdsec'].includes(origin) ? origin : 'other'
+}
+
+function orderLabel(origin: string): string {
+  return ['operator', 'controller', 'breaker', 'rule', 'blame', 'guard'].includes(origin) ? origin : 'other'
 }
 
 /** The hot one: told of every stage of every session. */

@@ -146,11 +146,7 @@ export class MailWorld {
     count: number,
     { to = ['bob@far.test'], from = 'ann@near.test', headers = '', body = 'hello', account, client: ip }: Mail = {},
   ): Promise<string[]> {
-    const client = await SmtpClient.greet(server.port, ip ?? (account === undefined ? SENDER : '127.0.0.1'))
-    if (account !== undefined) {
-      const login = Buffer.from(`\0${account}\0${PASSWORD}`).toString('base64')
-      assert.equal((await client.say(`AUTH PLAIN ${login}`)).code, 235)
-    }
+    const client = await this.client(server, account, ip)
     const ids: string[] = []
     for (let number = 0; number < count; number++) {
       const id = `m${this.numbered++}@near.test`
@@ -163,6 +159,15 @@ export class MailWorld {
     }
     await client.quit()
     return ids
+  }
+
+  /** A session with a server, of an account, or of a client that may relay. */
+  async client(server: HarakaServer, account?: string, ip?: string): Promise<SmtpClient> {
+    const client = await SmtpClient.greet(server.port, ip ?? (account === undefined ? SENDER : '127.0.0.1'))
+    if (account === undefined) return client
+    const login = Buffer.from(`\0${account}\0${PASSWORD}`).toString('base64')
+    assert.equal((await client.say(`AUTH PLAIN ${login}`)).code, 235)
+    return client
   }
 
   /** Names of the files in a server's queue. */

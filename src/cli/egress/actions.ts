@@ -1,10 +1,11 @@
 import { Command } from 'commander'
+import { sayValues } from '../../egress/say-values'
 import { SteeringDesk } from '../../egress/steering-desk'
 import type { Action } from '../../egress/steering-action'
 import { type Common, common } from '../directory'
 import { withStore } from '../open'
 import { CliError, humanTime, print, printJson, say, table } from '../terminal'
-import { actionForMachines, sayValues } from './show'
+import { actionForMachines } from './show'
 
 const EXAMPLES = `
 Examples:

@@ -17,7 +17,8 @@ import { type Common, common } from '../directory'
 import { readConfig, withStore } from '../open'
 import { CliError, print, printJson, say } from '../terminal'
 import { timeOption } from '../time-option'
-import { actionForMachines, sayValues, utc } from './show'
+import { sayValues } from '../../egress/say-values'
+import { actionForMachines, utc } from './show'
 import { TARGET_HELP, readTarget } from './target'
 
 const EXAMPLES = `

@@ -1,6 +1,7 @@
 import type { ResponseRule } from '../../feedback/classifier'
 import type { ResponseClass, ResponseScope } from '../../feedback/response-class'
 import type { ShapedFile } from '../shaped'
+import { type WrittenConsequence, consequenceOf } from './consequences'
 import type { WrittenResponses, WrittenRule } from './schema'
 
 /** A file of rules, the shipped one or the operator's. */
@@ -21,7 +22,7 @@ export function rulesOf(files: readonly ResponsesFile[]): ResponseRule[] {
   for (const { written } of [...files].reverse()) {
     for (const [name, one] of Object.entries(written.responses ?? {})) {
       if (byName.has(name) || isRemoved(name, files)) continue
-      if (one !== false) byName.set(name, ruleOf(name, one))
+      if (one !== false) byName.set(name, ruleOf(name, one, files))
     }
   }
   return [...byName.values()]
@@ -33,7 +34,13 @@ function isRemoved(name: string, files: readonly ResponsesFile[]): boolean {
   return last?.written.responses?.[name] === false
 }
 
-function ruleOf(name: string, written: WrittenRule): ResponseRule {
+/** The last file that says it. */
+function ofClass(responseClass: ResponseClass, files: readonly ResponsesFile[]): readonly WrittenConsequence[] {
+  return files.findLast(({ written }) => written.classes?.[responseClass])?.written.classes?.[responseClass] ?? []
+}
+
+function ruleOf(name: string, written: WrittenRule, files: readonly ResponsesFile[]): ResponseRule {
+  const then = written.then ?? ofClass(written.class, files)
   const { provider, phase, code, enhanced, says, and, not = [], passing = false } = written
   return {
     name,
@@ -46,5 +53,6 @@ function ruleOf(name: string, written: WrittenRule): ResponseRule {
     responseClass: written.class,
     scope: written.scope ?? USUAL_SCOPE[written.class] ?? 'message',
     isPassing: passing,
+    consequences: then.map(consequenceOf),
   }
 }

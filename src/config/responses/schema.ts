@@ -5,6 +5,7 @@ import { RESPONSE_CLASSES, RESPONSE_SCOPES, type ResponseClass } from '../../fee
 import { plainPhrase } from '../../feedback/phrases'
 import { type JsonSchema, SchemaKeys } from '../json-schema'
 import { NAME, NAME_HELP } from '../names'
+import { consequences } from './consequences'
 
 const MOST_RULES = 2000
 const MOST_OF_A_KIND = 500
@@ -41,6 +42,7 @@ const rule = z.strictObject({
   not: some(phrase).optional().describe('And none of these'),
   class: z.enum(CLASSES).describe('What it is about'),
   scope: z.enum(RESPONSE_SCOPES).optional().describe('Whom it is about'),
+  then: consequences.optional().describe('What it sets off, in place of what its class does; [] for nothing'),
   passing: z.boolean().optional().describe('It will be over: a 5xx too is tried again'),
   provenance: z.string().min(1).max(300).optional().describe('Who says so, and since when'),
   is: z.array(sample).min(1).max(MOST_OF_A_KIND).describe('Answers that it is for; checked when the file is read'),
@@ -54,6 +56,10 @@ export type WrittenRule = z.output<typeof rule>
 
 export const responsesSchema = z.strictObject({
   version: z.literal(1).optional().describe('Of the form of this file: 1'),
+  classes: z
+    .partialRecord(z.enum(CLASSES), consequences)
+    .optional()
+    .describe('What the answers of a class set off, where their rule does not say'),
   responses: z
     .record(z.string().regex(NAME, NAME_HELP), z.union([z.literal(false), rule]))
     .refine((rules) => Object.keys(rules).length <= MOST_RULES, `more than ${MOST_RULES} rules`)

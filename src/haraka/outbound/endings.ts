@@ -17,6 +17,8 @@ export interface EndingsOptions {
   readonly lastAttempt: (item: QueueItem) => LastAttempt | undefined
   /** No host is asked in this attempt. */
   readonly onUntried: (item: QueueItem, why: Untried) => void
+  /** How long a recipient is to be left alone for what he was answered, in ms; 0 where no rule says so. */
+  readonly delayFor: (item: QueueItem) => number
   /** A message is tried again then. */
   readonly onDeferred: (item: QueueItem, at: number) => void
   /** It is not tried any more. */
@@ -92,7 +94,7 @@ export class Endings {
     if (failure.err === NO_HOST_LEFT && isUnasked) this.noteUntried(item, ownHosts(item.todo.domain))
     const { queue_time: queuedAt } = item.todo
     const plan = { ...this.options.retryOf(item), ...this.options.lifetimes() }
-    const hintMs = hintFor(item, failure)
+    const hintMs = Math.max(hintFor(item, failure), this.options.delayFor(item))
     const deferred = { attempts: item.num_failures, queuedAt, isBounce: isBounce(item.todo), hintMs }
     const following = nextAttempt(plan, deferred, this.clock(), Math.random)
     if ('expired' in following) {

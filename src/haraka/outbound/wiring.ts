@@ -1,5 +1,3 @@
-import { Breaker } from '../../egress/breaker'
-import { Controller } from '../../egress/controller'
 import { PathBook } from '../../egress/path-book'
 import { chooseSource } from '../../egress/sources'
 import { isSenderTarget, saySender, senderTarget, sendersOf } from '../../egress/sender-target'
@@ -7,19 +5,20 @@ import type { Steering } from '../../egress/steering'
 import { concerns } from '../../egress/steering-action'
 import { limitsUnder } from '../../egress/steering-limits'
 import { Answers } from '../../feedback/answers'
-import { pathOutcome } from '../../feedback/path-outcome'
+import { isEnforced } from '../../policy/mode'
 import { OK } from '../types'
 import type { Runtime } from '../runtime'
 import { textOf } from '../guard'
 import type { HarakaPlugin } from '../types'
-import { type AttemptEnd, type Untried, attemptEvent } from './attempt-event'
+import type { AttemptEnd, Untried } from './attempt-event'
 import { Deliveries } from './deliveries'
 import { DeliveryRecords, Planner } from './delivery'
 import { Endings, senderPaused } from './endings'
-import { answerTo, feedbackOf } from './feedback-of'
 import { reuseSessions } from './install'
 import { type Boards, openBoards } from './boards'
 import { type Label, OWN_MAIL, labelOf, notesOf } from './label'
+import { answerTo } from './feedback-of'
+import { openLearning } from './learning'
 import type { SessionPools } from './pool'
 import { type QueueItem, isBounce } from './queue-item'
 import { readingsOf } from './readings'
@@ -71,10 +70,10 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
     boards.changed()
   })
   const answers = new Answers(() => runtime.responses)
-  const watch = watchers(runtime, steering, answers, told.onFailure)
+  const learning = openLearning(runtime, steering, answers, told.onFailure)
   const parts = makeDeliveries({ by, runtime, steering, answers, told }, (end) => {
     boards.noteEnd(end.path.path)
-    watch(end)
+    learning.note(end)
   })
   const { deliveries, endings } = parts
   const reconsider = (isOf?: (path: string) => boolean) =>
@@ -97,6 +96,7 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
   void opened.ready.then(() => boards.follow(opened.store))
   const close = () => {
     boards.close()
+    learning.close()
     deliveries.close()
     parts.pools?.close()
   }
@@ -110,27 +110,6 @@ function tellers(runtime: Runtime) {
     onNotice: (message: string) => runtime.stream.emit({ kind: 'notice', at: Date.now(), message }),
     onFailure: (hook: string, error: unknown) =>
       runtime.reportFailure({ plugin: 'egress', hook, failure: 'error', message: textOf(error) }),
-  }
-}
-
-/** Who learns from what the world answers. */
-function watchers(runtime: Runtime, steering: Steering, answers: Answers, onFailure: Tellers['onFailure']) {
-  const shared = {
-    policy: () => runtime.policy.egress.controller,
-    store: () => runtime.serve().store,
-    steering,
-    onFailure: (error: unknown) => onFailure('steering a path', error),
-  }
-  const controller = new Controller(shared)
-  const breaker = new Breaker(shared)
-  return (end: AttemptEnd) => {
-    const answer = answerTo(end, answers)
-    runtime.stream.emit(attemptEvent(end, answer))
-    if (end.untried) return
-    breaker.note(end.path.path)
-    const outcome = pathOutcome(end.attempt, answer, end.beganAt, end.at)
-    if (outcome) controller.note(end.path.path, outcome)
-    runtime.feedback.tell(feedbackOf(end, answer, answers))
   }
 }
 
@@ -161,7 +140,7 @@ function makeDeliveries(
   const book = new PathBook(() => runtime.egressRules)
   const records = new DeliveryRecords(book, (provider) => answers.readerFor(provider))
   const planner = makePlanner(by, runtime, steering, book)
-  const endings = makeEndings({ outbound, config, runtime, records, enqueue, told })
+  const endings = makeEndings({ outbound, config, runtime, records, answers, enqueue, told })
   const splitter = new Splitter({
     writer: { ...outbound, names: by.haraka_require('outbound/qfile') as QueueWriter['names'] },
     onPart: (part, from) => deliveries.adopt(part, from),
@@ -219,16 +198,18 @@ interface EndingParts {
   readonly config: OutboundConfig
   readonly runtime: Runtime
   readonly records: DeliveryRecords
+  readonly answers: Answers
   readonly enqueue: (items: readonly QueueItem[]) => void
   readonly told: Tellers
 }
 
-function makeEndings({ outbound, config, runtime, records, enqueue, told }: EndingParts): Endings {
+function makeEndings({ outbound, config, runtime, records, answers, enqueue, told }: EndingParts): Endings {
   return new Endings({
     lifetimes: () => runtime.policy.egress,
     retryOf: (item) => records.profileOf(item).retry,
     lastAttempt: (item) => records.lastAttempt(item),
     onUntried: (item, untried) => records.noteUntried(item, untried),
+    delayFor: (item) => delayFor(item, records, runtime, answers),
     onDeferred: (item, at) => records.noteRetry(item, at),
     onGivenUp: (item) => records.noteGivenUp(item),
     intervals: () => config.cfg.temp_fail_intervals,
@@ -253,6 +234,16 @@ function pausedBy({ todo }: QueueItem, steering: Steering): Untried | undefined 
     }
   }
   return undefined
+}
+
+/** Of a recipient who gets too much, say: the next attempt shall not make it worse. */
+function delayFor(item: QueueItem, records: DeliveryRecords, { responses, policy }: Runtime, answers: Answers): number {
+  const last = records.lastAttempt(item)
+  const delivery = records.of(item)
+  if (!last || !delivery || !isEnforced(policy.automation.mode, delivery.path.path)) return 0
+  const rule = answerTo({ ...delivery, attempt: last.attempt }, answers)?.rule
+  const consequences = rule === undefined ? [] : (responses.ruleNamed(rule)?.consequences ?? [])
+  return Math.max(0, ...consequences.map(({ does, forMs }) => (does === 'delay' ? forMs : 0)))
 }
 
 function labelFor({ todo }: QueueItem, runtime: Runtime): Label {

@@ -75,7 +75,7 @@ describe('sluice egress list, show, queue, flush, bounce', () => {
         /^waiting +400 \(transactional 1, system 99, marketing 300\)$/m,
         /^held by +message rate$/m,
         /^mx2-1-ABCDEFG +0 \+ 79 \+ 0 +4 /m,
-        /^[0-9A-Z]{7} +20 in 1 s .* operator +enforce +their wish$/m,
+        /^[0-9A-Z]{7} +20 in 1 second .* operator +enforce +their wish$/m,
         /^connections +\d+ +provider google +\S+providers.yaml:\d+/m,
         /^No attempt failed within 1 d, as this host knows\.$/m,
       ]) {

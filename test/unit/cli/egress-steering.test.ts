@@ -70,8 +70,8 @@ egress: {sources: {pool1: {helo: pool1.example.com}}, classes: {marketing: {pool
     assert.deepEqual(first.values, { messageRate: { limit: 100, windowMs: 60_000 } })
     assert.equal(Date.parse(first.until) - Date.parse(first.since), HOUR)
     const second = await run('set', 'google', '--rate', '5/s', '--connections', '2', '--for', '1d')
-    assert.match(second.stdout, /^ordered \w+: 5 in 1 s, 2 connections for egress\|default\|google until/)
-    assert.match(second.stderr, new RegExp(`^In place of ${first.id}: 100 in 1 min until .* UTC\\.\n`))
+    assert.match(second.stdout, /^ordered \w+: 5 in 1 second, 2 connections for egress\|default\|google until/)
+    assert.match(second.stderr, new RegExp(`^In place of ${first.id}: 100 in 1 minute until .* UTC\\.\n`))
     assert.deepEqual(
       (await actions()).map(({ values }) => values),
       [{ connections: 2, messageRate: { limit: 5, windowMs: 1000 } }],

@@ -88,6 +88,26 @@ describe('rules for answers', () => {
     ['a class that there is not', "a: {says: y, class: rates, is: ['450 y']}", 'responses.a.class: '],
     ['a phrase without a word', "a: {says: '--', class: rate, is: ['450 --']}", 'has no word'],
     ['a * in the middle', "a: {says: 'a*b', class: rate, is: ['450 ab']}", 'a * stands at the beginning or the end'],
+    [
+      'a unit that is none',
+      "a: {says: y, class: rate, then: [{do: suspend, for: 3 hours}], is: ['450 y']}",
+      'responses.a.then[0].for: "3 hours" is no duration',
+    ],
+    [
+      'a trigger that is none',
+      "a: {says: y, class: rate, then: [{do: suspend, when: often, for: 1h}], is: ['450 y']}",
+      '"often" is no trigger: write immediate, 3/h',
+    ],
+    [
+      'something to do that there is not',
+      "a: {says: y, class: rate, then: [{do: explode, for: 1h}], is: ['450 y']}",
+      'responses.a.then[0].do: ',
+    ],
+    [
+      'an order that would last for ever',
+      "a: {says: y, class: rate, then: [{do: pause, of: account, for: 60d}], is: ['450 y']}",
+      'responses.a.then[0].for: ',
+    ],
     ['a removal of nothing', 'a: false', 'no rule of this name is shipped'],
     ['a key that there is not', "a: {say: y, class: rate, is: ['450 y']}", 'did you mean "says"?'],
   ] as const) {
@@ -100,6 +120,32 @@ describe('rules for answers', () => {
       for (const one of problems) assert.match(one, /^config\/sluice\/responses\.yaml:\d+:\d+ /)
     })
   }
+
+  it('say what answers set off: as their class does, or otherwise', () => {
+    const own = `classes:
+  busy: [{do: connections, to: 50%, when: {share: 20%, least: 10, in: 5m}, for: 10m}]
+responses:
+  ours: {says: our house, class: busy, is: ['450 our house']}
+  else: {says: else, class: busy, then: [{do: slow, of: account, to: 20/h, when: 3/h, for: 1d}], is: ['450 else']}
+  none: {says: nothing, class: busy, then: [], is: ['450 nothing']}
+`
+    const outcome = read(own)
+    assert.ok('classifier' in outcome, JSON.stringify(outcome))
+    const of = (name: string) => outcome.classifier.ruleNamed(name)!.consequences
+    const often = { kind: 'share', share: 0.2, least: 10, windowMs: 300_000 }
+    assert.deepEqual(of('ours'), [{ does: 'connections', factor: 0.5, trigger: often, forMs: 600_000 }])
+    assert.deepEqual(of('else'), [
+      {
+        ...{ does: 'slow', of: 'account', to: { limit: 20, windowMs: 3_600_000 }, forMs: 86_400_000 },
+        trigger: { kind: 'count', limit: 3, windowMs: 3_600_000 },
+      },
+    ])
+    assert.deepEqual(of('none'), [])
+    assert.deepEqual(
+      outcome.classifier.sharesWanted.map(({ does }) => does),
+      ['connections'],
+    )
+  })
 
   it('are refused when they are no rules', () => {
     assert.match(problemsOf('- 1\n')[0]!, /must be lines of "key: value"/)

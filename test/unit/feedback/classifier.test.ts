@@ -9,6 +9,7 @@ const rule = (name: string, changes: Partial<ResponseRule>): ResponseRule => ({
   responseClass: 'rate',
   scope: 'path',
   isPassing: false,
+  consequences: [],
   ...changes,
 })
 const UNKNOWN = { phase: undefined, provider: undefined }

@@ -166,6 +166,7 @@ describe('metrics', () => {
       'load_pressure gauge',
       'notices_total counter',
       'offences_total counter',
+      'orders_total counter',
       'probes_total counter',
       'reader_failures_total counter',
       'refusals_passed_over_total counter',

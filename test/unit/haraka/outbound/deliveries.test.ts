@@ -69,6 +69,7 @@ describe('deliveries', () => {
       retryOf: (item) => records.profileOf(item).retry,
       lastAttempt: (item) => records.lastAttempt(item),
       onGivenUp: (item) => records.noteGivenUp(item),
+      delayFor: () => 0,
       onUntried: (item, untried) => records.noteUntried(item, untried),
       onDeferred: (item, at) => records.noteRetry(item, at),
       intervals: () => [],

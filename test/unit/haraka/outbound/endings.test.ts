@@ -23,6 +23,7 @@ describe('how messages end that were not delivered', () => {
   let deferredUntil: number[]
   let untried: Untried[]
   let cannotReport: boolean
+  let delayMs: number
   let delayNoticeMs: number | undefined
   let intervals: number[]
   let attempt: Attempt | undefined
@@ -32,6 +33,7 @@ describe('how messages end that were not delivered', () => {
     store = new MemoryStore({ clock: () => now })
     ;[told, notices, failures, again, deferredUntil, untried, intervals] = [[], [], [], [], [], [], [64]]
     cannotReport = false
+    delayMs = 0
     delayNoticeMs = undefined
     attempt = undefined
   })
@@ -42,6 +44,7 @@ describe('how messages end that were not delivered', () => {
       retryOf: () => ({ firstMs: 5 * MINUTE, factor: 2, longestMs: 2 * HOUR, jitter: 0 }),
       lastAttempt: () => attempt && { attempt, at: now - 1 },
       onGivenUp: () => undefined,
+      delayFor: () => delayMs,
       onUntried: (_, why) => void untried.push(why),
       onDeferred: (_, at) => deferredUntil.push(at),
       intervals: () => intervals,
@@ -87,6 +90,13 @@ describe('how messages end that were not delivered', () => {
     it('are tried when the host asks for it, if that is later', async () => {
       assert.equal(await defer(process(), new FakeItem(), '451 4.7.1 try again in 15 minutes'), 900)
       assert.equal(await defer(process(), new FakeItem(), '451 4.7.1 try again in 3 seconds'), 300)
+    })
+
+    it('are left alone for as long as a rule says', async () => {
+      delayMs = 30 * MINUTE
+      assert.equal(await defer(process(), new FakeItem(), '452 4.2.2 Mailbox full'), 1800)
+      delayMs = 1000
+      assert.equal(await defer(process(), new FakeItem(), '452 4.2.2 Mailbox full'), 300)
     })
 
     it('are tried when the host asks for it for any recipient', async () => {
