@@ -79,17 +79,10 @@ function sayConsequence(consequence: Consequence): string {
 }
 
 function toWhat(consequence: Consequence): string {
-  switch (consequence.does) {
-    case 'rate':
-    case 'connections':
-      return ` to ${Number((consequence.factor * 100).toFixed(2))}%`
-    case 'session':
-      return ` to ${consequence.messages} messages`
-    case 'slow':
-      return ` to ${consequence.to.limit} recipients in ${humanTime(consequence.to.windowMs)}`
-    default:
-      return ''
-  }
+  if ('factor' in consequence) return ` to ${Number((consequence.factor * 100).toFixed(2))}%`
+  if ('messages' in consequence) return ` to ${consequence.messages} messages`
+  if ('to' in consequence) return ` to ${consequence.to.limit} recipients in ${humanTime(consequence.to.windowMs)}`
+  return ''
 }
 
 function forMachines(response: Response, { responseClass, scope, isHard, isFinal, rule }: Classified): object {
