@@ -6,6 +6,7 @@ const GAP = ' '
 
 /** What cannot be part of a mail address as answers print it. */
 const CHUNK = /[^\s<>()[\]{}"',;:=|]+/g
+const BEYOND_ASCII = /[\u0080-\uffff]/
 const NETWORK_ADDRESS = /(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]*\d)/g
 
 /**
@@ -16,11 +17,11 @@ const NETWORK_ADDRESS = /(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?![\d.]*\d
 export function plainText(text: string): string {
   let said = text.slice(0, LONGEST_TEXT)
   if (said.includes('@')) said = said.replace(CHUNK, (chunk) => (chunk.includes('@') ? GAP : chunk))
-  const words = said
-    .replace(NETWORK_ADDRESS, GAP)
-    .toLowerCase()
-    .normalize('NFC')
-    .match(/[\p{L}\p{M}\p{N}]+/gu)
+  const lower = said.replace(NETWORK_ADDRESS, GAP).toLowerCase()
+  // Most answers are plain ASCII, which is read twice as fast.
+  const words = BEYOND_ASCII.test(lower)
+    ? lower.normalize('NFC').match(/[\p{L}\p{M}\p{N}]+/gu)
+    : lower.match(/[a-z0-9]+/g)
   return words ? GAP + words.join(GAP) + GAP : GAP
 }
 
