@@ -69,8 +69,8 @@ function withoutFrame(answer: string): string {
 
 /** In a transcript of sendmail what the server said ends where the next command begins. */
 function linesOfAnswer(lines: readonly string[]): string[] {
-  const next = lines.findIndex((line) => line.startsWith('>>>'))
-  return (next > 0 ? lines.slice(0, next) : lines).map((line) => line.replace(/^<<<\s?/, ''))
+  const command = lines.findIndex((line) => line.startsWith('>>>'))
+  return (command > 0 ? lines.slice(0, command) : lines).map((line) => line.replace(/^<<<\s?/, ''))
 }
 
 function enhancedIn(answer: string, code: number): string | undefined {
