@@ -1,4 +1,5 @@
 /** `npm run bench [throughput|store|flood|overload|growth …]`: prints tables and writes bench/out/results.json. */
+import { benchAnswers } from './answers'
 import { benchBans } from './bans'
 import { benchClassify } from './classify'
 import { benchFlood } from './flood'
@@ -20,6 +21,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   inbound: benchInbound,
   triplets: benchTriplets,
   classify: benchClassify,
+  answers: benchAnswers,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

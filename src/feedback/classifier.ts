@@ -103,9 +103,17 @@ export class Classifier {
 
   private ruleFor(response: Response): ResponseRule | undefined {
     const candidates: number[] = []
-    this.phrases.find(plainText(response.text), (phrase) => candidates.push(...this.byPhrase[phrase]!))
-    let first = this.textless.find((index) => this.fits(this.rules[index]!, response)) ?? Infinity
+    const { byPhrase } = this
+    this.phrases.find(plainText(response.text), (phrase) => {
+      for (const index of byPhrase[phrase]!) candidates.push(index)
+    })
+    let first = Infinity
     for (const index of candidates) if (index < first && this.fits(this.rules[index]!, response)) first = index
+    // Most of them are asked last: here after what is known by words, and no further than that.
+    for (const index of this.textless) {
+      if (index > first) break
+      if (this.fits(this.rules[index]!, response)) first = index
+    }
     return this.rules[first]?.rule
   }
 

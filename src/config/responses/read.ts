@@ -10,6 +10,11 @@ import { mistakesIn } from './lint'
 import { type ResponsesFile, rulesOf } from './rules'
 import { RESPONSES_KEYS, responsesSchema } from './schema'
 
+/** The shipped file changes only with the package, and reading it takes longer than all else of a load. */
+let shippedBefore: { readonly text: string; readonly shaped: Shaped } | undefined
+/** What the rules of the last load were made of. */
+let classifierBefore: { readonly texts: string; readonly classifier: Classifier } | undefined
+
 /** Relative to the config directory: the operator's rules are asked before the shipped ones. */
 export const RESPONSES_FILE = 'sluice/responses.yaml'
 const MOST_BYTES = 4 * 1024 ** 2
@@ -40,7 +45,7 @@ export function readResponses(harakaDir: string, configDir: string, providers: r
     const read = readText(file, MOST_BYTES)
     if (!('text' in read)) return refuse([problemAt(name, START, '', 'problem' in read ? read.problem : 'is gone')])
     texts.push({ name, text: read.text })
-    const shaped = file === shipped ? readShipped(name, read.text) : readFile(name, read.text)
+    const shaped = file === shipped ? shapeShipped(name, read.text) : shape(name, read.text)
     if ('problems' in shaped) return refuse(shaped.problems)
     files.push(shaped.file)
     const rules = rulesOf(files)
@@ -53,20 +58,24 @@ export function readResponses(harakaDir: string, configDir: string, providers: r
     known = new Set(rules.map((rule) => rule.name))
   }
   if (files.length === 0) return refuse([problemAt(`config/${RESPONSES_FILE}`, START, '', NOT_SHIPPED)])
-  return { lookedFor, texts, outcome: { classifier: new Classifier(rulesOf(files)) } }
+  return { lookedFor, texts, outcome: { classifier: classifierOf(files, texts.map(({ text }) => text).join('\0')) } }
 }
 
-function readFile(name: string, text: string) {
+type Shaped = ReturnType<typeof shape>
+
+function shape(name: string, text: string) {
   return readShaped(name, text, { schema: responsesSchema, keys: RESPONSES_KEYS })
 }
 
-/** It is long, and the same at each reload. */
-let lastShipped:
-  { readonly name: string; readonly text: string; readonly read: ReturnType<typeof readFile> } | undefined
+function shapeShipped(name: string, text: string): Shaped {
+  if (shippedBefore?.text !== text) shippedBefore = { text, shaped: shape(name, text) }
+  const { shaped } = shippedBefore
+  return 'file' in shaped ? { file: { ...shaped.file, name } } : shaped
+}
 
-function readShipped(name: string, text: string): ReturnType<typeof readFile> {
-  if (lastShipped?.name !== name || lastShipped.text !== text) lastShipped = { name, text, read: readFile(name, text) }
-  return lastShipped.read
+function classifierOf(files: readonly ResponsesFile[], texts: string): Classifier {
+  if (classifierBefore?.texts !== texts) classifierBefore = { texts, classifier: new Classifier(rulesOf(files)) }
+  return classifierBefore.classifier
 }
 
 /** The shipped rules alone, for when the operator's cannot be used. */

@@ -62,7 +62,7 @@ describe('rules for answers', () => {
       "a: {code: '450', class: busy, is: ['450 x']}\n  b: {code: '450', says: y, class: rate, is: ['450 y']}",
       'responses.yaml:3:47 responses.b.is[0]: is of the rule a, which is asked before',
     ],
-    ['a sample that is not of it', "a: {says: y, class: rate, is: ['450 zzz']}", 'is[0]: is not of this rule'],
+    ['a sample that is not of it', "a: {says: y, class: rate, is: ['250 zzz']}", 'is[0]: is not of this rule'],
     [
       'a sample that is of it and should not be',
       "a: {says: y, class: rate, is: ['450 y'], is_not: ['450 y z']}",

@@ -32,6 +32,21 @@ describe('phrases', () => {
     ])
   })
 
+  it('are looked for without the addresses of mailboxes and hosts, which say nothing', () => {
+    assert.deepEqual(
+      found(['dkim', 'abuse'], '550 no <dkim@example.com>, ask abuse@example.net: user@abuse.example'),
+      [],
+    )
+    assert.deepEqual(
+      found(
+        ['mailbox is full', 'your ip is blocked'],
+        'mailbox <user@example.com> is full; your IP [192.0.2.1] is blocked',
+      ),
+      ['mailbox is full', 'your ip is blocked'],
+    )
+    assert.deepEqual(found(['version 1 2 3', 'rfc 5321'], 'version 1.2.3, RFC-5321'), ['version 1 2 3', 'rfc 5321'])
+  })
+
   it('are nothing without a word', () => {
     for (const phrase of ['', ' ', '-.-', '*', '* *']) assert.equal(plainPhrase(phrase), undefined)
   })
