@@ -26,12 +26,13 @@ describe('sluice feedback classify', () => {
         .split('\n')
         .map((line) => line.trimEnd()),
       [
-        'class  rate: too many messages in too short a time',
-        'about  spf_domain',
-        'then   tried again',
-        'code   421 4.7.28',
-        'text   An unusual rate of mail from your SPF domain',
-        'rule   google_rate_spf',
+        'class     rate: too many messages in too short a time',
+        'about     spf_domain',
+        'then      tried again',
+        'code      421 4.7.28',
+        'text      An unusual rate of mail from your SPF domain',
+        'rule      google_rate_spf',
+        'sets off  blame for 1 h, after 3 in 1 h',
       ],
     )
   })
