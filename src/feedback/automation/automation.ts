@@ -149,8 +149,13 @@ function isHanded({ does }: Consequence): boolean {
   return does === 'suppress' || does === 'blame'
 }
 
+/**
+ * Undefined: nothing comes of it. Anybody can run a mail server and answer what he likes: what reaches beyond the path to him is
+ * believed of providers that the configuration knows.
+ */
 function targetOf(consequence: Consequence, said: Feedback): string | undefined {
-  const { path, source, origin, recipient } = said
+  const { path, source, origin, recipient, provider } = said
+  const isKnown = provider !== undefined
   switch (consequence.does) {
     case 'rate':
     case 'connections':
@@ -158,17 +163,17 @@ function targetOf(consequence: Consequence, said: Feedback): string | undefined 
       return path
     case 'suspend':
       if (consequence.of === 'path') return path
-      return path === undefined || source === undefined ? undefined : sourcePattern(path)
+      return path === undefined || source === undefined || !isKnown ? undefined : sourcePattern(path)
     case 'slow':
     case 'pause':
     case 'review': {
       const name = sendersOf(origin).find(({ kind }) => kind === consequence.of)
-      return name && senderTarget(name)
+      return isKnown && name ? senderTarget(name) : undefined
     }
     case 'suppress':
       return `recipient|${recipient.toLowerCase()}`
     case 'blame':
-      return path
+      return isKnown ? path : undefined
     case 'delay':
       // Whoever plans the next attempt sees to it.
       return undefined

@@ -120,6 +120,21 @@ describe('what answers set off', () => {
     assert.equal(steering.ordersOf('sender|account|ann@near.test').suspendedUntil, undefined)
   })
 
+  it('reaches beyond the path only where a known provider says so: anybody can answer what he likes', async () => {
+    const all = automation(
+      { does: 'pause', of: 'account', trigger: NOW, forMs: HOUR },
+      { does: 'suspend', of: 'source', trigger: NOW, forMs: HOUR },
+      { does: 'blame', trigger: NOW, forMs: HOUR },
+      { does: 'rate', factor: 0.5, trigger: NOW, forMs: HOUR },
+    )
+    await hears(all, said('bounced', {}, { provider: undefined, path: 'egress|default|mx.evil.test' }))
+    assert.deepEqual(
+      orders().map(([path, kind]) => [path, kind]),
+      [['egress|default|mx.evil.test', 'rate']],
+    )
+    assert.deepEqual(blamed, [])
+  })
+
   it('says what was seen', async () => {
     await hears(automation({ does: 'suspend', of: 'path', trigger: NOW, forMs: HOUR }), said('deferred', {}))
     const [action] = steering.actions()
