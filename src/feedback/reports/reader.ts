@@ -1,0 +1,121 @@
+import { Worker } from 'node:worker_threads'
+import { type Envelope, readReport } from './read-report'
+import { MOST_BYTES } from './mime'
+import type { Report } from './report'
+
+/** What this process is busy with cannot wait for a large report: it is read in a thread beside it. */
+const MOST_INLINE_BYTES = 32 * 1024
+const MOST_WAITING = 20
+const READ_MS = 4000
+/** One that reads nothing for so long is ended. */
+const IDLE_MS = 60_000
+const WORKER_HEAP_MB = 192
+
+/** There is too much to read at the moment. */
+export class ReaderBusy extends Error {
+  constructor() {
+    super(`${MOST_WAITING} reports wait to be read`)
+    this.name = 'ReaderBusy'
+  }
+}
+
+/** What a thread is asked, and answers. */
+export interface Question {
+  readonly message: Uint8Array
+  readonly envelope: Envelope
+}
+export type Reply = { readonly report: Report } | { readonly problem: string }
+
+interface Job extends Question {
+  readonly resolve: (report: Report) => void
+  readonly reject: (error: Error) => void
+}
+
+export interface ReaderOptions {
+  readonly readMs?: number
+  readonly mostInlineBytes?: number
+}
+
+/** Reads reports, large ones one at a time in a thread of bounded memory and time. */
+export class ReportReader {
+  private readonly waiting: Job[] = []
+  private underWay: Job | undefined
+  private worker: Worker | undefined
+  private timer: NodeJS.Timeout | undefined
+  private isClosed = false
+
+  constructor(private readonly options: ReaderOptions = {}) {}
+
+  /** Rejects with {@link ReaderBusy}, or when the report cannot be read, or not in time. */
+  read(message: Buffer, envelope: Envelope): Promise<Report> {
+    if (message.length <= (this.options.mostInlineBytes ?? MOST_INLINE_BYTES)) return readReport(message, envelope)
+    if (this.isClosed || this.waiting.length >= MOST_WAITING) return Promise.reject(new ReaderBusy())
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ message: Uint8Array.from(message.subarray(0, MOST_BYTES)), envelope, resolve, reject })
+      this.begin()
+    })
+  }
+
+  /** What waits is not read any more. */
+  close(): void {
+    this.isClosed = true
+    const jobs = [...(this.underWay ? [this.underWay] : []), ...this.waiting.splice(0)]
+    this.underWay = undefined
+    this.end()
+    for (const { reject } of jobs) reject(new ReaderBusy())
+  }
+
+  private begin(): void {
+    if (this.underWay) return
+    const job = this.waiting.shift()
+    if (!job) return
+    this.underWay = job
+    const { message, envelope } = job
+    this.worker ??= this.start()
+    clearTimeout(this.timer)
+    const { readMs = READ_MS } = this.options
+    this.timer = setTimeout(() => this.fail(new Error(`not read within ${readMs} ms`)), readMs)
+    const question: Question = { message, envelope }
+    this.worker.postMessage(question, [message.buffer as ArrayBuffer])
+  }
+
+  private start(): Worker {
+    const worker = new Worker(require.resolve('./reader-thread'), {
+      resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
+    })
+    // Whoever has ended it, or has no memory left, is not this one's successor.
+    const isCurrent = () => worker === this.worker
+    worker.on('message', (reply: Reply) => {
+      if (isCurrent()) this.settle(({ resolve, reject }) => ('report' in reply ? resolve(reply.report) : reject(new Error(reply.problem))))
+    })
+    worker.on('error', (error: Error) => {
+      if (isCurrent()) this.fail(error)
+    })
+    worker.on('exit', (code) => {
+      if (isCurrent()) this.fail(new Error(`the thread has ended with ${code}`))
+    })
+    worker.unref()
+    return worker
+  }
+
+  private fail(error: Error): void {
+    this.end()
+    this.settle(({ reject }) => reject(error))
+  }
+
+  private settle(tell: (job: Job) => void): void {
+    clearTimeout(this.timer)
+    const job = this.underWay
+    this.underWay = undefined
+    if (job) tell(job)
+    this.begin()
+    if (!this.underWay) this.timer = setTimeout(() => this.end(), IDLE_MS).unref()
+  }
+
+  private end(): void {
+    clearTimeout(this.timer)
+    const { worker } = this
+    this.worker = undefined
+    void worker?.terminate()
+  }
+}
