@@ -55,6 +55,8 @@ export interface DeliveryReport {
 /** Of the header of a message no more is sent back. */
 export const MOST_HEADER_BYTES = 65_536
 const MOST_FIELD = 900
+/** Field of all reports that we write. */
+export const OWN_REPORT = 'X-Sluice-Report'
 
 /**
  * A delivery status notification (RFC 3464, in the multipart/report of RFC 6522) as a whole message: ASCII, lines end
@@ -91,6 +93,8 @@ function topOf({ kind, id, host, sender, now, header }: DeliveryReport, boundary
     // What people's mail programs put with the message it is about.
     ...(original === undefined ? [] : [`In-Reply-To: ${original}`, `References: ${original}`]),
     'Auto-Submitted: auto-replied',
+    // What comes back to us of it must not be taken for what somebody else has said.
+    `${OWN_REPORT}: ${kind}`,
     'MIME-Version: 1.0',
     `Content-Type: multipart/report; report-type=delivery-status;\r\n boundary="${boundary}"`,
   ]

@@ -65,7 +65,7 @@ function actionOf(said: string | undefined, status: string): BounceAction | unde
   const word = /^[a-z]+/i.exec(said ?? '')?.[0].toLowerCase()
   if (word === 'failed' || word === 'delayed') return word
   if (word === 'delivered' || word === 'relayed' || word === 'expanded') return 'delivered'
-  switch (/^\s*([245])\./.exec(status)?.[1]) {
+  switch (status.trim().slice(0, 1)) {
     case '5':
       return 'failed'
     case '4':
@@ -86,5 +86,8 @@ function commentIn(status: string): string {
 
 /** `dns; mx.example.com (192.0.2.1)`. */
 function nameIn(value: string | undefined): string | undefined {
-  return /^\s*(?:[A-Za-z0-9-]+\s*;)?\s*\[?([A-Za-z0-9._:-]{1,255})/.exec((value ?? '').slice(0, 600))?.[1]?.toLowerCase()
+  return /^\s*(?:[A-Za-z0-9-]+\s*;)?\s*\[?([A-Za-z0-9._:-]{1,255})/
+    .exec((value ?? '').slice(0, 600))?.[1]
+    ?.toLowerCase()
+    .replace(/\.$/, '')
 }

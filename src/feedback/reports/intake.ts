@@ -4,11 +4,20 @@ import type { Classifier } from '../classifier'
 import type { Feedback, FeedbackAnswer, FeedbackKind } from '../feedback'
 import { readResponse } from '../read-response'
 import type { Sealer } from '../trace/seal'
+import { foldAddress } from '../trace/recipient-set'
 import { type Trace, readTrace } from '../trace/trace'
-import { type Bounce, type BouncedRecipient, type Complaint, MOST_RECIPIENTS, type Report, type UnheededWhy } from './report'
+import {
+  type Bounce,
+  type BouncedRecipient,
+  type Complaint,
+  MOST_RECIPIENTS,
+  type Report,
+  type UnheededWhy,
+} from './report'
 
 /** Why a report, or a recipient of it, changes nothing. */
-export type Ignored = UnheededWhy | 'no_trace' | 'forged' | 'expired' | 'no_recipient' | 'recipient' | 'delivered' | 'repeated'
+export type Ignored =
+  UnheededWhy | 'no_trace' | 'forged' | 'expired' | 'no_recipient' | 'recipient' | 'delivered' | 'repeated'
 
 export interface Taken {
   /** Whose message it is about; undefined when that is not proved. */
@@ -21,8 +30,8 @@ export interface Taken {
 export interface IntakeOptions {
   readonly sealer: Sealer
   readonly classifier: () => Classifier
-  /** Who has that domain, or those hosts, as `providers.yaml` says. */
-  readonly providerOf: (domain: string, hosts: readonly string[]) => string | undefined
+  /** Who takes the mail of a domain, as `providers.yaml` calls it. Must not reject. */
+  readonly providerOf: (domain: string) => Promise<string | undefined>
   readonly store: () => Pick<Store, 'judge'>
   /** What is said of a message later than this is not heeded. Links to unsubscribe have no end. */
   readonly expiresMs: () => number
@@ -33,10 +42,15 @@ export interface IntakeOptions {
 
 /** The same is heeded once in this time: a window of the store can be no longer. */
 export const ONCE_MS = 31 * 86_400_000
-const UNTIL_AT_ONCE = 25
+/** Batches that the store judges at a time. */
+const MOST_AT_ONCE = 25
+/** Domains of one report that are looked up; what is said of others has no provider. */
+const MOST_DOMAINS = 10
 
 /** What one recipient is reported to have come to, before it is known whether that has been said already. */
 type Claim = Pick<Feedback, 'kind' | 'recipient' | 'provider' | 'answer'>
+type ProviderOf = (recipient: string) => string | undefined
+type Ignore = (why: Ignored) => void
 
 /**
  * Decides what of a report is heeded. It must bear a trace that we have sealed; it is about the recipients of that message
@@ -47,12 +61,13 @@ export class Intake {
 
   async take(report: Report): Promise<Taken> {
     if (report.kind === 'unheeded') return nothing(undefined, report.why)
-    const found = report.kind === 'unsubscribe' && report.trace === undefined ? this.traceOfLink(report.tokens) : undefined
+    const found =
+      report.kind === 'unsubscribe' && report.trace === undefined ? this.traceOfLink(report.tokens) : undefined
     const read = found ?? this.traceOf(report.trace)
     if ('why' in read) return nothing(undefined, read.why)
     const { trace } = read
     const ignored = new Map<Ignored, number>()
-    const claims = this.claimsOf(report, trace, (why) => ignored.set(why, (ignored.get(why) ?? 0) + 1))
+    const claims = await this.claimsOf(report, trace, (why) => ignored.set(why, (ignored.get(why) ?? 0) + 1))
     return { trace, said: await this.once(trace, 'report', claims, ignored), ignored }
   }
 
@@ -61,7 +76,8 @@ export class Intake {
     const trace = readTrace(this.options.sealer, 'unsubscribe', token)
     if (trace?.only === undefined) return undefined
     const ignored = new Map<Ignored, number>()
-    const said = await this.once(trace, 'link', [this.unsubscription(trace.only)], ignored)
+    const claims = await this.unsubscriptions(trace.only)
+    const said = await this.once(trace, 'link', claims, ignored)
     return { trace, said, ignored }
   }
 
@@ -80,32 +96,35 @@ export class Intake {
     return undefined
   }
 
-  private claimsOf(report: Exclude<Report, { kind: 'unheeded' }>, trace: Trace, ignore: (why: Ignored) => void): Claim[] {
+  private async claimsOf(
+    report: Exclude<Report, { kind: 'unheeded' }>,
+    trace: Trace,
+    ignore: Ignore,
+  ): Promise<readonly Claim[]> {
     switch (report.kind) {
-      case 'bounce':
-        return this.bounces(report, trace, ignore)
-      case 'complaint':
-        return this.complaints(report, trace, ignore)
+      case 'bounce': {
+        const about = recipientsOf(report, trace, ignore)
+        const providerOf = await this.providersOf(about.map(([recipient]) => recipient))
+        return this.bounces(about, providerOf)
+      }
+      case 'complaint': {
+        const recipients = complainants(report, trace, ignore)
+        const providerOf = await this.providersOf(recipients)
+        return recipients.map((recipient) => {
+          return { kind: 'complaint', recipient, provider: providerOf(recipient), answer: undefined }
+        })
+      }
       case 'unsubscribe':
-        if (trace.only !== undefined) return [this.unsubscription(trace.only)]
+        if (trace.only !== undefined) return this.unsubscriptions(trace.only)
         ignore('no_recipient')
         return []
     }
   }
 
-  private bounces(bounce: Bounce, trace: Trace, ignore: (why: Ignored) => void): Claim[] {
+  private bounces(about: readonly (readonly [string, BouncedRecipient])[], providerOf: ProviderOf): Claim[] {
     const claims = new Map<string, Claim>()
-    for (const reported of bounce.recipients.slice(0, MOST_RECIPIENTS)) {
-      if (reported.action === 'delivered') {
-        ignore('delivered')
-        continue
-      }
-      const recipient = recipientOf(reported, trace)
-      if (typeof recipient === 'object') {
-        ignore(recipient.why)
-        continue
-      }
-      const claim = this.bounceClaim(bounce, reported, recipient)
+    for (const [recipient, reported] of about) {
+      const claim = this.bounceClaim(reported, recipient, providerOf(recipient))
       const before = claims.get(recipient)
       // An alias has several ends: the worst of them is told.
       if (!before || (before.answer?.isHard === false && claim.answer?.isHard === true)) claims.set(recipient, claim)
@@ -113,15 +132,19 @@ export class Intake {
     return [...claims.values()]
   }
 
-  private bounceClaim({ reporter }: Bounce, reported: BouncedRecipient, recipient: string): Claim {
-    const { original, final, action, remote } = reported
-    const hosts = [remote ?? reporter].filter((host) => host !== undefined)
-    const provider = this.providerOf(recipient, hosts)
+  private bounceClaim(reported: BouncedRecipient, recipient: string, provider: string | undefined): Claim {
+    const { original, final, action } = reported
     const answer = this.answerOf(reported, provider)
     // What it was forwarded to may be gone while the address itself is there: that is no reason to write there no more.
-    const isItself = [original, final].every((address) => address === undefined || same(address, recipient))
-    const isHard = answer.isHard && action === 'failed' && (isItself || same(original ?? '', recipient))
-    return { kind: action === 'failed' ? 'bounced' : 'deferred', recipient, provider, answer: { ...answer, isHard } }
+    const named = original ?? final
+    const isItself = named === undefined || foldAddress(named) === recipient
+    const kind = action === 'failed' ? 'bounced' : 'deferred'
+    return {
+      kind,
+      recipient,
+      provider,
+      answer: { ...answer, isHard: answer.isHard && action === 'failed' && isItself },
+    }
   }
 
   private answerOf({ diagnostic, status, action }: BouncedRecipient, provider: string | undefined): FeedbackAnswer {
@@ -134,27 +157,18 @@ export class Intake {
     return { responseClass, scope, isHard, rule: rule?.name, code: read.code, enhanced, text: response.text }
   }
 
-  private complaints(complaint: Complaint, trace: Trace, ignore: (why: Ignored) => void): Claim[] {
-    const { only } = trace
-    const named = only === undefined ? complaint.recipients : [only]
-    if (named.length === 0) ignore('no_recipient')
-    return named.slice(0, MOST_RECIPIENTS).flatMap((recipient): Claim[] => {
-      if (!trace.wentTo(recipient)) {
-        ignore('recipient')
-        return []
-      }
-      const folded = recipient.toLowerCase()
-      return [{ kind: 'complaint', recipient: folded, provider: this.providerOf(folded, []), answer: undefined }]
-    })
+  private async unsubscriptions(recipient: string): Promise<Claim[]> {
+    const providerOf = await this.providersOf([recipient])
+    return [{ kind: 'unsubscribe', recipient, provider: providerOf(recipient), answer: undefined }]
   }
 
-  private unsubscription(recipient: string): Claim {
-    return { kind: 'unsubscribe', recipient, provider: this.providerOf(recipient, []), answer: undefined }
-  }
-
-  private providerOf(recipient: string, hosts: readonly string[]): string | undefined {
-    const domain = recipient.slice(recipient.lastIndexOf('@') + 1)
-    return this.options.providerOf(domain, hosts.length > 0 ? hosts : [domain])
+  private async providersOf(recipients: readonly string[]): Promise<ProviderOf> {
+    const domains = [...new Set(recipients.map(domainOf))].slice(0, MOST_DOMAINS)
+    const found = await Promise.all(
+      domains.map(async (domain) => [domain, await this.options.providerOf(domain)] as const),
+    )
+    const providers = new Map(found)
+    return (recipient) => providers.get(domainOf(recipient))
   }
 
   /** What has not been said before, of no more recipients than there were. */
@@ -167,8 +181,8 @@ export class Intake {
     const said: Feedback[] = []
     const { store, clock, onFailure } = this.options
     const at = clock()
-    for (let start = 0; start < claims.length; start += UNTIL_AT_ONCE) {
-      const some = claims.slice(start, start + UNTIL_AT_ONCE)
+    for (let start = 0; start < claims.length; start += MOST_AT_ONCE) {
+      const some = claims.slice(start, start + MOST_AT_ONCE)
       const isNew = await Promise.all(
         some.map(async ({ kind, recipient }) => {
           try {
@@ -200,16 +214,39 @@ function onceAsks({ origin, count }: Trace, kind: FeedbackKind, recipient: strin
   ]
 }
 
+/** Whom a bounce is about, each with what it says of him. */
+function recipientsOf(bounce: Bounce, trace: Trace, ignore: Ignore): (readonly [string, BouncedRecipient])[] {
+  return bounce.recipients.slice(0, MOST_RECIPIENTS).flatMap((reported) => {
+    const recipient = reported.action === 'delivered' ? ({ why: 'delivered' } as const) : recipientOf(reported, trace)
+    if (typeof recipient === 'string') return [[recipient, reported] as const]
+    ignore(recipient.why)
+    return []
+  })
+}
+
 /** The only recipient, whoever is named: mail is forwarded. Of several, the one that is named. */
 function recipientOf({ original, final }: BouncedRecipient, trace: Trace): string | { readonly why: Ignored } {
   if (trace.only !== undefined) return trace.only
   const named = [original, final].filter((address) => address !== undefined)
   if (named.length === 0) return { why: 'no_recipient' }
-  return named.find((address) => trace.wentTo(address))?.toLowerCase() ?? { why: 'recipient' }
+  const recipient = named.find((address) => trace.wentTo(address))
+  return recipient === undefined ? { why: 'recipient' } : foldAddress(recipient)
 }
 
-function same(one: string, other: string): boolean {
-  return one.toLowerCase() === other.toLowerCase()
+/** Many reports do not say who complains: of a message to one it is known. */
+function complainants(complaint: Complaint, trace: Trace, ignore: Ignore): string[] {
+  if (trace.only !== undefined) return [trace.only]
+  if (complaint.recipients.length === 0) ignore('no_recipient')
+  const folded = complaint.recipients.slice(0, MOST_RECIPIENTS).map(foldAddress)
+  return [...new Set(folded)].filter((recipient) => {
+    if (trace.wentTo(recipient)) return true
+    ignore('recipient')
+    return false
+  })
+}
+
+function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1)
 }
 
 function nothing(trace: Trace | undefined, why: Ignored): Taken {

@@ -39,7 +39,9 @@ export async function readMail(message: Buffer): Promise<Mail> {
   return {
     header: headers.map(({ key, value }) => ({ name: key, value })),
     text: (text ?? withoutTags(html ?? '')).slice(0, MOST_TEXT),
-    parts: attachments.slice(0, MOST_PARTS).map(({ mimeType, content }) => ({ type: mimeType, content: bytesOf(content) })),
+    parts: attachments
+      .slice(0, MOST_PARTS)
+      .map(({ mimeType, content }) => ({ type: mimeType, content: bytesOf(content) })),
   }
 }
 

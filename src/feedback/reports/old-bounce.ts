@@ -11,14 +11,15 @@ export interface OldBounce {
 const OPENINGS: readonly (readonly [form: string, says: readonly string[]])[] = [
   ['qmail', ['this is the qmail-send program', "i wasn't able to deliver your message to the following addresses"]],
   ['exim', ['this message was created automatically by mail delivery software', 'a message that you sent']],
-  [
-    'yahoo',
-    ['sorry, we were unable to deliver your message', "we're sorry. we were unable to deliver your message"],
-  ],
+  ['yahoo', ['sorry, we were unable to deliver your message', "we're sorry. we were unable to deliver your message"]],
   ['postfix', ['this is the postfix program', 'this is the mail system at host']],
   [
     'sendmail',
-    ['the following addresses had permanent', 'the following addresses had transient', 'the original message was received at'],
+    [
+      'the following addresses had permanent',
+      'the following addresses had transient',
+      'the original message was received at',
+    ],
   ],
   [
     'exchange',
@@ -29,10 +30,7 @@ const OPENINGS: readonly (readonly [form: string, says: readonly string[]])[] = 
       'the following recipient(s) cannot be reached',
     ],
   ],
-  [
-    'lotus',
-    ['was not delivered to:', 'not listed in domino directory', 'not listed in public name & address book'],
-  ],
+  ['lotus', ['was not delivered to:', 'not listed in domino directory', 'not listed in public name & address book']],
   ['courier', ['this is a delivery status notification from', 'undeliverable mail', 'unable to deliver']],
   ['gmail', ["your message wasn't delivered to", 'delivery to the following recipient failed']],
 ]
@@ -118,16 +116,22 @@ function recipientIn(line: string): [string, string] | undefined {
 
 /** What a server has answered, where it is quoted; else all there is, until two blank lines or so. */
 function answerOf(lines: readonly string[]): string {
-  const words = lines.map((line) => line.trim())
+  const words = lines.map((line) => line.trim().replace(/^([45]\d\d): /, '$1 '))
   const first = words.findIndex((line) => ANSWER.test(line) || /(?:said|response was|error was):/i.test(line))
   if (first >= 0) {
     const end = words.findIndex((line, index) => index > first && line === '')
-    return words.slice(first, end < 0 ? first + 5 : Math.min(end, first + 5)).join(' ').slice(0, MOST_SAID)
+    return words
+      .slice(first, end < 0 ? first + 5 : Math.min(end, first + 5))
+      .join(' ')
+      .slice(0, MOST_SAID)
   }
   const begin = words.findIndex((line) => line !== '')
   if (begin < 0) return ''
   const end = words.findIndex((line, index) => index > begin && line === '')
-  return words.slice(begin, end < 0 ? undefined : end).join(' ').slice(0, MOST_SAID)
+  return words
+    .slice(begin, end < 0 ? undefined : end)
+    .join(' ')
+    .slice(0, MOST_SAID)
 }
 
 const ANSWER = /(?:^|[\s:#(<])[45]\d\d[ -]|[\s#(]?[45]\.\d{1,3}\.\d{1,3}\b/

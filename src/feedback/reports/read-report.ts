@@ -1,3 +1,4 @@
+import { OWN_REPORT } from '../../egress/dsn'
 import { readDeliveryStatus } from './delivery-status'
 import { readFeedbackReport } from './feedback-report'
 import { addressIn, fieldOf, fieldsOf } from './fields'
@@ -14,10 +15,9 @@ export interface Envelope {
   readonly address: 'bounces' | 'complaints' | 'unsubscribe'
   /** Header field by which our mail is traced. */
   readonly traceHeader: string
+  /** Names by which our own servers report, in lower case. */
+  readonly ownHosts: readonly string[]
 }
-
-/** Field of all reports that Sluice writes: what we have said ourselves, the world has not. */
-export const OWN_REPORT = 'X-Sluice-Report'
 
 /**
  * Reads a message that came to an address for reports. In time and memory that its size bounds, and {@link MOST_BYTES}.
@@ -31,6 +31,7 @@ function reportOf(mail: Mail, envelope: Envelope): Report {
   const returned = readReturned(mail, envelope.traceHeader)
   const tie = { trace: returned.trace, messageId: returned.messageId }
   const unheeded = (why: UnheededWhy, form = '-'): Report => ({ kind: 'unheeded', form, why, ...tie })
+  // What we have said ourselves, the world has not.
   if (fieldOf(mail.header, OWN_REPORT.toLowerCase()) !== undefined) return unheeded('own')
   // Only mail of which nobody wants to hear again is a report; what is said of a report concerns no message.
   if (returned.isReport) return unheeded('loop')
@@ -43,6 +44,8 @@ function reportOf(mail: Mail, envelope: Envelope): Report {
   }
   const bounce = bounceOf(mail, returned)
   if (bounce) {
+    if (bounce.reporter !== undefined && envelope.ownHosts.includes(bounce.reporter))
+      return unheeded('own', bounce.form)
     return isBounceSender(envelope.sender) ? { kind: 'bounce', ...bounce, ...tie } : unheeded('sender', bounce.form)
   }
   if (isAutomatic(mail)) return unheeded('auto_reply')
@@ -58,9 +61,13 @@ type Said = Omit<Complaint, 'kind' | 'trace' | 'messageId'>
 function complaintOf({ parts, header }: Mail, { address }: Envelope, returned: Returned): Said | undefined {
   const part = parts.find(({ type }) => type === 'message/feedback-report')
   const fields = part && readFeedbackReport(part.content)
-  if (fields) return { form: 'arf', ...fields, recipients: fields.recipients.length > 0 ? fields.recipients : namedIn(returned) }
+  if (fields)
+    return { form: 'arf', ...fields, recipients: fields.recipients.length > 0 ? fields.recipients : namedIn(returned) }
   const named = fieldsOf(returned.header, 'x-hmxmroriginalrecipient', 100)
-  if (named.length > 0 || (address === 'complaints' && isSentBack(parts) && !hasStatus(parts) && !isAutomatic({ header }))) {
+  if (
+    named.length > 0 ||
+    (address === 'complaints' && isSentBack(parts) && !hasStatus(parts) && !isAutomatic({ header }))
+  ) {
     const recipients = named.length > 0 ? named.flatMap((value) => addressIn(value) ?? []) : namedIn(returned)
     const form = named.length > 0 ? 'jmrp' : 'attached'
     return { form, feedbackType: 'abuse', recipients, sourceIp: undefined, userAgent: undefined, domain: undefined }

@@ -86,7 +86,10 @@ export class ReportReader {
     // Whoever has ended it, or has no memory left, is not this one's successor.
     const isCurrent = () => worker === this.worker
     worker.on('message', (reply: Reply) => {
-      if (isCurrent()) this.settle(({ resolve, reject }) => ('report' in reply ? resolve(reply.report) : reject(new Error(reply.problem))))
+      if (isCurrent())
+        this.settle(({ resolve, reject }) =>
+          'report' in reply ? resolve(reply.report) : reject(new Error(reply.problem)),
+        )
     })
     worker.on('error', (error: Error) => {
       if (isCurrent()) this.fail(error)

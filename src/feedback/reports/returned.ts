@@ -28,7 +28,7 @@ export function readReturned({ parts, text }: Pick<Mail, 'parts' | 'text'>, trac
   const contentType = fieldOf(header, 'content-type') ?? ''
   return {
     // Of two nobody knows which is ours.
-    trace: traces.length === 1 ? traces[0]!.replace(/\s+/g, '') : undefined,
+    trace: (traces.length === 1 && traces[0]!.replace(/\s+/g, '')) || undefined,
     messageId: fieldOf(header, 'message-id')?.slice(0, 300),
     isReport: /^\s*multipart\/report\b/i.test(contentType),
     header,

@@ -33,7 +33,9 @@ export interface Traced {
 export function writeTrace(sealer: Sealer, purpose: Purpose, { at, origin, recipients }: Traced): string | undefined {
   const { tenant, account, campaign, client, sender, message } = origin
   const only = recipients.length === 1 ? foldAddress(recipients[0]!) : undefined
-  const names = [tenant, account, campaign, client, sender, message, only].map((name) => Buffer.from(name ?? '', 'utf8'))
+  const names = [tenant, account, campaign, client, sender, message, only].map((name) =>
+    Buffer.from(name ?? '', 'utf8'),
+  )
   if (names.some(({ length }) => length > MOST_NAME)) return undefined
   const head = Buffer.alloc(6)
   head.writeUInt32BE(Math.floor(at / MINUTE_MS), 0)
