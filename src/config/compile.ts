@@ -24,6 +24,7 @@ import type { JailPolicy } from '../gates/jail/jail-policy'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import type { EgressPolicy } from '../egress/sources'
 import type { AutomationPolicy } from '../feedback/automation/policy'
+import type { FeedbackPolicy } from '../feedback/feedback-policy'
 import { CidrMap } from '../keys/address'
 import type { Gate } from '../policy/gate'
 import { type GatePlan, planGates } from '../policy/pipeline'
@@ -33,6 +34,7 @@ import { compileAutomation } from './sections/automation'
 import { compileDnsbl, compileRdns } from './sections/dns'
 import { compileEgress } from './sections/egress'
 import { problemsOfEgress } from './sections/egress-names'
+import { compileFeedback } from './sections/feedback'
 import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
 import { compileMailbomb } from './sections/mailbomb'
@@ -53,6 +55,7 @@ export interface Policy {
   readonly mailbomb: MailbombPolicy
   readonly egress: EgressPolicy
   readonly automation: AutomationPolicy
+  readonly feedback: FeedbackPolicy
   readonly config: Config
   /** Gates of the plugins that are listed, in the order in which they are listed. */
   plan(plugins: readonly string[]): GatePlan
@@ -109,6 +112,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     mailbomb: parts.mailbomb,
     egress: compileEgress(config.egress),
     automation: compileAutomation(config.automation),
+    feedback: compileFeedback(config.feedback),
     config,
     trusted: new CidrMap(config.trusted.map((range) => [range, true])),
     // Accounts come in lower case: some servers tell `Ann` from `ann`, and no operator does.

@@ -82,6 +82,16 @@ export const DEFAULTS = {
     mode: 'shadow',
     blame: { window: '1h', least: 5, share: '50%', times: 3, slow: '20/h', pause: '4h' },
   },
+  feedback: {
+    bounces: [],
+    complaints: [],
+    unsubscribe: [],
+    trace: 'X-Sluice-Trace',
+    expires: '30d',
+    key_file: 'data/feedback-key',
+    unsubscribe_url: false,
+    keep: 'data/reports',
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

@@ -8,6 +8,7 @@ import { LIMIT_FORMS, limit } from './limit'
 import { automationSchema } from './sections/automation'
 import { dnsSchema, dnsblSchema, rdnsSchema } from './sections/dns'
 import { egressSchema } from './sections/egress'
+import { feedbackSchema } from './sections/feedback'
 import { greylistSchema } from './sections/greylist'
 import { jailSchema } from './sections/jail'
 import { mailbombSchema } from './sections/mailbomb'
@@ -184,6 +185,9 @@ export const configSchema = z.strictObject({
   automation: automationSchema.describe('What answers and reports set off by themselves'),
   egress: egressSchema.describe(
     'How mail leaves, by plugin egress: its class, what it is sent from, when it is given up',
+  ),
+  feedback: feedbackSchema.describe(
+    'What others say of your mail by mail and by link: bounces, complaints, unsubscriptions',
   ),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z

@@ -4,6 +4,7 @@ import type { EgressRules } from '../egress/rules'
 import type { Classifier } from '../feedback/classifier'
 import { sayValues } from '../egress/say-values'
 import { Steering } from '../egress/steering'
+import { FeedbackCounters } from '../feedback/counters'
 import { FeedbackStream } from '../feedback/feedback'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { GatePlan } from '../policy/pipeline'
@@ -14,6 +15,7 @@ import { type Answer, type GuardFailure, textOf } from './guard'
 import { type FindAsn, asnFinder } from '../config/asn'
 import { Conduct } from './conduct'
 import { Door } from './door'
+import { FeedbackDesk } from './feedback/desk'
 import { Jail } from './jail'
 import { type Attempt, Leases } from './leases'
 import { FAMILIAR_SCORE, LoadWatch } from './load-watch'
@@ -70,6 +72,9 @@ export class Runtime {
   responses: Classifier
   /** What the world says of our mail. */
   readonly feedback = new FeedbackStream((error) => this.reportError('feedback', 'reader', error))
+  private readonly counters = new FeedbackCounters((asks) => this.learn(asks))
+  /** Where reports are read. */
+  readonly desk: FeedbackDesk
   tarpit: Tarpit
   readonly load = new LoadWatch()
   readonly door: Door
@@ -110,6 +115,16 @@ export class Runtime {
       (change) => stream.emit({ kind: 'zone', at: Date.now(), ...change }),
       (error) => this.reportError('lookups', 'answer', error),
     )
+    this.feedback.read(this.counters.note)
+    this.desk = new FeedbackDesk({
+      ...{ home, stream, feedback: this.feedback },
+      policy: () => this.policy,
+      rules: () => this.egressRules,
+      responses: () => this.responses,
+      resolver: () => this.lookups.resolver,
+      store: () => this.serve().store,
+      onFailure: (hook, error) => this.reportError('feedback', hook, error),
+    })
     this.leases = new Leases(this.attempt)
     this.judge = new StageJudge({
       ...{ sessions: this.sessions, leases: this.leases, lookups: this.lookups, load: this.load },
@@ -287,6 +302,8 @@ export class Runtime {
     this.leases.stop()
     this.load.stop()
     this.lookups.close()
+    this.desk.close()
+    this.counters.flush()
     this.leases.giveAllBack()
     if (!this.opened) return
     await this.opened.ready
@@ -295,6 +312,7 @@ export class Runtime {
 
   /** For a process that is about to exit: what can be written at once. */
   closeNow(): void {
+    this.counters.flush()
     this.leases.giveAllBack()
     this.opened?.store.closeNow()
   }

@@ -201,6 +201,11 @@ function hostOf(address: EnvelopeAddress): string {
   return address.host ?? address.original_host ?? ''
 }
 
+/** `user@host`, as in the envelope; a null sender is `@`. */
+export function addressText(address: EnvelopeAddress): string {
+  return `${address.user ?? ''}@${hostOf(address)}`
+}
+
 /** Who has logged in, in lower case. */
 export function accountOf(connection: Connection): string | undefined {
   const user = connection.notes.auth_user

@@ -182,6 +182,32 @@ export interface OrderEvent {
   readonly until: number
 }
 
+/** Somebody elsewhere has said something of our mail: in a report that came by mail, or by a link. */
+export interface FeedbackEvent {
+  readonly kind: 'feedback'
+  readonly at: number
+  readonly via: 'report' | 'link'
+  /** `bounce`, `complaint`, `unsubscribe`, `unheeded`, or `unreadable`. */
+  readonly report: string
+  /** How it is written: `rfc3464`, `qmail`, `arf` …; `-` where that is not known. */
+  readonly form: string
+  /** What is heeded of it: recipients by what it says of them (`hard`, `soft`, `complaint` …) and provider. */
+  readonly heeded: readonly { readonly what: string; readonly provider: string | undefined; readonly count: number }[]
+  /** What changes nothing, by why. */
+  readonly ignored: Readonly<Record<string, number>>
+  /** Whose message it is about; all undefined where that is not proved. */
+  readonly tenant: string | undefined
+  readonly account: string | undefined
+  readonly campaign: string | undefined
+  readonly message: string | undefined
+  /** At most ten. */
+  readonly recipients: readonly string[]
+  /** Address of the client that brought it; undefined for a link. */
+  readonly ip: string | undefined
+  /** What it says, of the first recipient; or what is wrong with it. */
+  readonly text: string
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -202,6 +228,7 @@ export type TelemetryEvent =
   | ZoneEvent
   | AttemptEvent
   | OrderEvent
+  | FeedbackEvent
   | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */

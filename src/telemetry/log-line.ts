@@ -1,6 +1,7 @@
 import type { Decision, Outcome } from '../policy/decision'
 import { type Mode, modeText } from '../policy/mode'
 import { attemptLines } from './attempt-line'
+import { sayFeedback } from './feedback-line'
 import type {
   BanEvent,
   ConfigEvent,
@@ -69,6 +70,8 @@ export function logLineReader(log: LineLog): Reader {
         return sayAttempt(event)
       case 'order':
         return log.notice(orderLine(event))
+      case 'feedback':
+        return sayFeedback(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }

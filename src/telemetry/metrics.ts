@@ -1,6 +1,7 @@
 import { type Aggregator, Registry, collectDefaultMetrics } from 'prom-client'
 import { STAGES, type Stage } from '../policy/subject'
 import { type EgressReadings, attemptReader, registerEgressReadings } from './delivery-metrics'
+import { feedbackReader } from './feedback-metrics'
 import type { JudgedEvent, Reader } from './events'
 import { type Result, resultOf } from './result'
 import { DurationHistogram, LabelledReading, Reading, type Sample, Series, counter, head } from './series'
@@ -76,6 +77,7 @@ export function createMetrics({ version, processMetrics = true }: MetricsOptions
 function makeReader(registry: Registry): Reader {
   const judged = judgedReader(registry)
   const attempted = attemptReader(registry)
+  const fedBack = feedbackReader(registry)
   const storeUp = gauge('store_up', '1 while the shared store answers', [], 'min').register(registry).cell()
   storeUp.value = 1
   const lost = counter('store_lost_total', 'Times the shared store was lost').register(registry).cell()
@@ -136,6 +138,8 @@ function makeReader(registry: Registry): Reader {
         return
       case 'attempt':
         return attempted(event)
+      case 'feedback':
+        return fedBack(event)
       case 'notice':
         notices.value++
         return

@@ -1,7 +1,8 @@
 import { MAIL_CLASSES } from '../../egress/fair-queue'
-import { notesOf } from '../../egress/label'
+import { type Label, notesOf } from '../../egress/label'
 import { type Classified, classify } from '../../egress/mail-class'
 import { cleanReason } from '../../policy/ban'
+import { stamp } from '../feedback/stamp'
 import type { HookBody } from '../guard'
 import type { Runtime } from '../runtime'
 import { accountOf, tenantOf } from '../subject'
@@ -21,7 +22,8 @@ export const labelMessage: HookBody<Runtime> = (runtime, connection) => {
   if (!transaction) return undefined
   const { policy } = runtime
   const isTrusted = runtime.sessions.of(connection).client.trusted || isListedRelay(connection)
-  const { classified, header } = labelSubmission({ connection, transaction, isTrusted, policy })
+  const { classified, header, label } = labelSubmission({ connection, transaction, isTrusted, policy })
+  if (isTrusted || label.account !== undefined) stamp(runtime, transaction, label)
   if (classified.ignored !== undefined && header !== undefined) {
     const value = JSON.stringify(header.slice(0, MOST_SHOWN))
     const line = `[sluice] ${policy.egress.classes.header}: ${value} is ignored: ${WHY[classified.ignored]}`
@@ -49,6 +51,7 @@ export interface Submission {
 export function labelSubmission({ connection, transaction, isTrusted, policy }: Submission): {
   readonly classified: Classified
   readonly header: string | undefined
+  readonly label: Label
 } {
   const rules = policy.egress.classes
   const account = accountOf(connection)
@@ -64,7 +67,7 @@ export function labelSubmission({ connection, transaction, isTrusted, policy }: 
   const client = connection.remote.ip
   const label = { mailClass, tenant, account, campaign: mayTell ? campaign : undefined, client }
   Object.assign(transaction.notes, notesOf(label))
-  return { classified, header }
+  return { classified, header, label }
 }
 
 /** Names of campaigns stand in keys, logs and commands: what breaks those is left out. */
