@@ -7,10 +7,14 @@ import { RESPONSE_CLASSES, type Response } from '../feedback/response-class'
 import { oneLine } from '../telemetry/escape'
 import { type Common, common } from './directory'
 import { readConfig } from './open'
+import { readCommand } from './feedback/read'
+import { statsCommand } from './feedback/stats'
 import { CliError, humanTime, print, printJson, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
+  sluice feedback stats --tenant acme
+  sluice feedback read bounce.eml
   sluice feedback classify "550 5.1.1 <user@example.com>: User unknown" --phase rcpt
   sluice feedback classify "421-4.7.28 Gmail has detected an unusual rate of mail" --provider google`
 
@@ -19,16 +23,18 @@ interface Options extends Common {
   readonly phase?: string
 }
 
-/** `sluice feedback …`: what other servers answer, and what that means here. */
+/** `sluice feedback …`: what the world says of our mail, and what that means here. */
 export function feedbackCommand(): Command {
   const command = new Command('feedback')
-    .description('what the answers of other servers mean')
+    .description('what others say of our mail: answers, bounces, complaints')
     .addHelpText('after', EXAMPLES)
   const classify = new Command('classify')
     .description('say what an answer is about, and which rule says so')
     .argument('<answer>', 'an SMTP answer, of one line or several, as a log or a report has it')
     .option('--provider <name>', 'who said it, as config/sluice/providers.yaml calls it')
     .option('--phase <phase>', `what it was said to: ${ATTEMPT_PHASES.join(', ')}`)
+  command.addCommand(statsCommand())
+  command.addCommand(readCommand())
   command.addCommand(common(classify).addHelpText('after', EXAMPLES).action(classifyAnswer))
   return command
 }

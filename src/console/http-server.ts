@@ -1,4 +1,5 @@
 import { API_PREFIX, type ApiDoor } from './api'
+import { UNSUBSCRIBE_PREFIX, type UnsubscribeDoor } from './unsubscribe'
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
 
 /** What `/readyz` answers: 200 when `ready`, else 503; the whole of it as JSON. */
@@ -20,6 +21,8 @@ export interface HttpOptions {
   readonly health: () => Health
   /** Serves what begins with /api/; undefined: nothing there. */
   readonly api?: ApiDoor | undefined
+  /** Serves what begins with /unsubscribe/; undefined: nothing there. */
+  readonly unsubscribe?: UnsubscribeDoor | undefined
   /** Told once when it cannot listen, and once when it can after all. */
   readonly onNotice: (message: string) => void
   /** Between attempts to listen; default 10 s. */
@@ -146,6 +149,9 @@ interface Reply {
 }
 
 const TEXT = 'text/plain; charset=utf-8'
+const HTML = 'text/html; charset=utf-8'
+/** A form, and nothing from anywhere. */
+const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 const JSON_TYPE = 'application/json; charset=utf-8'
 const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 const FRONT =
@@ -165,6 +171,16 @@ function requestListener(options: HttpOptions): (request: IncomingMessage, respo
       void options.api.answer(request).then(({ status, body, ends }) => {
         if (ends) response.setHeader('Connection', 'close')
         send(request, response, json(status, body))
+      })
+      return
+    }
+    if (options.unsubscribe && request.url!.startsWith(UNSUBSCRIBE_PREFIX)) {
+      void options.unsubscribe.answer(request).then(({ status, body, ends }) => {
+        if (ends) response.setHeader('Connection', 'close')
+        if (status === 405) response.setHeader('Allow', 'GET, HEAD, POST')
+        response.setHeader('Content-Security-Policy', PAGE_POLICY)
+        response.setHeader('Referrer-Policy', 'no-referrer')
+        send(request, response, { status, type: HTML, body })
       })
       return
     }

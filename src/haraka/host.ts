@@ -10,6 +10,7 @@ import { storeSpecOf } from '../config/store-spec'
 import { type PolicyWatch, watchPolicy } from '../config/watch'
 import { ApiDoor } from '../console/api'
 import { readToken } from '../console/token'
+import { UnsubscribeDoor } from '../console/unsubscribe'
 import { type HttpServer, startHttp } from '../console/http-server'
 import { BanDesk } from '../gates/jail/ban-desk'
 import { protectionOf } from '../gates/jail/jail-policy'
@@ -30,6 +31,7 @@ import { EventStream } from '../telemetry/events'
 import { logLineReader } from '../telemetry/log-line'
 import { type Metrics, createMetrics } from '../telemetry/metrics'
 import { type AtDesk, banApi } from './ban-api'
+import { WorkerLine, serveLinks } from './feedback/worker-line'
 import { harakasLog } from './harakas-log'
 import { Proxies } from './proxies'
 import { type OpenedStore, Runtime } from './runtime'
@@ -116,6 +118,7 @@ export class Host {
       metrics: () => clusterMetrics(this.metrics.registry),
       health: collectStatus,
       api: this.openApi(hasWorkers),
+      unsubscribe: this.openLinks(hasWorkers),
       onNotice: (message) => this.notice(message),
     })
   }
@@ -131,6 +134,16 @@ export class Host {
       this.notice(`http: /api is not served: ${error instanceof Error ? error.message : String(error)}`)
       return undefined
     }
+  }
+
+  /** Always served: links that are out there must not end with a setting. */
+  private openLinks(hasWorkers: boolean): UnsubscribeDoor {
+    const { desk } = this.runtime
+    const line = hasWorkers ? new WorkerLine() : desk
+    return new UnsubscribeDoor({
+      knows: (token) => desk.knows(token),
+      use: (token) => line.use(token),
+    })
   }
 
   private readonly atOwnDesk: AtDesk = async (work) => {
@@ -177,6 +190,7 @@ export class Host {
   startWorker(): void {
     if (this.serving) return
     serveWorkerMetrics(this.metrics.registry)
+    serveLinks((token) => this.runtime.desk.use(token))
     this.startServing()
   }
 

@@ -72,7 +72,7 @@ export class FeedbackDesk {
   }
 
   /** Somebody has followed a link. False when it is none of ours. */
-  async unsubscribe(token: string): Promise<boolean> {
+  async use(token: string): Promise<boolean> {
     const taken = this.sealer && (await this.intake(this.sealer).unsubscribe(token))
     if (!taken) return false
     this.options.feedback.tell(taken.said)
