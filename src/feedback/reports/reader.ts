@@ -34,6 +34,8 @@ interface Job extends Question {
 export interface ReaderOptions {
   readonly readMs?: number
   readonly mostInlineBytes?: number
+  /** File of the thread; default: the one beside this. */
+  readonly thread?: string
 }
 
 /** Reads reports, large ones one at a time in a thread of bounded memory and time. */
@@ -80,7 +82,7 @@ export class ReportReader {
   }
 
   private start(): Worker {
-    const worker = new Worker(require.resolve('./reader-thread'), {
+    const worker = new Worker(this.options.thread ?? require.resolve('./reader-thread'), {
       resourceLimits: { maxOldGenerationSizeMb: WORKER_HEAP_MB },
     })
     // Whoever has ended it, or has no memory left, is not this one's successor.

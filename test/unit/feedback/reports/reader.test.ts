@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { ReaderBusy, ReportReader } from '../../../../src/feedback/reports/reader'
+import { envelope, sample } from './samples'
+
+const THREAD = path.resolve(__dirname, '../../../support/reader-thread.js')
+
+describe('reading large reports beside', function () {
+  this.timeout(30_000)
+  let reader: ReportReader
+  const open = (options: ConstructorParameters<typeof ReportReader>[0] = {}) =>
+    (reader = new ReportReader({ mostInlineBytes: 0, readMs: 20_000, thread: THREAD, ...options }))
+  afterEach(() => reader.close())
+
+  const large = (bytes: number) => Buffer.concat([sample('exim'), Buffer.alloc(bytes, 'hello world\r\n')])
+
+  it('says the same as reading here', async () => {
+    const here = await new ReportReader().read(sample('gmail'), envelope())
+    assert.deepEqual(await open().read(sample('gmail'), envelope()), here)
+  })
+
+  it('leaves this process free', async () => {
+    open()
+    await reader.read(sample('exim'), envelope())
+    let isOver = false
+    const report = reader.read(large(20_000_000), envelope()).finally(() => (isOver = true))
+    let turns = 0
+    let longest = 0
+    for (let last = performance.now(); !isOver; turns++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      const now = performance.now()
+      longest = Math.max(longest, now - last)
+      last = now
+    }
+    assert.equal((await report).kind, 'bounce')
+    assert.ok(turns > 100, `${turns} turns, the longest of ${longest} ms`)
+  })
+
+  it('goes on after what cannot be read, and after what takes too long', async () => {
+    open()
+    const header = Buffer.from(`X-Long: ${'x'.repeat(600_000)}\r\n\r\n`)
+    await assert.rejects(reader.read(header, envelope()), /Maximum header size/)
+    assert.equal((await reader.read(sample('qmail'), envelope())).kind, 'bounce')
+    reader.close()
+    open({ readMs: 1 })
+    await assert.rejects(reader.read(large(8_000_000), envelope()), /not read within 1 ms/)
+  })
+
+  it('says when there is too much, and when it is over', async () => {
+    open()
+    const reports = Array.from({ length: 30 }, () => reader.read(large(1_000_000), envelope()))
+    const settled = Promise.allSettled(reports)
+    reader.close()
+    assert.ok((await settled).every((one) => one.status === 'rejected' && one.reason instanceof ReaderBusy))
+  })
+})
