@@ -24,6 +24,8 @@ export const MOST_BYTES = 8 * 1024 * 1024
 const MOST_LINES = 200_000
 /** Lines that may begin a part. */
 const MOST_DIVIDERS = 5000
+/** Of a returned message. */
+const MOST_RETURNED = 256 * 1024
 const MOST_DEPTH = 20
 const MOST_HEADER_BYTES = 512 * 1024
 const MOST_PARTS = 50
@@ -47,7 +49,7 @@ export async function readMail(message: Buffer): Promise<Mail> {
 
 /** Each line costs the parser some hundred bytes of memory, however short it is, and each part some microseconds. */
 function headOf(message: Buffer): Buffer {
-  const head = message.subarray(0, MOST_BYTES)
+  const head = withoutBody(message.subarray(0, MOST_BYTES))
   let lines = 0
   let dividers = 0
   for (let at = head.indexOf(10); at >= 0; at = head.indexOf(10, at + 1)) {
@@ -58,6 +60,13 @@ function headOf(message: Buffer): Buffer {
 }
 
 const DASH = 0x2d
+
+/** A message that is sent back is the last part, and its header alone matters; most of a large report is its body. */
+function withoutBody(message: Buffer): Buffer {
+  if (message.length <= MOST_RETURNED) return message
+  const begin = /^content-type:[ \t]*message\/(?:rfc822|global)\b/im.exec(message.toString('latin1'))?.index
+  return begin === undefined ? message : message.subarray(0, begin + MOST_RETURNED)
+}
 
 /** Each bracket is looked at once: none is searched for beyond the next. */
 function withoutTags(html: string): string {

@@ -53,7 +53,7 @@ export class ReportReader {
     if (message.length <= (this.options.mostInlineBytes ?? MOST_INLINE_BYTES)) return readReport(message, envelope)
     if (this.isClosed || this.waiting.length >= MOST_WAITING) return Promise.reject(new ReaderBusy())
     return new Promise((resolve, reject) => {
-      this.waiting.push({ message: Uint8Array.from(message.subarray(0, MOST_BYTES)), envelope, resolve, reject })
+      this.waiting.push({ message: new Uint8Array(message.subarray(0, MOST_BYTES)), envelope, resolve, reject })
       this.begin()
     })
   }
