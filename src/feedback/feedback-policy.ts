@@ -16,8 +16,3 @@ export interface FeedbackPolicy {
 
 export const REPORT_ADDRESSES = ['bounces', 'complaints', 'unsubscribe'] as const
 export type ReportAddress = (typeof REPORT_ADDRESSES)[number]
-
-/** Whether our mail bears a trace: where nobody reports to us it would be for nothing. */
-export function isTraced({ addresses, traceHeader }: FeedbackPolicy): boolean {
-  return traceHeader !== undefined && addresses.size > 0
-}

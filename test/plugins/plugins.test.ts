@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
@@ -15,7 +15,17 @@ interface Called {
   readonly msg: { readonly code: number; readonly reply: string } | string | undefined
 }
 type Plugin = { readonly hooks: Record<string, readonly string[]>; shutdown(): void } & Record<string, unknown>
-type Connection = { notes: Record<string, unknown>; relaying: boolean; local: { host: string; info: string } }
+interface Transaction {
+  rcpt_to: { user: string; host: string }[]
+  mail_from: unknown
+  message_stream: { add_line(line: string): void; add_line_end(): void }
+}
+type Connection = {
+  transaction: Transaction
+  notes: Record<string, unknown>
+  relaying: boolean
+  local: { host: string; info: string }
+}
 interface Fixtures {
   makePlugin(name: string): Plugin
   makeConnection(options: object): Connection
@@ -32,6 +42,7 @@ limits:
   sender: {limit: 2/min}
   account_hourly: {count: messages, per: account, limit: 1/h}
   gone: {count: messages, per: helo, limit: 1/h, mode: off}
+feedback: {bounces: [bounces@local.test], complaints: [fbl@local.test]}
 `
 
 describe('plugins, with haraka-test-fixtures', () => {
@@ -40,6 +51,7 @@ describe('plugins, with haraka-test-fixtures', () => {
   let connections: Plugin
   let messages: Plugin
   let hardening: Plugin
+  let feedback: Plugin
   const before_ = process.env.HARAKA
 
   before(() => {
@@ -54,6 +66,7 @@ describe('plugins, with haraka-test-fixtures', () => {
     connections = fixtures.makePlugin('connections')
     messages = fixtures.makePlugin('messages')
     hardening = fixtures.makePlugin('hardening')
+    feedback = fixtures.makePlugin('feedback')
   })
   after(() => {
     connections.shutdown()
@@ -67,7 +80,7 @@ describe('plugins, with haraka-test-fixtures', () => {
   }
 
   it('export nothing that would overwrite a member of the Plugin object', () => {
-    for (const name of ['connections', 'messages', 'hardening', 'greylist', 'dnsbl', 'rdns', 'maildrop']) {
+    for (const name of ['connections', 'messages', 'hardening', 'greylist', 'dnsbl', 'rdns', 'maildrop', 'feedback']) {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- as Haraka does
       const exported = Object.keys(require(`../../dist/plugins/${name}/index.js`) as object)
       for (const key of exported) assert.match(key, /^(register|shutdown|hook_\w+)$/, name)
@@ -147,5 +160,61 @@ describe('plugins, with haraka-test-fixtures', () => {
     assert.equal(expn.rc, DENY)
     const other = await fixtures.callHook(hardening, 'hook_unrecognized_command', session, ['AUTH', 'x'])
     assert.equal(other.rc ?? CONT, CONT)
+  })
+
+  describe('feedback', () => {
+    const ask = async (hook: string, user: string, host = 'local.test') => {
+      const recipient = { user, host }
+      const params = hook === 'accept_report' ? [recipient, {}] : recipient
+      return (await fixtures.callHook(feedback, hook, connect('198.51.100.20', '<>'), params)).rc ?? CONT
+    }
+
+    /** What becomes of a message to these. */
+    async function queue(text: string, ...users: readonly string[]): Promise<[number, string[]]> {
+      const session = connect('198.51.100.20', '<>')
+      const { transaction } = session
+      transaction.rcpt_to = users.map((user) => ({ user, host: 'local.test' }))
+      for (const line of text.split('\n')) transaction.message_stream.add_line(`${line}\r\n`)
+      transaction.message_stream.add_line_end()
+      const { rc } = await fixtures.callHook(feedback, 'read_report', session)
+      return [rc ?? CONT, transaction.rcpt_to.map(({ user }) => user)]
+    }
+
+    it('takes mail to its addresses, whatever their case and extension, and asks nobody else about it', async () => {
+      for (const hook of ['accept_report', 'spare_report']) {
+        for (const user of ['bounces', 'Bounces', 'bounces+2026=x', 'fbl'])
+          assert.equal(await ask(hook, user), OK, user)
+        for (const user of ['bounce', 'bounces-x', 'b+bounces', '+bounces'])
+          assert.equal(await ask(hook, user), CONT, user)
+        assert.equal(await ask(hook, 'bounces', 'other.test'), CONT)
+      }
+    })
+
+    it('reads what comes to them, and leaves the rest to others', async () => {
+      assert.deepEqual(await queue('Auto-Submitted: auto-replied\n\naway', 'bounces'), [OK, []])
+      assert.deepEqual(await queue('Auto-Submitted: auto-replied\n\naway', 'you', 'bounces', 'me'), [
+        CONT,
+        ['you', 'me'],
+      ])
+      assert.deepEqual(await queue('Subject: hello\n\nyou', 'you'), [CONT, ['you']])
+    })
+
+    it('keeps what is no report, and what it cannot read', async () => {
+      assert.deepEqual(await queue('Subject: hello\n\nwho are you?', 'bounces'), [OK, []])
+      assert.deepEqual(await queue(`X-Long: ${'x'.repeat(600_000)}\n\n`, 'fbl'), [OK, []])
+      const kept = readdirSync(path.join(home, 'data/reports')).map((name) =>
+        readFileSync(path.join(home, 'data/reports', name), 'utf8'),
+      )
+      assert.equal(kept.length, 2)
+      assert.ok(kept.includes('Subject: hello\n\nwho are you?\n'), kept[0])
+    })
+
+    it('has it come again where it can be kept nowhere', async () => {
+      rmSync(path.join(home, 'data/reports'), { recursive: true })
+      writeFileSync(path.join(home, 'data/reports'), '')
+      const [rc] = await queue('Subject: hello\n\nwho are you?', 'bounces')
+      rmSync(path.join(home, 'data/reports'))
+      assert.equal(rc, DENYSOFT)
+    })
   })
 })

@@ -1,5 +1,4 @@
 import type { Label } from '../../egress/label'
-import { isTraced } from '../../feedback/feedback-policy'
 import type { Origin } from '../../feedback/feedback'
 import { writeTrace } from '../../feedback/trace/trace'
 import type { Runtime } from '../runtime'
@@ -18,23 +17,24 @@ export function stamp(
   transaction: Transaction,
   label: Label,
 ): void {
-  const { feedback } = policy
-  const { traceHeader } = feedback
+  const { traceHeader, addresses, unsubscribeUrl } = policy.feedback
   // Another's would lay what is said of this message at his door.
-  if (traceHeader !== undefined && transaction.header.get_all(traceHeader).length > 0)
+  if (traceHeader !== undefined && transaction.header.get_all(traceHeader).length > 0) {
     transaction.remove_header(traceHeader)
-  if (traceHeader === undefined || !isTraced(feedback)) return
+  }
   const from = transaction.mail_from as EnvelopeAddress | null
   const recipients = transaction.rcpt_to.map(addressText)
-  const sealer = from?.user && recipients.length > 0 ? desk.sealer : undefined
+  // Where nobody reports to us it would be for nothing.
+  if ((addresses.size === 0 && unsubscribeUrl === undefined) || !from?.user || recipients.length === 0) return
+  const { sealer } = desk
   if (!sealer) return
   const { tenant, account, campaign, client } = label
-  const origin: Origin = { tenant, account, campaign, client, sender: addressText(from!), message: transaction.uuid }
+  const origin: Origin = { tenant, account, campaign, client, sender: addressText(from), message: transaction.uuid }
   const traced = { at: Date.now(), origin, recipients }
-  const trace = writeTrace(sealer, 'trace', traced)
-  if (trace !== undefined) transaction.add_header(traceHeader, folded(trace))
-  const link = isNewsletter(transaction, label) ? writeTrace(sealer, 'unsubscribe', traced) : undefined
-  if (link !== undefined) addLinks(transaction, link, feedback)
+  const trace = addresses.size > 0 && traceHeader !== undefined && writeTrace(sealer, 'trace', traced)
+  if (trace) transaction.add_header(traceHeader, folded(trace))
+  const link = isNewsletter(transaction, label) && writeTrace(sealer, 'unsubscribe', traced)
+  if (link) addLinks(transaction, link, policy.feedback)
 }
 
 /**
