@@ -10,6 +10,7 @@ import { isLoopback, parseEndpoint } from '../endpoint'
 import { whyNoStore } from '../open'
 import { examineLists } from './dns-lists'
 import { examineEgress } from './egress'
+import { examineFeedback } from './feedback'
 import { type Finding, fail, ok, type Patient, warn } from './finding'
 import { hookTimeoutSeconds } from './haraka-config'
 
@@ -35,6 +36,7 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
     decisions(policy, dir),
     ...relaying(files),
     ...examineEgress(policy, { files }),
+    ...examineFeedback(policy, { files, dir }),
     ...(await examineLists(policy, files)),
     ...(await store(policy, dir)),
   ]

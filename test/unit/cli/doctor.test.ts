@@ -122,6 +122,36 @@ describe('sluice doctor', () => {
       mend: /concurrency_max=100/,
     },
     {
+      name: 'addresses for reports that nobody reads',
+      change: () => {
+        edit('config/plugins', 'sluice/plugins/feedback', '')
+        write('config/sluice.yaml', 'feedback: {bounces: [bounces@example.com]}\n')
+      },
+      level: 'warn',
+      check: 'feedback',
+      what: /names addresses, and no plugin reads what comes to them$/,
+      mend: /^add sluice\/plugins\/feedback to config\/plugins/,
+    },
+    {
+      name: 'reports that are tied to nothing',
+      change: () => write('config/sluice.yaml', 'feedback: {bounces: [bounces@example.com], trace: false}\n'),
+      level: 'warn',
+      check: 'feedback',
+      what: /^feedback\.trace is false/,
+      mend: /X-Sluice-Trace/,
+    },
+    {
+      name: 'links to unsubscribe that are in no mail',
+      change: () => {
+        edit('config/plugins', 'sluice/plugins/egress', '')
+        write('config/sluice.yaml', 'feedback: {unsubscribe_url: https://mail.example.com/unsubscribe/}\n')
+      },
+      level: 'warn',
+      check: 'feedback',
+      what: /^feedback\.unsubscribe_url is set, and no plugin puts links into mail$/,
+      mend: /^add sluice\/plugins\/egress/,
+    },
+    {
       name: 'no plugin of ours',
       change: () => write('config/plugins', 'relay\n'),
       level: 'fail',
