@@ -62,6 +62,7 @@ describe('a report of a message that has failed', () => {
       'in-reply-to': '<a.b@example.com>',
       references: '<a.b@example.com>',
       'auto-submitted': 'auto-replied',
+      'x-sluice-report': 'failed',
       'mime-version': '1.0',
       'content-type': `multipart/report; report-type=delivery-status; boundary="${boundary}"`,
     })
