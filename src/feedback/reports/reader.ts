@@ -5,7 +5,8 @@ import type { Report } from './report'
 
 /** What this process is busy with cannot wait for a large report: it is read in a thread beside it. */
 const MOST_INLINE_BYTES = 32 * 1024
-const MOST_WAITING = 20
+/** Of 8 MB each at most. */
+const MOST_WAITING = 8
 const READ_MS = 4000
 /** One that reads nothing for so long is ended. */
 const IDLE_MS = 60_000
