@@ -11,7 +11,7 @@ describe('who sends, as actions are ordered for', () => {
     assert.equal(target, 'sender|account|ann@example.com')
     assert.deepEqual(readSenderTarget(target), { kind: 'account', name: 'ann@example.com' })
     const campaign = { kind: 'campaign', name: 'acme/Spring 2026*' } as const
-    assert.equal(senderTarget(campaign), 'sender|campaign|acme/Spring%202026%2A')
+    assert.equal(senderTarget(campaign), 'sender|campaign|acme%2FSpring%202026%2A')
     assert.deepEqual(readSenderTarget(senderTarget(campaign)), campaign)
     assert.equal(saySender(campaign), 'campaign acme/Spring 2026*')
   })
