@@ -148,6 +148,13 @@ const storeSchema = z.union([
       .max(100_000_000)
       .optional()
       .describe('Keys kept at most; counters and what is remembered have half each for certain, the soonest to end go'),
+    max_records: z
+      .number()
+      .int()
+      .min(1000)
+      .max(100_000_000)
+      .optional()
+      .describe('Suppressed addresses kept at most; beyond it no new one is taken, and that is said'),
     timeout: durationMs
       .refine((ms) => ms <= 5000, 'at most 5s: a client waits for the answer')
       .optional()
