@@ -29,8 +29,8 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local function is_live(value)
-  local expires_at = value and tonumber(string.match(value, '^(%d+) '))
-  return expires_at ~= nil and expires_at > now
+  local expires_at = value and tonumber(string.match(value, '^(%d+) ')) or 0
+  return expires_at > now
 end
 
 local function sweep(looks)
