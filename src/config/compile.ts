@@ -21,6 +21,7 @@ import type { ReputationPolicy } from '../gates/reputation/reputation'
 import { reputationGate } from '../gates/reputation/reputation-gate'
 import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
 import type { JailPolicy } from '../gates/jail/jail-policy'
+import { SUPPRESS_PLUGIN, type SuppressionPolicy, suppressGate } from '../gates/suppress/suppress-gate'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import type { EgressPolicy } from '../egress/sources'
 import type { AutomationPolicy } from '../feedback/automation/policy'
@@ -39,6 +40,7 @@ import { compileMailbomb } from './sections/mailbomb'
 import { compileOverload } from './sections/overload'
 import { compileReputation } from './sections/reputation'
 import { compileScore } from './sections/score'
+import { compileSuppression } from './sections/suppression'
 import type { Config, RuleInput } from './schema'
 
 /** Everything the suite does, compiled once from one valid configuration and never changed: a reload makes another. */
@@ -51,6 +53,7 @@ export interface Policy {
   readonly reputation: ReputationPolicy
   readonly greylist: Greylist
   readonly mailbomb: MailbombPolicy
+  readonly suppression: SuppressionPolicy
   readonly egress: EgressPolicy
   readonly automation: AutomationPolicy
   readonly config: Config
@@ -96,6 +99,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     jail: compileJail(config.jail),
     reputation,
     mailbomb: compileMailbomb(config.mailbomb, correspondentsMs),
+    suppression: compileSuppression(config.suppression),
     dnsbl: compileDnsbl(config.dnsbl),
     rdns: compileRdns(config.rdns),
     overload: compileOverload(config.overload, config.tarpit.longest),
@@ -107,6 +111,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     reputation,
     greylist: parts.greylist,
     mailbomb: parts.mailbomb,
+    suppression: parts.suppression,
     egress: compileEgress(config.egress),
     automation: compileAutomation(config.automation),
     config,
@@ -127,6 +132,7 @@ interface Parts {
   readonly jail: JailPolicy
   readonly reputation: ReputationPolicy
   readonly mailbomb: MailbombPolicy
+  readonly suppression: SuppressionPolicy
   readonly dnsbl: DnsblPolicy
   readonly rdns: RdnsPolicy
   readonly overload: Overload
@@ -140,6 +146,7 @@ function partsFor(plugins: readonly string[], parts: Parts): Parts {
 
 function gatesOf(plugin: string, parts: Parts): Gate[] {
   const { rules, session, greylist, score, jail, reputation, mailbomb, dnsbl, rdns, overload } = parts
+  const { suppression } = parts
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules, reputation)]
@@ -155,6 +162,8 @@ function gatesOf(plugin: string, parts: Parts): Gate[] {
       return [reputationGate(reputation)]
     case MAILBOMB_PLUGIN:
       return [mailbombGate(mailbomb)]
+    case SUPPRESS_PLUGIN:
+      return [suppressGate(suppression)]
     case SENDERS_PLUGIN:
       return [sendersGate()]
     case SCORE_PLUGIN:

@@ -79,6 +79,11 @@ export const DEFAULTS = {
     controller: CONTROLLER_DEFAULTS,
   },
   automation: { mode: 'shadow' },
+  suppression: {
+    mode: 'shadow',
+    at_rcpt: 'refuse',
+    keep: { hard_bounce: '90d', complaint: '3650d', unsubscribe: '3650d', manual: '3650d' },
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

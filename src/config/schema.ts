@@ -14,6 +14,7 @@ import { mailbombSchema } from './sections/mailbomb'
 import { overloadSchema } from './sections/overload'
 import { reputationSchema } from './sections/reputation'
 import { scoreSchema } from './sections/score'
+import { suppressionSchema } from './sections/suppression'
 import { cidr, durationMs, mode, sizeBytes } from './values'
 
 export { limit, readLimit } from './limit'
@@ -192,6 +193,7 @@ export const configSchema = z.strictObject({
   egress: egressSchema.describe(
     'How mail leaves, by plugin egress: its class, what it is sent from, when it is given up',
   ),
+  suppression: suppressionSchema.describe('Addresses that no mail is sent to, by plugin suppress'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

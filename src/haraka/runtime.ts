@@ -4,6 +4,7 @@ import type { EgressRules } from '../egress/rules'
 import type { Classifier } from '../feedback/classifier'
 import { Steering } from '../egress/steering'
 import { FeedbackStream } from '../feedback/feedback'
+import { SuppressionList } from '../feedback/suppression-list'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { GatePlan } from '../policy/pipeline'
 import type { Ask, Store } from '../store/store'
@@ -21,6 +22,7 @@ import type { Proxies } from './proxies'
 import { Reputations } from './reputations'
 import { Sessions } from './session'
 import { StageJudge } from './stage-judge'
+import { Suppressions } from './suppressions'
 import { Tarpit } from './tarpit'
 import type { Connection } from './types'
 
@@ -61,6 +63,13 @@ export class Runtime {
   reputations: Reputations | undefined
   /** There is one when a plugin is listed that heeds what is ordered for paths and senders. */
   steering: Steering | undefined
+  /** Addresses that no mail is sent to: whoever learns of one adds it. */
+  readonly suppressionList = new SuppressionList({
+    records: () => this.serve().store.records,
+    keptFor: () => this.policy.suppression.keepMs,
+  })
+  /** There are some when plugin suppress is listed: only then is the list heeded. */
+  suppressions: Suppressions | undefined
   readonly lookups: Lookups
   policy: Policy
   /** Providers and what holds for them, by which mail is delivered. */
@@ -119,6 +128,7 @@ export class Runtime {
       jail: () => this.jail,
       steering: () => this.steering,
       reputations: () => this.reputations,
+      suppressions: () => this.suppressions,
       store: () => this.serve().store,
       opening: () => (this.isReady ? undefined : this.serve().ready),
       learn: (asks) => this.learn(asks),
@@ -170,6 +180,16 @@ export class Runtime {
       },
     })
     return this.steering
+  }
+
+  /** Nothing is sent to suppressed addresses from now on. Called while plugins are loaded. */
+  openSuppressions(): void {
+    this.suppressions ??= new Suppressions({
+      policy: () => this.policy.suppression,
+      list: this.suppressionList,
+      stream: this.stream,
+      onFailure: (hook, message) => this.reportFailure({ plugin: 'suppress', hook, failure: 'error', message }),
+    })
   }
 
   /** How clients behave is remembered from now on. Called while plugins are loaded. */
