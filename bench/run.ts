@@ -7,6 +7,7 @@ import { benchOverload } from './overload'
 import { benchInbound } from './inbound'
 import { circumstances, writeResults } from './results'
 import { benchStore } from './store'
+import { benchSuppress } from './suppress'
 import { benchThroughput } from './throughput'
 import { benchTriplets } from './triplets'
 
@@ -20,6 +21,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   inbound: benchInbound,
   triplets: benchTriplets,
   classify: benchClassify,
+  suppress: benchSuppress,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {
