@@ -8,6 +8,7 @@ import { benchOverload } from './overload'
 import { benchInbound } from './inbound'
 import { circumstances, writeResults } from './results'
 import { benchStore } from './store'
+import { benchSuppress } from './suppress'
 import { benchThroughput } from './throughput'
 import { benchTriplets } from './triplets'
 
@@ -22,6 +23,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   triplets: benchTriplets,
   classify: benchClassify,
   answers: benchAnswers,
+  suppress: benchSuppress,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

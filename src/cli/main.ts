@@ -14,6 +14,7 @@ import { packageVersion } from './package-root'
 import { runCommand } from './run'
 import { sendCommand } from './send'
 import { storeCommand } from './store'
+import { suppressCommand } from './suppress'
 import { CliError, say } from './terminal'
 import { whyCommand } from './why'
 
@@ -70,6 +71,7 @@ export function program(): Command {
     dnsblCommand(),
     egressCommand(),
     feedbackCommand(),
+    suppressCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

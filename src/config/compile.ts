@@ -21,6 +21,7 @@ import type { ReputationPolicy } from '../gates/reputation/reputation'
 import { reputationGate } from '../gates/reputation/reputation-gate'
 import { JAIL_PLUGIN, jailGate } from '../gates/jail/jail-gate'
 import type { JailPolicy } from '../gates/jail/jail-policy'
+import { SUPPRESS_PLUGIN, type SuppressionPolicy, suppressGate } from '../gates/suppress/suppress-gate'
 import { type SessionBounds, sessionGate } from '../gates/session-gate'
 import type { EgressPolicy } from '../egress/sources'
 import type { AutomationPolicy } from '../feedback/automation/policy'
@@ -41,6 +42,7 @@ import { compileMailbomb } from './sections/mailbomb'
 import { compileOverload } from './sections/overload'
 import { compileReputation } from './sections/reputation'
 import { compileScore } from './sections/score'
+import { compileSuppression } from './sections/suppression'
 import type { Config, RuleInput } from './schema'
 
 /** Everything the suite does, compiled once from one valid configuration and never changed: a reload makes another. */
@@ -53,6 +55,7 @@ export interface Policy {
   readonly reputation: ReputationPolicy
   readonly greylist: Greylist
   readonly mailbomb: MailbombPolicy
+  readonly suppression: SuppressionPolicy
   readonly egress: EgressPolicy
   readonly automation: AutomationPolicy
   readonly feedback: FeedbackPolicy
@@ -99,6 +102,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     jail: compileJail(config.jail),
     reputation,
     mailbomb: compileMailbomb(config.mailbomb, correspondentsMs),
+    suppression: compileSuppression(config.suppression),
     dnsbl: compileDnsbl(config.dnsbl),
     rdns: compileRdns(config.rdns),
     overload: compileOverload(config.overload, config.tarpit.longest),
@@ -110,6 +114,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     reputation,
     greylist: parts.greylist,
     mailbomb: parts.mailbomb,
+    suppression: parts.suppression,
     egress: compileEgress(config.egress),
     automation: compileAutomation(config.automation),
     feedback: compileFeedback(config.feedback),
@@ -131,6 +136,7 @@ interface Parts {
   readonly jail: JailPolicy
   readonly reputation: ReputationPolicy
   readonly mailbomb: MailbombPolicy
+  readonly suppression: SuppressionPolicy
   readonly dnsbl: DnsblPolicy
   readonly rdns: RdnsPolicy
   readonly overload: Overload
@@ -144,6 +150,7 @@ function partsFor(plugins: readonly string[], parts: Parts): Parts {
 
 function gatesOf(plugin: string, parts: Parts): Gate[] {
   const { rules, session, greylist, score, jail, reputation, mailbomb, dnsbl, rdns, overload } = parts
+  const { suppression } = parts
   switch (plugin) {
     case 'connections':
       return [sessionGate(session), limitsGate('connections', rules, reputation)]
@@ -159,6 +166,8 @@ function gatesOf(plugin: string, parts: Parts): Gate[] {
       return [reputationGate(reputation)]
     case MAILBOMB_PLUGIN:
       return [mailbombGate(mailbomb)]
+    case SUPPRESS_PLUGIN:
+      return [suppressGate(suppression)]
     case SENDERS_PLUGIN:
       return [sendersGate()]
     case SCORE_PLUGIN:

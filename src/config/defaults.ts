@@ -92,6 +92,11 @@ export const DEFAULTS = {
     unsubscribe_url: false,
     keep: 'data/reports',
   },
+  suppression: {
+    mode: 'shadow',
+    at_rcpt: 'refuse',
+    keep: { hard_bounce: '90d', complaint: '3650d', unsubscribe: '3650d', manual: '3650d' },
+  },
   maildrop: { path: 'data/mail' },
   limits: {
     connection_rate: {

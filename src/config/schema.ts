@@ -15,6 +15,7 @@ import { mailbombSchema } from './sections/mailbomb'
 import { overloadSchema } from './sections/overload'
 import { reputationSchema } from './sections/reputation'
 import { scoreSchema } from './sections/score'
+import { suppressionSchema } from './sections/suppression'
 import { cidr, durationMs, mode, sizeBytes } from './values'
 
 export { limit, readLimit } from './limit'
@@ -149,6 +150,13 @@ const storeSchema = z.union([
       .max(100_000_000)
       .optional()
       .describe('Keys kept at most; counters and what is remembered have half each for certain, the soonest to end go'),
+    max_records: z
+      .number()
+      .int()
+      .min(1000)
+      .max(100_000_000)
+      .optional()
+      .describe('Suppressed addresses kept at most; beyond it no new one is taken, and that is said'),
     timeout: durationMs
       .refine((ms) => ms <= 5000, 'at most 5s: a client waits for the answer')
       .optional()
@@ -189,6 +197,7 @@ export const configSchema = z.strictObject({
   feedback: feedbackSchema.describe(
     'What others say of your mail by mail and by link: bounces, complaints, unsubscriptions',
   ),
+  suppression: suppressionSchema.describe('Addresses that no mail is sent to, by plugin suppress'),
   maildrop: maildropSchema.describe('Mail kept as files, by plugin maildrop'),
   limits: z
     .record(ruleName, z.union([z.literal(false), ruleSchema]))

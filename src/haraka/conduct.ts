@@ -6,6 +6,7 @@ import type { Connection, EnvelopeAddress } from './types'
 
 /** What our own replies end with: who was refused by us has done nothing more wrong. */
 const OWN_REPLY = /\(sluice \S+ \S+\)$/
+const SUPPRESSED_REPLY = /\(sluice suppressed \S+\)$/
 /** Haraka's own, where no plugin takes the recipient, and what others say. */
 const RELAY_REPLY = /^(?:I cannot deliver mail for|.{0,200}\brelay)/i
 /** The enhanced code of a refusal (RFC 3463 §3): its class, and what in it. */
@@ -123,6 +124,8 @@ export class Conduct {
       this.countJunk(connection)
       return true
     }
+    // A mailing is no attack because some of its recipients have left; recipients have limits of their own.
+    if (code >= 500 && SUPPRESSED_REPLY.test(text)) return false
     if (code < 500 || isAftermath(connection, session, code)) this.countDeferral(connection, session)
     else {
       session.errors++

@@ -33,7 +33,7 @@ export function replyFor(decision: Decision): Reply {
     const code = stage === 'connect' ? 554 : 550
     return {
       code: ends ? DENYDISCONNECT : DENY,
-      message: smtpReply(code, `5.7.1 ${rule.text} (sluice ${rule.name} ${decision.ref})`),
+      message: smtpReply(code, `${rule.status ?? '5.7.1'} ${rule.text} (sluice ${rule.name} ${decision.ref})`),
     }
   }
   const code = ends ? 421 : rule.name === 'session_recipients' ? 452 : decision.reason === 'greylist' ? 451 : 450

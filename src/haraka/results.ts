@@ -16,5 +16,6 @@ function noteScore(connection: Connection, { total, parts }: Score): void {
 
 function noteDecision(connection: Connection, { action, rule }: Decision): void {
   if (action === 'accept') connection.results.add({ name: 'sluice' }, { msg: `shadow ${rule.name}` })
+  else if (action === 'drop') connection.results.add({ name: 'sluice' }, { msg: `drop ${rule.name}` })
   else connection.results.add({ name: 'sluice' }, { fail: rule.name })
 }

@@ -6,6 +6,8 @@ import { sayValues } from '../egress/say-values'
 import { Steering } from '../egress/steering'
 import { FeedbackCounters } from '../feedback/counters'
 import { FeedbackStream } from '../feedback/feedback'
+import { Suppressing } from '../feedback/suppressing'
+import { SuppressionList } from '../feedback/suppression-list'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { GatePlan } from '../policy/pipeline'
 import type { Ask, Store } from '../store/store'
@@ -24,6 +26,7 @@ import type { Proxies } from './proxies'
 import { Reputations } from './reputations'
 import { Sessions } from './session'
 import { StageJudge } from './stage-judge'
+import { Suppressions } from './suppressions'
 import { Tarpit } from './tarpit'
 import type { Connection } from './types'
 
@@ -64,6 +67,15 @@ export class Runtime {
   reputations: Reputations | undefined
   /** There is one when a plugin is listed that heeds what is ordered for paths and senders. */
   steering: Steering | undefined
+  /** Addresses that no mail is sent to: whoever learns of one adds it. */
+  readonly suppressionList = new SuppressionList({
+    records: () => this.serve().store.records,
+    keptFor: () => this.policy.suppression.keepMs,
+  })
+  /** There are some when plugin suppress is listed: only then is the list heeded. */
+  suppressions: Suppressions | undefined
+  /** Whoever is heard of that he is not to be written to is put on the list, where it is heeded. */
+  suppressing: Suppressing | undefined
   readonly lookups: Lookups
   policy: Policy
   /** Providers and what holds for them, by which mail is delivered. */
@@ -135,6 +147,7 @@ export class Runtime {
       jail: () => this.jail,
       steering: () => this.steering,
       reputations: () => this.reputations,
+      suppressions: () => this.suppressions,
       store: () => this.serve().store,
       opening: () => (this.isReady ? undefined : this.serve().ready),
       learn: (asks) => this.learn(asks),
@@ -190,6 +203,20 @@ export class Runtime {
       },
     })
     return this.steering
+  }
+
+  /** Nothing is sent to suppressed addresses from now on. Called while plugins are loaded. */
+  openSuppressions(): void {
+    if (this.suppressions) return
+    const onFailure = (hook: string, message: string) =>
+      this.reportFailure({ plugin: 'suppress', hook, failure: 'error', message })
+    const [list, policy] = [this.suppressionList, () => this.policy.suppression]
+    this.suppressions = new Suppressions({ policy, list, stream: this.stream, onFailure })
+    const suppressing = new Suppressing({ list, onFailure: (error) => onFailure('learning', textOf(error)) })
+    this.feedback.read((said) => {
+      if (policy().mode.kind !== 'off') suppressing.read(said)
+    })
+    this.suppressing = suppressing
   }
 
   /** How clients behave is remembered from now on. Called while plugins are loaded. */

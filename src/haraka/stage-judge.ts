@@ -2,7 +2,8 @@ import type { Policy } from '../config/compile'
 import type { Steering } from '../egress/steering'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
 import type { Outcome } from '../policy/decision'
-import { type GatePlan, judgeStage } from '../policy/pipeline'
+import { type GatePlan, isRefusal, judgeStage } from '../policy/pipeline'
+import type { Suppression } from '../policy/suppression'
 import type { Stage } from '../policy/subject'
 import type { Ask, Store } from '../store/store'
 import type { EventStream } from '../telemetry/events'
@@ -16,7 +17,8 @@ import { replyFor } from './reply'
 import type { Reputations } from './reputations'
 import { noteResults } from './results'
 import type { Session, Sessions, StageRun } from './session'
-import { isSubmission, subjectOf } from './subject'
+import { accountOf, isSubmission, subjectOf, tenantOf } from './subject'
+import type { Suppressions } from './suppressions'
 import type { Tarpit } from './tarpit'
 import type { Connection, EnvelopeAddress } from './types'
 
@@ -34,6 +36,7 @@ export interface StageJudgeOptions {
   readonly jail: () => Jail | undefined
   readonly steering: () => Steering | undefined
   readonly reputations: () => Reputations | undefined
+  readonly suppressions: () => Suppressions | undefined
   readonly store: () => Store
   /** Resolves when the store can judge; undefined when it can. */
   readonly opening: () => Promise<void> | undefined
@@ -49,6 +52,8 @@ interface Matter {
   readonly session: Session
   readonly token: object
   readonly recipient: EnvelopeAddress | undefined
+  /** Why no mail is sent to the recipient; looked up before the stage is judged. */
+  suppressed: Suppression | undefined
 }
 
 /** Has the stages of all sessions judged, and answers for each plugin what that came to. */
@@ -68,7 +73,7 @@ export class StageJudge {
   ): Answer | Promise<Answer> {
     if (!this.options.plan().has(stage)) return undefined
     const session = this.options.sessions.of(connection)
-    const matter: Matter = { stage, connection, session, token, recipient }
+    const matter: Matter = { stage, connection, session, token, recipient, suppressed: undefined }
     let run = session.run
     if (run?.stage !== stage || run.token !== token || run.answered.has(plugin)) {
       if (stage === 'rcpt') session.recipients++
@@ -101,7 +106,7 @@ export class StageJudge {
     return run
   }
 
-  private subjectOf({ stage, connection, session, token, recipient }: Matter) {
+  private subjectOf({ stage, connection, session, token, recipient, suppressed }: Matter) {
     const { policy, jail, steering, reputations, load } = this.options
     return subjectOf(stage, connection, session, {
       tenants: policy().tenants,
@@ -110,6 +115,7 @@ export class StageJudge {
       jail: jail(),
       steering: steering(),
       limitFactor: reputations()?.factorOf(session) ?? 1,
+      suppressed,
       load,
     })
   }
@@ -121,12 +127,26 @@ export class StageJudge {
     const opening = this.options.opening()
     if (opening) return opening.then(() => this.waitBefore(matter))
     if (stage === 'connect') return this.hearOfPartner(session)
+    if (stage === 'rcpt_ok' && isSubmission(connection)) return this.lookUpRecipient(matter)
     if (session.pending.length === 0 || stage === 'command') return undefined
     // What is asked about strangers keeps nobody else waiting.
     if (isSubmission(connection)) return undefined
     return Promise.all(session.pending).then(() => {
       session.pending = []
     })
+  }
+
+  /** Mail of strangers is delivered here, whoever may not be written to from here. */
+  private lookUpRecipient(matter: Matter): Promise<unknown> | undefined {
+    const { connection, recipient } = matter
+    const suppressions = this.options.suppressions()
+    if (!suppressions || !recipient) return undefined
+    const account = accountOf(connection)
+    const tenant = account === undefined ? undefined : tenantOf(account, this.options.policy().tenants)
+    const found = suppressions.lookUp(recipient, connection.transaction?.mail_from, tenant)
+    if (found instanceof Promise) return found.then((one) => (matter.suppressed = one))
+    matter.suppressed = found
+    return undefined
   }
 
   /** A client whose neighbours are banned may be a partner, of whom this process has not heard. */
@@ -141,7 +161,7 @@ export class StageJudge {
       )
   }
 
-  private conclude(outcome: Outcome, { connection, session }: Matter, started: number): Outcome {
+  private conclude(outcome: Outcome, { connection, session, recipient }: Matter, started: number): Outcome {
     const { leases, reputations, learn, stream, onFailure } = this.options
     if (outcome.leases.length > 0) leases.hold(session, outcome.leases)
     if (outcome.merits.length > 0) reputations()?.note(session, outcome.merits)
@@ -150,6 +170,8 @@ export class StageJudge {
       stream.emit({ kind: 'judged', outcome, tookMs: performance.now() - started })
     }
     noteResults(connection, outcome)
+    const isDropped = recipient && outcome.decisions.some(({ action }) => action === 'drop')
+    if (isDropped) this.options.suppressions()?.drop(recipient)
     if (outcome.answers.has(DNSBL_PLUGIN)) this.noteListed(connection, session)
     if (outcome.failure) {
       const { message } = outcome.failure
@@ -192,7 +214,7 @@ export class StageJudge {
     run.answered.add(plugin)
     const { decisions } = await run.outcome
     const again = decisions.find(
-      ({ action, rule: { plugin: by } }) => action !== 'accept' && (by === plugin || answered.has(by)),
+      (decision) => isRefusal(decision) && (decision.rule.plugin === plugin || answered.has(decision.rule.plugin)),
     )
     return again === undefined ? undefined : replyFor(again)
   }
@@ -200,5 +222,5 @@ export class StageJudge {
 
 /** Waiting helps only when nothing but delays stands against the client. */
 function mayWait(outcome: Outcome): boolean {
-  return outcome.decisions.every(({ enforced, action }) => !enforced || action === 'delay')
+  return outcome.decisions.every(({ enforced, action }) => !enforced || action === 'delay' || action === 'drop')
 }

@@ -13,6 +13,7 @@ import { saySender, senderTarget, sendersOf } from '../egress/sender-target'
 import type { Steering } from '../egress/steering'
 import type { Jail } from './jail'
 import type { LoadFacts } from './load-watch'
+import type { Suppression } from '../policy/suppression'
 import type { Session } from './session'
 import type { Connection, EnvelopeAddress, Transaction } from './types'
 
@@ -26,6 +27,7 @@ export interface Circumstances {
   /** Undefined when nobody orders anything for senders. */
   readonly steering: Steering | undefined
   readonly limitFactor: number
+  readonly suppressed: Suppression | undefined
   readonly load: LoadFacts
 }
 
@@ -34,7 +36,7 @@ export function subjectOf(
   stage: Stage,
   connection: Connection,
   session: Session,
-  { tenants, token, recipient, jail, steering, limitFactor, load }: Circumstances,
+  { tenants, token, recipient, jail, steering, limitFactor, suppressed, load }: Circumstances,
 ): Subject {
   const { transaction } = connection
   const account = accountOf(connection)
@@ -70,6 +72,7 @@ export function subjectOf(
     limitFactor,
     orders:
       ORDER_STAGES.has(stage) && steering ? ordersFor({ account, tenant, client: session.client.ip }, steering) : [],
+    suppressed,
     ban: stage === 'connect' || stage === 'mail' ? jail?.banOf(session.client, account, sender) : undefined,
     held: session.heldFor === token,
     load: load.level,
@@ -116,6 +119,7 @@ export function subjectAtDoor(client: Client, port: number, ban: Ban | undefined
     signals: [],
     limitFactor: 1,
     orders: [],
+    suppressed: undefined,
     ban,
     held: false,
     load: load.level,

@@ -84,7 +84,7 @@ function dropVerp(local: string): string {
 }
 
 /** `"user"` is the mailbox `user` (RFC 5321 §4.1.2): quoting must not gain a fresh quota. */
-function unquote(local: string): string {
+export function unquote(local: string): string {
   return local.length > 2 && local.startsWith('"') && local.endsWith('"')
     ? local.slice(1, -1).replace(/\\(.)/gs, '$1')
     : local

@@ -3,8 +3,11 @@ import type { Mode } from './mode'
 import type { Score } from './signal'
 import type { Stage, Subject } from './subject'
 
-/** What a rule does to somebody over its limit. `delay` waits for a free slot within bounds, then defers. */
-export type Remedy = 'delay' | 'defer' | 'reject'
+/**
+ * What a rule does to somebody over its limit. `delay` waits for a free slot within bounds, then defers. `drop` accepts a
+ * recipient whom the message then does not go to.
+ */
+export type Remedy = 'drop' | 'delay' | 'defer' | 'reject'
 
 /** The part of a rule that the pipeline and the readers of decisions need to know. */
 export interface Rule {
@@ -17,6 +20,8 @@ export interface Rule {
   readonly onError: 'accept' | 'defer'
   /** What the client reads, as a sentence without a full stop: `Too many messages from this sender`. */
   readonly text: string
+  /** Enhanced code of a refusal for good; without it 5.7.1. */
+  readonly status?: string
   /** With `delay`: the client is held once and then goes on, whether a slot is free or not. */
   readonly holdsOnce?: boolean
   /** After the refusal the session ends (421, RFC 5321 §3.8). */
@@ -25,7 +30,7 @@ export interface Rule {
 
 /** Why something was found: what a reader of a decision is told about it depends on this. */
 export type Reason =
-  'limit' | 'greylist' | 'score' | 'dnsbl' | 'rdns' | 'ban' | 'store_unreachable' | 'overload' | 'paused'
+  'limit' | 'greylist' | 'score' | 'dnsbl' | 'rdns' | 'ban' | 'store_unreachable' | 'overload' | 'paused' | 'suppressed'
 
 /** What a gate found wrong, before modes are applied. */
 export interface Finding {

@@ -100,9 +100,14 @@ function conclude(run: Run, { committed, answers: answered, degraded }: Verdict)
   const decisions = findings.map((finding) => decide(subject, finding, retryAfterMs)).sort(gravestFirst)
   const answers = new Map<string, Decision>()
   for (const decision of decisions) {
-    if (decision.action !== 'accept' && !answers.has(decision.rule.plugin)) answers.set(decision.rule.plugin, decision)
+    if (isRefusal(decision) && !answers.has(decision.rule.plugin)) answers.set(decision.rule.plugin, decision)
   }
   return { ...told, decisions, answers }
+}
+
+/** What is dropped is accepted as far as the client can see. */
+export function isRefusal({ action }: Decision): boolean {
+  return action !== 'accept' && action !== 'drop'
 }
 
 function meritsOf({ asks }: Run, answers: readonly Answer[]): readonly KnownMerit[] {
@@ -159,7 +164,7 @@ function decide(subject: Subject, finding: Finding, retryAfterMs: number): Decis
   }
 }
 
-const GRAVITY: Record<'accept' | Remedy, number> = { accept: 0, delay: 1, defer: 2, reject: 3 }
+const GRAVITY: Record<'accept' | Remedy, number> = { accept: 0, drop: 1, delay: 2, defer: 3, reject: 4 }
 
 function gravestFirst(a: Decision, b: Decision): number {
   return GRAVITY[b.action] - GRAVITY[a.action] || Number(b.rule.ends ?? false) - Number(a.rule.ends ?? false)

@@ -3,6 +3,7 @@ import type { Window } from '../store/store'
 import type { Ban } from './ban'
 import type { Mailbox } from '../keys/mailbox'
 import type { Signal } from './signal'
+import type { Suppression } from './suppression'
 
 /**
  * The moments at which something is judged. `rcpt` sees every attempt, unknown recipients too; `rcpt_ok` sees a
@@ -103,6 +104,8 @@ export interface Subject {
   readonly limitFactor: number
   /** What is ordered for whoever sends: client, account, tenant; known at `mail` and `rcpt_ok`. */
   readonly orders: readonly SenderOrder[]
+  /** Why no mail is sent to the recipient; known at `rcpt_ok`, of submissions, where plugin suppress is listed. */
+  readonly suppressed: Suppression | undefined
   /** Why the client, its account or its sender is shut out. */
   readonly ban: Ban | undefined
   /** It has been held already for what is judged now, so that nobody is held twice. */

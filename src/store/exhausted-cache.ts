@@ -7,6 +7,7 @@ import {
   type KeyState,
   type LeaseRef,
   type Ping,
+  type Records,
   type Store,
   type Verdict,
 } from './store'
@@ -115,6 +116,10 @@ export class ExhaustedCache implements Store {
 
   onBoard(listener: (change: BoardChange) => void): void {
     this.inner.onBoard(listener)
+  }
+
+  get records(): Records {
+    return this.inner.records
   }
 
   close(): Promise<void> {

@@ -5,9 +5,13 @@ import { type Clock, type Store, StoreError } from './store'
 
 /** Which store, as the configuration and the command line name it. */
 export type StoreSpec =
-  | { readonly kind: 'memory'; readonly maxKeys?: number }
-  | { readonly kind: 'lmdb'; readonly path: string; readonly maxKeys?: number }
-  | { readonly kind: 'redis'; readonly url: string; readonly prefix?: string; readonly timeoutMs?: number }
+  | ({ readonly kind: 'memory'; readonly maxKeys?: number } & Bounds)
+  | ({ readonly kind: 'lmdb'; readonly path: string; readonly maxKeys?: number } & Bounds)
+  | ({ readonly kind: 'redis'; readonly url: string; readonly prefix?: string; readonly timeoutMs?: number } & Bounds)
+
+interface Bounds {
+  readonly maxRecords?: number
+}
 
 export type { StoreChange }
 
@@ -38,17 +42,20 @@ export function openStore(spec: StoreSpec, hooks: StoreHooks): Store {
   const clock = hooks.clock === undefined ? {} : { clock: hooks.clock }
   switch (spec.kind) {
     case 'memory':
-      return new MemoryStore({ onNotice: hooks.onNotice, ...clock, ...given({ maxKeys: spec.maxKeys }) })
+      return new MemoryStore({ onNotice: hooks.onNotice, ...clock, ...boundsOf(spec) })
     case 'lmdb': {
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only by those who use it
       const { LmdbStore } = require('./lmdb/lmdb-store') as typeof import('./lmdb/lmdb-store')
-      const maxKeys = given({ maxKeys: spec.maxKeys })
       const onLost = (reason: string) => hooks.onChange({ state: 'lost', at: Date.now(), reason })
-      return new LmdbStore({ path: spec.path, onNotice: hooks.onNotice, onLost, ...clock, ...maxKeys })
+      return new LmdbStore({ path: spec.path, onNotice: hooks.onNotice, onLost, ...clock, ...boundsOf(spec) })
     }
     case 'redis':
       return makeRedisStore(spec, hooks)
   }
+}
+
+function boundsOf({ maxKeys, maxRecords }: Exclude<StoreSpec, { kind: 'redis' }>) {
+  return given({ maxKeys, maxRecords })
 }
 
 function makeRedisStore(spec: StoreSpec & { kind: 'redis' }, hooks: StoreHooks): Store {
@@ -56,7 +63,11 @@ function makeRedisStore(spec: StoreSpec & { kind: 'redis' }, hooks: StoreHooks):
   const { RedisStore } = require('./redis/redis-store') as typeof import('./redis/redis-store')
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- loaded only by those who use it
   const { FailoverStore } = require('./redis/failover-store') as typeof import('./redis/failover-store')
-  const base = { url: spec.url, onNotice: hooks.onNotice, ...given({ prefix: spec.prefix }) }
+  const base = {
+    url: spec.url,
+    onNotice: hooks.onNotice,
+    ...given({ prefix: spec.prefix, maxRecords: spec.maxRecords }),
+  }
   if (hooks.role === 'operator') return new RedisStore({ ...base, commandTimeoutMs: OPERATOR_TIMEOUT_MS })
   const shared = new RedisStore({ ...base, ...given({ commandTimeoutMs: spec.timeoutMs }) })
   const local = new MemoryStore({ maxKeys: SHARE_MAX_KEYS })

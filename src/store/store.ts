@@ -10,6 +10,7 @@
  * All times are milliseconds. A store uses one clock for all its callers (Redis: the server's own), with a resolution
  * of one millisecond.
  */
+import type { Records } from './records'
 
 /** At most `limit` units in every half-open interval `(t - windowMs, t]`. */
 export interface Window {
@@ -207,6 +208,8 @@ export interface Ping {
   readonly detail: Readonly<Record<string, string | number | boolean>>
 }
 
+export type { Records, RecordsPage, RecordsRead, StoredRecord } from './records'
+
 /** Something every process that shares the store must know at once, such as a ban. */
 export interface BoardEntry {
   /** Printable ASCII, at least one and at most {@link MAX_KEY_LENGTH} characters. */
@@ -278,6 +281,9 @@ export interface Store {
    */
   onBoard(listener: (change: BoardChange) => void): void
 
+  /** What is looked up by key, and is too much for every process's memory. */
+  readonly records: Records
+
   /** Writes what is not yet written and lets go of every resource. Judging afterwards rejects. */
   close(): Promise<void>
 
@@ -294,6 +300,10 @@ export const LEASE_ID_LENGTH = 12
 export const MAX_BOARD_TEXT = 2000
 /** Every process holds them all in memory. */
 export const MAX_BOARD_ENTRIES = 100_000
+/** Characters. */
+export const MAX_RECORD_TEXT = 1000
+/** Kept at most, unless `store.max_records` says otherwise. */
+export const MAX_RECORDS = 2_000_000
 /** No batch is larger; the policy compiler refuses a configuration that could ask more at one stage. */
 export const MAX_ASKS = 64
 /** No slot of a rate is reserved further ahead. */
@@ -303,7 +313,8 @@ export const MOST_SAMPLES = 1_000_000
 /** Beyond so many different values a sketch of 1024 bits says too little. */
 export const MOST_DISTINCT = 600
 
-export type StoreErrorCode = 'STORE_CLOSED' | 'STORE_UNREACHABLE' | 'STORE_TIMEOUT' | 'STORE_REFUSED' | 'STORE_UNUSABLE'
+export type StoreErrorCode =
+  'STORE_CLOSED' | 'STORE_UNREACHABLE' | 'STORE_TIMEOUT' | 'STORE_REFUSED' | 'STORE_UNUSABLE' | 'STORE_FULL'
 
 /** An operating error of a store: it says what happened, where, and in `message` how to mend it. */
 export class StoreError extends Error {

@@ -208,6 +208,20 @@ export interface FeedbackEvent {
   readonly text: string
 }
 
+/** Recipients of a message were found on the suppression list, beside what a judged stage or an attempt tells of it. */
+export interface SuppressedEvent {
+  readonly kind: 'suppressed'
+  readonly at: number
+  /** Haraka's id of the transaction, in the queue with a dot and a number. */
+  readonly id: string
+  /** `discarded`: nobody else was to get it; it was accepted, and is gone. `spared`: in shadow, it is sent to them all the same. */
+  readonly what: 'discarded' | 'spared'
+  readonly mode: Mode
+  /** At most ten. */
+  readonly recipients: readonly string[]
+  readonly count: number
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -229,6 +243,7 @@ export type TelemetryEvent =
   | AttemptEvent
   | OrderEvent
   | FeedbackEvent
+  | SuppressedEvent
   | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */

@@ -12,6 +12,7 @@ import type {
   OrderEvent,
   Reader,
   StoreEvent,
+  SuppressedEvent,
   ZoneEvent,
 } from './events'
 import { oneLine, quoted, token } from './escape'
@@ -72,6 +73,8 @@ export function logLineReader(log: LineLog): Reader {
         return log.notice(orderLine(event))
       case 'feedback':
         return sayFeedback(event, log)
+      case 'suppressed':
+        return saySuppressed(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }
@@ -164,6 +167,15 @@ function sayOffence({ offence, ip, account }: OffenceEvent, log: LineLog): void 
 function sayZone({ label, to, why }: ZoneEvent, log: LineLog): void {
   if (to === 'well') log.notice(oneLine(`dns list well: ${label} ${why} again`))
   else log.warn(oneLine(`dns list ill: ${label} is ${to}: ${why}; it counts for nobody until it is well`))
+}
+
+/** What each stage or attempt decides has lines of its own; this is what becomes of a message besides. */
+function saySuppressed({ what, id, mode, recipients, count }: SuppressedEvent, log: LineLog): void {
+  const named = quoted(recipients.join(' '))
+  const line = (action: string, stage: string) =>
+    `action=${action} rule=suppressed mode=${modeToken(mode)} stage=${stage} id=${token(id)} count=${count} recipients=${named}`
+  if (what === 'discarded') log.notice(line('discard', 'queue'))
+  else if (log.writesInfo()) log.info(line('accept', 'delivery'))
 }
 
 const MOST_PROBLEMS = 50

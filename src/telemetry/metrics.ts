@@ -98,6 +98,12 @@ function makeReader(registry: Registry): Reader {
   const zoneIllnesses = counter('dns_zone_illnesses_total', 'Times a DNS list fell ill', ['zone', 'illness'])
   zoneIllnesses.register(registry)
   const offences = counter('offences_total', 'What clients did wrong, by what it was', ['offence']).register(registry)
+  const suppressed = counter(
+    'suppressed_recipients_total',
+    'Recipients of messages that were discarded, or in shadow sent all the same',
+    ['what'],
+  ).register(registry)
+  for (const what of ['discarded', 'spared']) suppressed.cell(what)
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -140,6 +146,9 @@ function makeReader(registry: Registry): Reader {
         return attempted(event)
       case 'feedback':
         return fedBack(event)
+      case 'suppressed':
+        suppressed.cell(event.what).value += event.count
+        return
       case 'notice':
         notices.value++
         return
@@ -194,7 +203,13 @@ function judgedReader(registry: Registry): (event: JudgedEvent) => void {
 
 function resultCells(stages: Series, stage: Stage): Record<Result, Sample> {
   const cell = (result: Result) => stages.cell(stage, result)
-  return { accept: cell('accept'), delay: cell('delay'), defer: cell('defer'), reject: cell('reject') }
+  return {
+    accept: cell('accept'),
+    drop: cell('drop'),
+    delay: cell('delay'),
+    defer: cell('defer'),
+    reject: cell('reject'),
+  }
 }
 
 function registerReadings(registry: Registry, readings: Partial<AllReadings>): void {

@@ -4,7 +4,7 @@ import type { AttemptEvent } from './events'
 /** What a whole stage came to. */
 export type Result = 'accept' | Remedy
 
-const GRAVITY: Record<Result, number> = { accept: 0, delay: 1, defer: 2, reject: 3 }
+const GRAVITY: Record<Result, number> = { accept: 0, drop: 1, delay: 2, defer: 3, reject: 4 }
 
 /** The gravest action among the decisions of an outcome; `accept` when there is none. */
 export function resultOf({ decisions }: Outcome): Result {

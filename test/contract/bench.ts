@@ -17,6 +17,8 @@ import type { StoreHarness } from './store'
 
 /** Most entries of the board of the stores that are tested; their other limits are as they come. */
 export const MOST_ON_BOARD = 20
+/** Most records of the same. */
+export const MOST_RECORDS = 600
 
 /** What every case of the contract works with: one open store, a way to let time pass, and asks in few words. */
 export class Bench {

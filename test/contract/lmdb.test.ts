@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LmdbStore } from '../../src/store/lmdb/lmdb-store'
 import type { Clock, Store } from '../../src/store/store'
-import { MOST_ON_BOARD } from './bench'
+import { MOST_ON_BOARD, MOST_RECORDS } from './bench'
 import { describeStoreContract, type StoreHarness } from './store'
 
 /** Stores in a fresh directory each, which goes when they are closed. */
@@ -15,6 +15,7 @@ function lmdbHarness(clock?: Clock) {
       flushMs: 50,
       tickMs: 50,
       maxBoardEntries: MOST_ON_BOARD,
+      maxRecords: MOST_RECORDS,
       ...(clock && { clock }),
     })
     await store.open()

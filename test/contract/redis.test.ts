@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { RedisStore } from '../../src/store/redis/redis-store'
 import type { Store } from '../../src/store/store'
 import { RedisServer } from '../support/redis-server'
-import { MOST_ON_BOARD } from './bench'
+import { MOST_ON_BOARD, MOST_RECORDS } from './bench'
 import { describeStoreContract } from './store'
 
 describe('RedisStore', () => {
@@ -21,7 +21,12 @@ describe('RedisStore', () => {
   })
 
   async function again(): Promise<Store> {
-    const store = new RedisStore({ url: server.url, commandTimeoutMs: 5000, maxBoardEntries: MOST_ON_BOARD })
+    const store = new RedisStore({
+      url: server.url,
+      commandTimeoutMs: 5000,
+      maxBoardEntries: MOST_ON_BOARD,
+      maxRecords: MOST_RECORDS,
+    })
     opened.push(store)
     await store.open()
     return store

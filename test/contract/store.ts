@@ -9,6 +9,7 @@ import { describeLeases } from './cases/leases'
 import { describeMerits } from './cases/merits'
 import { describeProperties } from './cases/properties'
 import { describeRates } from './cases/rates'
+import { describeRecords } from './cases/records'
 import { describeReservations } from './cases/reservations'
 import { describeTriplets } from './cases/triplets'
 import { describeWindows } from './cases/windows'
@@ -51,6 +52,7 @@ export function describeStoreContract(name: string, harness: StoreHarness): void
     describeBatches(bench)
     describeKeys(bench)
     describeBoard(bench)
+    describeRecords(bench)
     describeConcurrency(bench)
     describeProperties(bench)
   })

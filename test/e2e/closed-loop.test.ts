@@ -149,4 +149,28 @@ describe('the closed loop, end to end', function () {
     assert.match(server.log, /origin=blame mode=shadow/)
     assert.ok(!taken(host).includes(id!))
   })
+
+  it('writes to a mailbox that is not there once', async () => {
+    const host = await world.domain('far.test', {
+      misdeed: (verb, { recipient }) =>
+        verb === 'RCPT' && recipient.startsWith('nobody') ? '550 5.1.1 User unknown' : undefined,
+    })
+    await world.domain('example.com')
+    const server = await world.server({
+      plugins: ['sluice/plugins/suppress'],
+      sluice: 'store: lmdb:data/sluice\nautomation: {mode: enforce}\nsuppression: {mode: enforce}\n',
+    })
+    const ann = { account: 'ann@example.com', from: 'ann@example.com' }
+    await world.send(server, 1, { ...ann, to: ['nobody@far.test', 'friend@far.test'] })
+    await host.until('the other one', () => host.messages.length === 1, 20_000)
+    const said = await eventually(async () => {
+      const text = await rcpt(server, ann.account, 'Nobody@far.test')
+      assert.match(text, /^550 5\.1\.1 /)
+      return text
+    }, 20_000)
+    assert.match(said, /User unknown|hard.bounce/i)
+    assert.match(await rcpt(server, ann.account, 'friend@far.test'), /^250/)
+    const { stdout } = await sluice('suppress', 'check', 'nobody@far.test', '--json', '--dir', server.dir)
+    assert.match(stdout, /hard_bounce/)
+  })
 })

@@ -1,7 +1,16 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Ask, BoardChange, BoardEntry, LeaseRef, Ping, Verdict } from '../../src/store/store'
+import type {
+  Ask,
+  BoardChange,
+  BoardEntry,
+  LeaseRef,
+  Ping,
+  RecordsRead,
+  StoredRecord,
+  Verdict,
+} from '../../src/store/store'
 import type { Admission, Hammering, Reply, Request } from './store-process'
 
 const SCRIPT = join(__dirname, 'store-process.ts')
@@ -53,6 +62,18 @@ export class RemoteStore {
 
   withdraw(keys: readonly string[]): Promise<number> {
     return this.call({ op: 'withdraw', keys }) as Promise<number>
+  }
+
+  put(records: readonly StoredRecord[]): Promise<void> {
+    return this.call({ op: 'put', records }) as Promise<void>
+  }
+
+  get(keys: readonly string[]): Promise<RecordsRead> {
+    return this.call({ op: 'get', keys }) as Promise<RecordsRead>
+  }
+
+  remove(keys: readonly string[]): Promise<number> {
+    return this.call({ op: 'remove', keys }) as Promise<number>
   }
 
   /** What the board there has told since the last time. */

@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { openStore, parseStoreSpec } from '../../src/store/open-store'
-import type { Ask, BoardChange, BoardEntry, LeaseRef, Store } from '../../src/store/store'
+import type { Ask, BoardChange, BoardEntry, LeaseRef, Store, StoredRecord } from '../../src/store/store'
 
 export type Request =
   | { readonly op: 'open' }
@@ -13,6 +13,9 @@ export type Request =
   | { readonly op: 'reset'; readonly keys: readonly string[] }
   | { readonly op: 'post'; readonly entries: readonly BoardEntry[] }
   | { readonly op: 'withdraw'; readonly keys: readonly string[] }
+  | { readonly op: 'put'; readonly records: readonly StoredRecord[] }
+  | { readonly op: 'get'; readonly keys: readonly string[] }
+  | { readonly op: 'remove'; readonly keys: readonly string[] }
   /** What the board has told since the last time. */
   | { readonly op: 'heard' }
   | { readonly op: 'hammer'; readonly hammering: Hammering }
@@ -75,6 +78,12 @@ async function answer(store: Store, request: Request): Promise<unknown> {
       return store.post(request.entries)
     case 'withdraw':
       return store.withdraw(request.keys)
+    case 'put':
+      return store.records.put(request.records)
+    case 'get':
+      return store.records.get(request.keys)
+    case 'remove':
+      return store.records.remove(request.keys)
     case 'heard':
       return heard.splice(0)
     case 'hammer':

@@ -13,6 +13,7 @@ export function adviceFor(
   if (bound !== undefined) return sessionAdvice(bound, record)
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
   if (decision.reason === 'ban') return banAdvice(decision, record, dirOption)
+  if (decision.reason === 'suppressed') return suppressedAdvice(decision, dirOption)
   if (decision.reason === 'score') return scoreAdvice(record)
   if (decision.reason === 'dnsbl') return dnsblAdvice(record, dirOption)
   if (decision.reason === 'rdns') return rdnsAdvice(record)
@@ -45,6 +46,19 @@ function banAdvice({ key }: RecordedDecision, { ip }: DecisionRecord, dirOption:
     ...(target.includes(':') && !/^[0-9a-f:./]+$/.test(target)
       ? []
       : [`so that it is never banned: add ${ip} to jail.never in config/sluice.yaml`]),
+  ]
+}
+
+/** The key has the address as it was written, and whose list it is on; `recipient` has its tag folded away. */
+function suppressedAdvice({ key }: RecordedDecision, dirOption: string): string[] {
+  const [, scope, ...names] = key.split('|')
+  const address = names.at(-1) ?? ''
+  // A long or odd one stands as a digest.
+  if (!address.includes('@')) return [`sluice suppress list${dirOption}`]
+  const whose = scope === 't' ? ` --tenant ${shellQuoted(names[0]!)}` : ''
+  return [
+    `sluice suppress check ${shellQuoted(address)}${whose}${dirOption}   (why, since when, and until when)`,
+    `to write there again: sluice suppress remove ${shellQuoted(address)}${whose}${dirOption}`,
   ]
 }
 

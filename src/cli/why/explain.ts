@@ -69,7 +69,11 @@ function cameTo({ result, decisions }: DecisionRecord): string {
       if (decisions.length === 0) return 'was accepted'
       return decisions.every(({ reason }) => reason === 'overload')
         ? 'was accepted, though the server was overloaded'
-        : 'was accepted, though over a limit'
+        : decisions.every(({ reason }) => reason === 'suppressed')
+          ? 'was accepted, though it is suppressed'
+          : 'was accepted, though over a limit'
+    case 'drop':
+      return 'was accepted, and the message does not go there'
     case 'delay':
       return decisions.some(({ reason }) => reason === 'overload')
         ? 'was held for a moment'
@@ -106,6 +110,7 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   if (decision.reason === 'store_unreachable') return 'nothing: the shared store was out of reach (on_error: defer)'
   if (decision.reason === 'overload') return overloadText(decision)
   if (decision.reason === 'ban') return `banned for ${sayDuration(windowMs)}`
+  if (decision.reason === 'suppressed') return 'nothing: the address is on the suppression list'
   if (decision.reason === 'score') return `${figure(count)} points, the threshold is ${figure(limit)}`
   if (decision.reason === 'dnsbl') return `${figure(count)} points of DNS lists, the threshold is ${figure(limit)}`
   if (decision.reason === 'rdns') return 'no reverse name of its IPv6 address'
@@ -145,6 +150,7 @@ function freeText({ t }: DecisionRecord, decision: RecordedDecision, now: number
   if (retryAfterMs === Infinity) return 'never: this attempt alone is more than the limit'
   if (reason === 'dnsbl') return 'when the lists, see score, no longer name it'
   if (reason === 'rdns') return 'when its address has a name'
+  if (reason === 'suppressed') return 'when it is taken off the list'
   if (reason === 'score') return 'when less speaks against the client, see score'
   if (reason === 'store_unreachable') return 'when the shared store is back'
   if (rule.startsWith('session_') && retryAfterMs === 0) return 'in another session'

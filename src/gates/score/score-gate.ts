@@ -1,4 +1,4 @@
-import type { Finding, Remedy, Rule } from '../../policy/decision'
+import type { Finding, Rule } from '../../policy/decision'
 import type { Gate } from '../../policy/gate'
 import { type Mode, isEnforced } from '../../policy/mode'
 import { type Score, type Signal, addUp } from '../../policy/signal'
@@ -81,7 +81,7 @@ interface Step {
 
 /** Gravest first. */
 function stepsOf(thresholds: ScoreThresholds, mode: Mode): Step[] {
-  const step = (remedy: Remedy): Step[] => {
+  const step = (remedy: keyof ScoreThresholds): Step[] => {
     const from = thresholds[remedy]
     const rule: Rule = { name: 'score', plugin: SCORE_PLUGIN, mode, remedy, onError: 'accept', text: TEXT }
     return from === undefined ? [] : [{ from, rule: remedy === 'delay' ? { ...rule, holdsOnce: true } : rule }]

@@ -16,7 +16,8 @@ import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './dem
 import { type Endings, tooLarge } from './endings'
 import type { KnownMessage } from './errands'
 import { KnownMessages } from './known-messages'
-import { type QueueItem, messageId, takeOver } from './queue-item'
+import type { Held } from '../suppressions'
+import { type QueueItem, type QueuedRecipient, messageId, takeOver } from './queue-item'
 import { noAddress } from './routes'
 import type { HMail } from './types'
 
@@ -37,6 +38,10 @@ export interface DeliveriesOptions {
   readonly mostUnderWay: () => number
   /** Makes messages to at most so many recipients of one, and puts them into Haraka's delivery queue. */
   readonly splitUp: (item: QueueItem, most: number) => Promise<void>
+  /** Whom a message is not to be sent to. Never rejects; without it everybody gets what was sent to him. */
+  readonly heldIn?: (item: QueueItem) => readonly Held[] | Promise<readonly Held[]>
+  /** Makes two messages of one, that to these recipients and that to the others, and puts them into Haraka's delivery queue. */
+  readonly setApart?: (item: QueueItem, recipients: readonly QueuedRecipient[]) => Promise<void>
   readonly onAttempt: (end: AttemptEnd) => void
   readonly onFailure: (what: string, error: unknown) => void
   readonly onNotice: (message: string) => void
@@ -325,7 +330,17 @@ export class Deliveries implements SessionPolicy {
       end()
       return this.wait(delivery)
     }
+    const looked = this.options.heldIn?.(item) ?? []
+    const held = looked instanceof Promise ? await looked : looked
+    if (held.length > 0 && held.length < item.todo!.rcpt_to.length) {
+      await this.options.setApart!(
+        item,
+        held.map(({ recipient }) => recipient),
+      )
+      return end()
+    }
     delivery.attempt = this.options.records.attemptAt(item)
+    if (held.length > 0) return this.endHeld(item, held, end)
     // Ordered while it waited.
     const why = found ?? this.options.pausedBy(item)
     const mx = why ? [] : await this.options.planner.hostsFor(delivery)
@@ -336,6 +351,14 @@ export class Deliveries implements SessionPolicy {
     }
     this.options.endings.prepare(item)
     proceed()
+  }
+
+  /** The other hooks of send_email are not asked any more. */
+  private endHeld(item: QueueItem, held: readonly Held[], end: () => void): void {
+    item.next_cb = end
+    item.hooks_to_run = []
+    this.options.endings.prepare(item)
+    this.options.endings.endHeld(item, held)
   }
 
   private end({ item: delivery, end }: Grant<Delivery>): void {

@@ -7,7 +7,8 @@ import type { Store } from '../../store/store'
 import { DENYSOFT, type Next, OK } from '../types'
 import type { Untried } from './attempt-event'
 import type { LastAttempt } from './last-attempts'
-import { type Failure, type QueueItem, type Todo, isBounce, messageId } from './queue-item'
+import { type Failure, type QueueItem, type QueuedRecipient, type Todo, isBounce, messageId } from './queue-item'
+import type { Held } from '../suppressions'
 import type { Reporter } from './reports'
 
 export interface EndingsOptions {
@@ -143,9 +144,22 @@ export class Endings {
     else item.temp_fail(untried.why)
   }
 
-  private noteUntried(item: QueueItem, untried: Untried): void {
-    const { isFinal, status, why } = untried
+  /** Sends back what is not to be sent to any of its recipients, for each by its own reason. */
+  endHeld(item: QueueItem, held: readonly Held[]): void {
+    const [first] = held
+    if (first === undefined) throw new RangeError('nobody is held')
+    const of = new Map(held.map(({ recipient, untried }) => [recipient, untried]))
+    this.noteUntried(item, first.untried, (recipient) => of.get(recipient) ?? first.untried)
+    item.bounce(first.untried.why)
+  }
+
+  private noteUntried(
+    item: QueueItem,
+    untried: Untried,
+    untriedOf: (recipient: QueuedRecipient) => Untried = () => untried,
+  ): void {
     for (const recipient of item.todo!.rcpt_to) {
+      const { isFinal, status, why } = untriedOf(recipient)
       recipient.dsn_action = isFinal ? 'failed' : 'delayed'
       recipient.dsn_status = status
       recipient.dsn_code = isFinal ? 550 : 450

@@ -41,7 +41,7 @@ export function openLearning(
     ...shared,
     rules: () => runtime.responses,
     mode: () => runtime.policy.automation.mode,
-    suppress: () => undefined,
+    suppress: (said, forMs) => runtime.suppressing?.bounced(said, forMs),
     blame: (said, forMs) => blame.look(said, forMs),
     onFailure: (error) => onFailure('doing what an answer sets off', error),
   })

@@ -50,10 +50,16 @@ export class Splitter {
    */
   async splitUp(item: QueueItem, most: number): Promise<QueueItem[]> {
     const recipients = item.todo!.rcpt_to
+    const groups: QueuedRecipient[][] = []
+    for (let at = 0; at < recipients.length; at += most) groups.push(recipients.slice(at, at + most))
+    return this.splitInto(item, groups)
+  }
+
+  /** The same, each part to the recipients of a group. */
+  async splitInto(item: QueueItem, groups: readonly (readonly QueuedRecipient[])[]): Promise<QueueItem[]> {
     const parts: QueueItem[] = []
     try {
-      for (let at = 0; at < recipients.length; at += most)
-        parts.push(await this.write(item, recipients.slice(at, at + most)))
+      for (const group of groups) parts.push(await this.write(item, group))
     } catch (error) {
       for (const part of parts) part.discard()
       throw error

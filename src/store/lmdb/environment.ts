@@ -50,6 +50,7 @@ export class Environment {
   readonly inode: number
   private remembered: Database<Buffer, string> | undefined
   private board: BoardTables | undefined
+  private records: Database<Buffer, string> | undefined
   private users = 0
   private syncing: Promise<boolean> | undefined
   private writtenSinceSync = false
@@ -128,6 +129,11 @@ export class Environment {
       entries: this.root.openDB({ name: 'board', encoding: 'json' }),
       log: this.root.openDB({ name: 'board-log', encoding: 'json' }),
     })))
+  }
+
+  /** Key → expiry and text, see `host-records.ts`. Made as {@link openBoard}. */
+  openRecords(): Database<Buffer, string> {
+    return (this.records ??= this.write(TABLE_RECORDS, () => this.root.openDB({ name: 'records', encoding: 'binary' })))
   }
 
   /** Reads after this see everything that any process has committed. */

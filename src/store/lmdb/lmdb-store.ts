@@ -9,6 +9,7 @@ import {
   type KeyState,
   type LeaseRef,
   type Ping,
+  type Records,
   type Store,
   StoreError,
   type Verdict,
@@ -18,6 +19,7 @@ import { checkEntries, checkKeys } from '../board'
 import { clearMark } from './boot-mark'
 import type { Environment } from './environment'
 import { HostBoard } from './host-board'
+import { HostRecords } from './host-records'
 import { type Notice, openEnvironment } from './open-environment'
 import { decodeRecord } from './record'
 import { ResetLog } from './reset-log'
@@ -31,6 +33,8 @@ export interface LmdbStoreOptions {
   readonly maxKeys?: number
   /** Beyond this many entries of the board the soonest to expire go. */
   readonly maxBoardEntries?: number
+  /** Beyond this many records no new one is taken. */
+  readonly maxRecords?: number | undefined
   readonly clock?: Clock
   /** Hears what an operator must read: a file set aside, a full disk. */
   readonly onNotice?: Notice
@@ -69,6 +73,7 @@ const RESET_LOT = 200
  */
 export class LmdbStore implements Store {
   readonly kind = 'lmdb'
+  readonly records: Records
   private readonly path: string
   private readonly clock: Clock
   private readonly notice: Notice
@@ -97,6 +102,11 @@ export class LmdbStore implements Store {
     this.tickMs = tickMs ?? Math.min(TICK_MS, this.flushMs)
     this.maxKeys = maxKeys
     this.maxBoardEntries = hooks.maxBoardEntries
+    const environment = () => {
+      this.opened()
+      return this.environment!
+    }
+    this.records = new HostRecords({ environment, clock, most: hooks.maxRecords })
   }
 
   async open(): Promise<void> {
@@ -117,6 +127,8 @@ export class LmdbStore implements Store {
     const tenure = new Tenure(environment, { maxKeys, clock, notice, flushMs, cachedStates: CACHED_STATES })
     const resets = new ResetLog(environment)
     const board = new HostBoard(environment, clock, this.maxBoardEntries)
+    // A full disk is met here, and not when somebody asks for one.
+    environment.openRecords()
     await tenure.join()
     return { environment, resets, board, tenure }
   }

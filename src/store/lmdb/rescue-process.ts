@@ -16,7 +16,8 @@ async function copy(aside: string, path: string): Promise<Rescue> {
   const both = await reading(aside, (root) => copyRemembered(root, target, counters.kept))
   // What was counted is of more use to more people, and a damaged file may end this process at any moment.
   const board = await reading(aside, (root) => copyBoard(root, target))
-  return { ...both, complete: board && both.complete && counters.complete }
+  const all = await reading(aside, (root) => copyRecords(root, target, both.kept))
+  return { ...all, complete: all.complete && board && both.complete && counters.complete }
 }
 
 /** Opened for each table, since LMDB reads nothing more in a transaction that has met a damaged page. */
@@ -36,16 +37,28 @@ function copyRemembered(root: RootDatabase<Buffer, string>, target: Environment,
   return copyStates(table(root, 'remembered'), target, target.openRemembered(), kept)
 }
 
+/** Their texts are their owners' matter. */
+function copyRecords(root: RootDatabase<Buffer, string>, target: Environment, kept: number): Rescue {
+  if (!hasTable(root, 'records')) return { kept, complete: true }
+  return copyStates(table(root, 'records'), target, target.openRecords(), kept, () => true)
+}
+
 function table(root: RootDatabase<Buffer, string>, name: string): StateTable {
   return root.openDB<Buffer, string>({ name, encoding: 'binary' })
 }
 
-function copyStates(old: StateTable, target: Environment, table: StateTable, keptBefore: number): Rescue {
+function copyStates(
+  old: StateTable,
+  target: Environment,
+  table: StateTable,
+  keptBefore: number,
+  isGood = (value: Buffer) => decodeRecord(value) !== undefined,
+): Rescue {
   const now = Date.now()
   let kept = keptBefore
   for (const lot of lotsOf(old)) {
     if (lot === 'damaged') return { kept, complete: false }
-    const good = lot.filter(({ value }) => recordExpiry(value) > now && decodeRecord(value) !== undefined)
+    const good = lot.filter(({ value }) => recordExpiry(value) > now && isGood(value))
     target.write(good.length, () => {
       for (const { key, value } of good) table.putSync(key, value)
     })

@@ -6,6 +6,7 @@ import {
   type KeyState,
   type LeaseRef,
   type Ping,
+  type Records,
   type Store,
   StoreError,
   type Verdict,
@@ -17,6 +18,7 @@ import { judgeBatch, releaseLease, renewLease } from '../engine/judge'
 import { drainRate } from '../engine/rate'
 import type { RateState } from '../engine/state'
 import { BoundedTable } from './bounded-table'
+import { MemoryRecords } from './memory-records'
 
 export interface MemoryStoreOptions {
   readonly clock?: Clock
@@ -24,6 +26,8 @@ export interface MemoryStoreOptions {
   readonly maxKeys?: number
   /** Beyond this many entries of the board the soonest to expire go. */
   readonly maxBoardEntries?: number
+  /** Beyond this many records no new one is taken: 100,000 unless said otherwise. */
+  readonly maxRecords?: number | undefined
   /** Hears what an operator must read: that the store is full. */
   readonly onNotice?: (message: string) => void
 }
@@ -34,6 +38,7 @@ const PRUNED_PER_ENTRY = 2
 /** Everything in this process's memory: for tests, for simulations, and as the local share while Redis is out of reach. */
 export class MemoryStore implements Store {
   readonly kind = 'memory'
+  readonly records: Records
   private readonly table: BoundedTable
   private readonly clock: Clock
   private readonly listeners: ((key: string) => void)[] = []
@@ -41,10 +46,17 @@ export class MemoryStore implements Store {
   private readonly boardListeners = new BoardListeners(() => this.board.read())
   private closed = false
 
-  constructor({ clock = Date.now, maxKeys = 1_000_000, maxBoardEntries, onNotice }: MemoryStoreOptions = {}) {
+  constructor({
+    clock = Date.now,
+    maxKeys = 1_000_000,
+    maxBoardEntries,
+    maxRecords,
+    onNotice,
+  }: MemoryStoreOptions = {}) {
     this.clock = clock
     this.table = new BoundedTable(maxKeys, clock, onNotice)
     this.board = new Board(clock, maxBoardEntries)
+    this.records = new MemoryRecords(() => this.requireOpen(), clock, maxRecords)
   }
 
   open(): Promise<void> {

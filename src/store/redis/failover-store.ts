@@ -6,6 +6,7 @@ import {
   type KeyState,
   type LeaseRef,
   type Ping,
+  type Records,
   type Store,
   StoreError,
   type Verdict,
@@ -14,6 +15,7 @@ import { checkEntries, checkKeys } from '../board'
 import { Breaker, type BreakerOptions } from './breaker'
 import { OutageBoard } from './outage-board'
 import { OutageLedger } from './outage-ledger'
+import { OutageRecords, isFull } from './outage-records'
 import { shareOf } from '../quota-share'
 import { MAX_CHARGES, type SharedStore } from './shared-store'
 
@@ -82,6 +84,7 @@ export class FailoverStore implements Store {
   private readonly board: OutageBoard
   private readonly listeners: ((key: string) => void)[] = []
   private timer: NodeJS.Timeout | undefined
+  private readonly outageRecords: OutageRecords
   private ticking = false
   private nodes = 1
   private beatAt = 0
@@ -100,6 +103,12 @@ export class FailoverStore implements Store {
     this.shared.onReset((key) => this.tellReset(key))
     this.board = new OutageBoard(this.clock, options.onNotice)
     this.shared.onBoard((change) => this.board.hear(change))
+    this.outageRecords = new OutageRecords({
+      shared: this.shared.records,
+      call: (work) => this.callRecords(work),
+      clock: this.clock,
+      onNotice: options.onNotice,
+    })
   }
 
   /** Never rejects on account of the shared store, nor waits for it longer than its own open() does. */
@@ -194,12 +203,18 @@ export class FailoverStore implements Store {
     this.board.listeners.add(listener)
   }
 
+  get records(): Records {
+    return this.outageRecords
+  }
+
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
     clearInterval(this.timer)
     if (this.breaker.state === 'closed') await this.settle().catch(() => {})
     if (this.breaker.state === 'closed') await this.board.send(this.shared).catch(() => {})
+    if (this.breaker.state === 'closed') await this.outageRecords.send().catch(() => {})
+    this.outageRecords.close()
     await this.shared.close()
     await this.local.close()
   }
@@ -208,6 +223,7 @@ export class FailoverStore implements Store {
   closeNow(): void {
     this.closed = true
     clearInterval(this.timer)
+    this.outageRecords.close()
   }
 
   /** @param charge whether the shared store surely knows nothing of this batch */
@@ -253,10 +269,26 @@ export class FailoverStore implements Store {
     }
   }
 
-  /** Sends what was changed on the board meanwhile. A store that refuses just that is not lost: it is asked again. */
-  private async sendBoard(): Promise<void> {
+  /** One call about records, if the shared store is there; undefined when it is not, or refuses just that. */
+  private async callRecords<T>(work: () => T | Promise<T>): Promise<{ readonly result: T } | undefined> {
+    if (this.closed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    if (this.breaker.state !== 'closed') return undefined
+    try {
+      const result = await work()
+      this.breaker.note(true)
+      return { result }
+    } catch (error) {
+      if (isFull(error)) throw error
+      if (!isRefusal(error)) this.failed(error)
+      return undefined
+    }
+  }
+
+  /** Sends what was changed on the board and of records meanwhile. A store that refuses just that is not lost: it is asked again. */
+  private async sendChanges(): Promise<void> {
     try {
       await this.board.send(this.shared)
+      await this.outageRecords.send()
     } catch (error) {
       if (!isRefusal(error)) throw error
     }
@@ -288,7 +320,8 @@ export class FailoverStore implements Store {
     const now = this.clock()
     const due = now - this.beatAt >= this.beatEveryMs || now < this.beatAt
     if (due) await this.attempt(() => this.beat())
-    if (due && !this.board.settled) await this.attempt(() => this.sendBoard())
+    const isSettled = this.board.settled && this.outageRecords.settled
+    if (due && !isSettled) await this.attempt(() => this.sendChanges())
     if (!this.ledger.isEmpty) await this.attempt(() => this.settle())
   }
 
@@ -296,7 +329,7 @@ export class FailoverStore implements Store {
     try {
       await this.beat()
       await this.settle()
-      await this.sendBoard()
+      await this.sendChanges()
     } catch {
       this.breaker.endProbe(false)
       return

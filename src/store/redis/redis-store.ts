@@ -10,6 +10,7 @@ import {
   type LeaseRef,
   MAX_BOARD_ENTRIES,
   type Ping,
+  type Records,
   StoreError,
   type Verdict,
 } from '../store'
@@ -24,6 +25,7 @@ import { type RedisTarget, parseRedisUrl, redactText, redactUrl } from './redis-
 import { Resets } from './resets'
 import { type Script, loadScript } from './script'
 import { SharedBoard } from './shared-board'
+import { SharedRecords } from './shared-records'
 import type { Charge, SharedStore } from './shared-store'
 import { decodeVerdicts, encodeBatches, encodeCharges } from './wire'
 
@@ -38,6 +40,8 @@ export interface RedisStoreOptions {
   readonly clientName?: string
   /** Beyond this many entries of the board the soonest to expire go. */
   readonly maxBoardEntries?: number
+  /** Beyond this many records no new one is taken. */
+  readonly maxRecords?: number | undefined
   /** For what an operator must read. */
   readonly onNotice?: (message: string) => void
 }
@@ -64,6 +68,7 @@ const PREFIX = /^[A-Za-z0-9_.:-]{1,64}$/
  */
 export class RedisStore implements SharedStore {
   readonly kind = 'redis'
+  readonly records: Records
   private readonly target: RedisTarget
   private readonly where: string
   private readonly keyPrefix: string
@@ -115,6 +120,14 @@ export class RedisStore implements SharedStore {
       ownId: this.id,
       most: options.maxBoardEntries ?? MAX_BOARD_ENTRIES,
       run: (script, keys, args) => this.run(script, keys, args, PATIENT_MS),
+      ask: (question) => this.ask(() => question(this.client)),
+    })
+    this.records = new SharedRecords({
+      name: `{${prefix}}:records-1`,
+      where: this.where,
+      most: options.maxRecords,
+      look: (script, keys, args) => this.run(script, keys, args, this.timeoutMs),
+      change: (script, keys, args) => this.run(script, keys, args, PATIENT_MS),
       ask: (question) => this.ask(() => question(this.client)),
     })
     this.client.on('ready', () => this.board.readNow())

@@ -8,7 +8,8 @@ export interface Script {
   readonly sha: string
 }
 
-export type ScriptName = 'judge-1' | 'release-1' | 'renew-1' | 'charge-1' | 'beat-1' | 'board-1'
+export type ScriptName =
+  'judge-1' | 'release-1' | 'renew-1' | 'charge-1' | 'beat-1' | 'board-1' | 'records-get-1' | 'records-change-1'
 
 /** Scripts too long to be read in one sitting lie in parts, which are one script in this order. */
 const PARTS: Partial<Record<ScriptName, readonly string[]>> = {

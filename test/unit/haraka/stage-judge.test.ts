@@ -62,6 +62,7 @@ describe('the judge of stages', () => {
       tarpit: () => tarpit,
       jail: () => jail,
       steering: () => undefined,
+      suppressions: () => undefined,
       reputations: () => undefined,
       store: () => store,
       opening: () => opening,

@@ -27,6 +27,7 @@ describe('what is known of a message', () => {
     const circumstances = {
       ...{ tenants: new Map<string, string>(), token: {}, recipient: undefined, jail: undefined, steering: undefined },
       limitFactor: 1,
+      suppressed: undefined,
       load: { level: 0, familiar: () => false },
     }
     return subjectOf(stage, connection, new Sessions(() => false).of(connection), circumstances).spfDomain

@@ -27,6 +27,7 @@ export function subject(changes: Partial<Subject> = {}): Subject {
     signals: [],
     ban: undefined,
     limitFactor: 1,
+    suppressed: undefined,
     orders: [],
     held: false,
     load: 0,

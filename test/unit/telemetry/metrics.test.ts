@@ -179,6 +179,7 @@ describe('metrics', () => {
       'store_batches_total counter',
       'store_lost_total counter',
       'store_up gauge',
+      'suppressed_recipients_total counter',
       'tarpit_waiting gauge',
       'unbans_total counter',
     ])

@@ -99,6 +99,21 @@ describe('a message that is split', () => {
     for (const { path: file } of made) assert.ok(readFileSync(file, 'utf8').endsWith(`\n${MESSAGE}`))
   })
 
+  it('is made parts to those of each group', async () => {
+    const fake = queued(4)
+    const [a, b, c, d] = fake.todo!.rcpt_to
+    const parts = await splitter.splitInto(fake.item, [
+      [b!, d!],
+      [a!, c!],
+    ])
+    const [first, second, third, fourth] = to(4)
+    assert.deepEqual(addresses(parts), [
+      [second, fourth],
+      [first, third],
+    ])
+    assert.deepEqual(fake.calls, ['discarded', 'over'])
+  })
+
   it('goes on in its parts where it was: first queued, due and tried as before', async () => {
     await splitter.splitUp(queued(2).item, 1)
     assert.deepEqual(
