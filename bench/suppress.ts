@@ -4,7 +4,7 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { Redis } from 'ioredis'
@@ -34,8 +34,9 @@ export interface SuppressFigure {
   /** One after another, and many at a time; of one recipient for one tenant, so two keys. */
   readonly oneByOnePerS: number
   readonly togetherPerS: number
-  /** Resident memory of the process beyond what it had before, after all this. */
-  readonly residentBytes: number
+  /** Memory of the process beyond what it had before, after all this: its own, and pages of the file that the kernel can take back. */
+  readonly ownBytes: number
+  readonly mappedBytes: number
   readonly storedBytes: number
 }
 
@@ -58,14 +59,15 @@ export async function benchSuppress(): Promise<SuppressFigure[]> {
   await redis.stop()
   printTable(
     'A million suppressed addresses',
-    ['store', 'import s', 'export s', 'look-ups/s', 'together/s', 'resident MB', 'stored MB'],
+    ['store', 'import s', 'export s', 'look-ups/s', 'together/s', 'own MB', 'mapped MB', 'stored MB'],
     figures.map((figure) => [
       figure.store,
       figure.importS.toFixed(1),
       figure.exportS.toFixed(1),
       figure.oneByOnePerS.toFixed(0),
       figure.togetherPerS.toFixed(0),
-      (figure.residentBytes / 2 ** 20).toFixed(0),
+      (figure.ownBytes / 2 ** 20).toFixed(0),
+      (figure.mappedBytes / 2 ** 20).toFixed(0),
       (figure.storedBytes / 2 ** 20).toFixed(0),
     ]),
   )
@@ -108,13 +110,15 @@ async function fill({ name, spec, folder }: StoreOrder): Promise<SuppressFigure>
     } while (cursor !== undefined)
   })
   if (exported < ENTRIES) throw new Error(`${exported} were exported`)
+  const after = resident()
   const figure = {
     store: name,
     importS,
     exportS,
     oneByOnePerS: LOOKUPS / alone,
     togetherPerS: LOOKUPS / together,
-    residentBytes: resident() - before,
+    ownBytes: after.own - before.own,
+    mappedBytes: after.mapped - before.mapped,
     storedBytes: folder === undefined ? await usedMemory(spec) : diskBytes(folder),
   }
   await store.close()
@@ -128,10 +132,12 @@ async function timed(work: () => Promise<void>): Promise<number> {
   return (performance.now() - began) / 1000
 }
 
-/** Pages of the file that the kernel keeps for the process are not its own: it can take them back. */
-function resident(): number {
+/** Linux: /proc/PID/status, in kB. */
+function resident(): { readonly own: number; readonly mapped: number } {
   globalThis.gc?.()
-  return process.memoryUsage().rss
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const bytes = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)![1]) * 1024
+  return { own: bytes('RssAnon'), mapped: bytes('RssFile') + bytes('RssShmem') }
 }
 
 async function usedMemory(url: string): Promise<number> {
@@ -142,7 +148,7 @@ async function usedMemory(url: string): Promise<number> {
 }
 
 function diskBytes(folder: string): number {
-  return readdirSync(folder).reduce((sum, file) => sum + statSync(path.join(folder, file)).blocks * 512, 0)
+  return statSync(path.join(folder, 'data.mdb')).blocks * 512
 }
 
 if (process.argv[2] === 'fill' && process.send) {

@@ -49,10 +49,6 @@ describe('deliveries', () => {
   let diskIsFull: boolean
   let paused: Untried | undefined
   let mostOfSession: number | undefined
-  /** To whom nothing is sent. */
-  let suppressed: string[]
-  let lookups: number
-  let apart: string[][]
   /** Messages that Haraka went on with, in order. */
   let proceeded: FakeItem[]
 
@@ -63,7 +59,6 @@ describe('deliveries', () => {
     rules = RULES
     ;[paused, mostOfSession] = [undefined, undefined]
     route = () => HOSTS
-    ;[suppressed, lookups, apart] = [[], 0, []]
     ;[limits, suspended, most, addresses] = [{}, [], 100, ['192.0.2.1']]
     sourceNow = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
     ;[ended, told, notices, failures, split, proceeded, diskIsFull] = [[], [], [], [], [], [], false]
@@ -116,16 +111,6 @@ describe('deliveries', () => {
       splitUp: async (item, most) => {
         if (diskIsFull) throw new Error('disk full')
         await Promise.resolve(split.push([item.filename, most]))
-      },
-      heldIn: async ({ todo }) => {
-        lookups++
-        const untried = (address: string) => ({ isFinal: true, status: '5.7.1', why: `${address} is suppressed.` })
-        const of = todo!.rcpt_to.filter(({ address }) => suppressed.includes(address))
-        return of.map((recipient) => ({ recipient, untried: untried(recipient.address) }))
-      },
-      setApart: async (_item, recipients) => {
-        if (diskIsFull) throw new Error('disk full')
-        await Promise.resolve(apart.push(recipients.map(({ address }) => address)))
       },
       onAttempt: (end) => ended.push(end),
       onFailure: (what, error) => void failures.push(`${what}: ${String(error)}`),
@@ -225,39 +210,6 @@ describe('deliveries', () => {
     assert.equal(records.lastAttempt(one.item)!.attempt, attempt)
     const part = new FakeItem({ uuid: one.todo!.uuid, recipients: ['b@far.test'] })
     assert.equal(records.lastAttempt(part.item)!.attempt, attempt)
-  })
-
-  it('end a message for those who were suppressed while it waited, and ask no host', async () => {
-    suspended = [FAR]
-    const one = await admit({ recipients: ['a@far.test', 'b@far.test'] })
-    assert.equal(lookups, 0)
-    suppressed = ['a@far.test', 'b@far.test']
-    suspended = []
-    deliveries.pump(FAR)
-    await begun()
-    assert.deepEqual(one.calls, ['over', 'bounced: a@far.test is suppressed.'])
-    assert.deepEqual(
-      one.todo!.rcpt_to.map(({ dsn_action, dsn_status, dsn_msg }) => [dsn_action, dsn_status, dsn_msg]),
-      ['a', 'b'].map((name) => ['failed', '5.7.1', `${name}@far.test is suppressed.`]),
-    )
-    assert.deepEqual([proceeded, one.hooks_to_run, lookups], [[], [], 1])
-    one.next_cb()
-    await begun()
-    assert.deepEqual([ended.length, ended[0]!.untried?.status, deliveries.loads()], [1, '5.7.1', []])
-  })
-
-  it('set those apart who were suppressed, and let go of the whole, which is no attempt', async () => {
-    suppressed = ['b@far.test']
-    const one = await admit({ recipients: ['a@far.test', 'b@far.test', 'c@far.test'] })
-    assert.deepEqual(apart, [['b@far.test']])
-    assert.deepEqual([proceeded, ended, one.calls, deliveries.loads(), failures], [[], [], ['over'], [], []])
-  })
-
-  it('put a message off whose suppressed recipients cannot be set apart', async () => {
-    ;[suppressed, diskIsFull] = [['b@far.test'], true]
-    const one = await admit({ recipients: ['a@far.test', 'b@far.test'] })
-    assert.match(one.calls[1]!, /^deferred: it could not be begun: Error: disk full/)
-    assert.match(failures[0]!, /beginning a delivery: Error: disk full/)
   })
 
   it('leave a message alone whose file is gone', async () => {
