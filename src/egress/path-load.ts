@@ -8,6 +8,7 @@ import { pathKey } from './path-key'
 export type Hold = PathHold | 'connection_rate' | 'process'
 export const HOLDS = [
   'suspended',
+  'warmup',
   'rate',
   'connections',
   'connection_rate',
@@ -35,6 +36,8 @@ export interface PathReport {
     /** Between two messages; undefined: no limit. */
     readonly intervalMs: number | undefined
     readonly suspendedUntil: number | undefined
+    /** When its warm-up lets something go again. */
+    readonly warmingUntil?: number | undefined
   }
 }
 
@@ -96,11 +99,11 @@ export function readLoad({ key, text }: BoardEntry): PathReport | undefined {
   if (![at, underWay, connections, pace].every(isAmount) || !isMaybeAmount(oldestDueAt)) return undefined
   if (!isObject(waiting) || !MAIL_CLASSES.every((mailClass) => isAmount(waiting[mailClass]))) return undefined
   if (!isObject(limits) || !isAmount(limits.connections)) return undefined
-  if (!isMaybeAmount(limits.intervalMs) || !isMaybeAmount(limits.suspendedUntil)) return undefined
-  const { connections: most, intervalMs, suspendedUntil } = limits
+  const { connections: most, intervalMs, suspendedUntil, warmingUntil } = limits
+  if (![intervalMs, suspendedUntil, warmingUntil].every(isMaybeAmount)) return undefined
   return {
     ...{ process, path, at, waiting, underWay, connections, oldestDueAt, pace, hold },
-    limits: { connections: most, intervalMs, suspendedUntil },
+    limits: { connections: most, intervalMs, suspendedUntil, warmingUntil },
   } as PathReport
 }
 

@@ -110,6 +110,7 @@ function reportOf(work: Work, by: Pick<PathReport, 'process' | 'at' | 'pace'>): 
       connections: limits.connections,
       intervalMs: limits.rate?.intervalMs,
       suspendedUntil: limits.suspendedUntil,
+      warmingUntil: limits.warmingUntil,
     },
   }
 }
