@@ -10,8 +10,8 @@ export interface Ladder {
   readonly until: number
 }
 
-/** Three years of days: nobody plans further. */
-const MOST_STEPS = 1000
+/** The longest ladder: by 1 % a day from one recipient to the most there is. */
+const MOST_STEPS = 2500
 
 /** A step up. At `until` the ladder ends. */
 export function stepUp({ growth, stages, until }: Ladder, quota: number): number {

@@ -131,8 +131,8 @@ export class Warmup {
     if (!ladder) return undefined
     const known = this.of(id)
     const { course } = known
-    if (course && (isWarm(ladder, course.quota) || !isEnforced(policy.mode, courseKey(id)))) {
-      this.watch(known, course, ladder, policy, recipients)
+    if (!isEnforced(policy.mode, courseKey(id)) || (course && isWarm(ladder, course.quota))) {
+      this.watch(known, ladder, policy, recipients)
       return undefined
     }
     return this.ask(known, ladder, policy, path, recipients).catch((error: unknown): Permission => {
@@ -231,19 +231,16 @@ export class Warmup {
   }
 
   /** Counts what is held to nothing: by it a source that rests is known, and what would be held in shadow. */
-  private watch(
-    { id }: Known,
-    { date, quota }: Course,
-    ladder: Ladder,
-    policy: WarmupPolicy,
-    recipients: number,
-  ): void {
-    const asks: Ask[] = [countAsk(id, date, 'sent', recipients)]
-    this.tell(asks, (taken) => {
+  private watch(known: Known, ladder: Ladder, policy: WarmupPolicy, recipients: number): void {
+    const { id, course } = known
+    const today = policy.calendar.dayAt(this.clock()).date
+    if (!course || course.date < today) this.begin(this.advance(known, ladder, policy))
+    if (!course) return
+    const { date, quota } = course
+    this.tell([countAsk(id, date, 'sent', recipients)], (taken) => {
       const isOver = !isWarm(ladder, quota) && taken + recipients > quota
       if (isOver) this.tell([countAsk(id, date, 'over', recipients)])
     })
-    if (date < policy.calendar.dayAt(this.clock()).date) this.begin(this.advance(this.of(id), ladder, policy))
   }
 
   /** Begins a course, or puts it on today's page. Never rejects. */
