@@ -15,6 +15,7 @@ import { runCommand } from './run'
 import { sendCommand } from './send'
 import { storeCommand } from './store'
 import { CliError, say } from './terminal'
+import { warmupCommand } from './warmup'
 import { whyCommand } from './why'
 
 const EXAMPLES = `
@@ -70,6 +71,7 @@ export function program(): Command {
     dnsblCommand(),
     egressCommand(),
     feedbackCommand(),
+    warmupCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

@@ -21,6 +21,8 @@ export const HOLDS = [
 export interface PathReport {
   readonly process: string
   readonly path: string
+  /** As `providers.yaml` calls it; undefined where none matches. */
+  readonly provider?: string | undefined
   readonly at: number
   readonly waiting: Readonly<Record<MailClass, number>>
   readonly underWay: number
@@ -93,7 +95,8 @@ export function processEntry({ process, ...rest }: ProcessReport): BoardEntry {
 export function readLoad({ key, text }: BoardEntry): PathReport | undefined {
   const process = key.startsWith(LOAD_PREFIX) ? key.slice(LOAD_PREFIX.length).split('|', 1)[0] : undefined
   if (!isProcessName(process)) return undefined
-  const { path, at, waiting, underWay, connections, oldestDueAt, pace, hold, limits } = readObject(text)
+  const { path, provider, at, waiting, underWay, connections, oldestDueAt, pace, hold, limits } = readObject(text)
+  if (provider !== undefined && typeof provider !== 'string') return undefined
   if (typeof path !== 'string' || path.length > MAX_KEY_LENGTH || !PRINTABLE.test(path)) return undefined
   if (loadKey({ process, path }) !== key || !HOLDS.includes(hold as Hold)) return undefined
   if (![at, underWay, connections, pace].every(isAmount) || !isMaybeAmount(oldestDueAt)) return undefined
@@ -102,7 +105,7 @@ export function readLoad({ key, text }: BoardEntry): PathReport | undefined {
   const { connections: most, intervalMs, suspendedUntil, warmingUntil } = limits
   if (![intervalMs, suspendedUntil, warmingUntil].every(isMaybeAmount)) return undefined
   return {
-    ...{ process, path, at, waiting, underWay, connections, oldestDueAt, pace, hold },
+    ...{ process, path, provider, at, waiting, underWay, connections, oldestDueAt, pace, hold },
     limits: { connections: most, intervalMs, suspendedUntil, warmingUntil },
   } as PathReport
 }
@@ -178,6 +181,8 @@ function emptyInMs(
   now: number,
 ): number | undefined {
   if (waitingInAll === 0) return 0
+  // That depends on more than this path.
+  if (hold === 'warmup') return undefined
   const { intervalMs: leastMs = 0, suspendedUntil = 0 } = limits
   const isByRate = hold === 'rate' || hold === 'suspended' || pace === 0
   const eachMs = isByRate ? leastMs : Math.max(leastMs, 1000 / pace)

@@ -13,6 +13,8 @@ const ZONE = (() => {
 const FAR = 'providers: {far: {match: {mx_suffix: [far.test]}, message_rate: 1000/s}}\n'
 const QUICK = `default: {message_rate: 1000/s, retry: {first: 1s, factor: 1, longest: 1s, jitter: 0%}}\n${FAR}`
 
+const HOUR = 3_600_000
+
 describe('warm-up, end to end', function () {
   this.timeout(90_000)
   let world: MailWorld
@@ -32,24 +34,102 @@ ${more}  warmup: {time_zone: ${ZONE}, spread: false}
 `
   const by = (address: string) => far.messages.filter(({ client }) => client === address)
 
-  it('lets two hosts on one Redis send a day of it together, and no more; the rest waits, and says until when', async () => {
+  /** What the command prints as JSON. */
+  async function told<T>(dir: string, ...args: string[]): Promise<T> {
+    const { code, stdout, stderr } = await sluice(...args, '--json', '--dir', dir)
+    assert.equal(code, 0, stderr)
+    return JSON.parse(stdout) as T
+  }
+  interface Path {
+    readonly hold: string
+    readonly waiting: { readonly all: number }
+    readonly emptyInMs: number
+  }
+  interface Status {
+    readonly quota: number
+    readonly today: { readonly sent: number; readonly delivered: number; readonly bounced: number }
+  }
+  const status = async (dir: string) => (await told<Status[]>(dir, 'warmup', 'status'))[0]!
+  /** Until processes have told what waits, and the warm-up holds it. */
+  const waiting = (dir: string, count: number) =>
+    eventually(async () => {
+      const { paths } = await told<{ paths: Path[] }>(dir, 'egress', 'list')
+      const all = paths.map(({ hold, waiting }) => `${hold} ${waiting.all}`)
+      assert.deepEqual(all, [`warmup ${count}`])
+      return paths[0]!
+    }, 25_000)
+
+  it('lets two hosts on one Redis send a day of it together and no more; the rest waits, and it is said until when', async () => {
     const redis = await world.redis()
     const options = { providers: QUICK, sluice: config(redis.url, { start: 25 }) }
     const [one, two] = [await world.server(options), await world.server(options)]
     await Promise.all([world.send(one, 40), world.send(two, 40)])
     await far.until('the quota', () => far.messages.length === 25, 20_000)
-    await eventually(() => assert.match(one.log, /./), 100)
-    const list = await sluice('egress', 'list', '--json', '--dir', one.dir)
-    assert.equal(list.code, 0, list.stderr)
+    // 32 on the second day, the rest on the third: without a spread, as soon as that begins.
+    const { emptyInMs } = await waiting(one.dir, 55)
+    assert.ok(emptyInMs > 24 * HOUR && emptyInMs < 48 * HOUR, `${emptyInMs / HOUR} h`)
+    const { messages } = await told<{ messages: { hold: string; emptyInMs: number }[] }>(one.dir, 'egress', 'queue')
+    assert.ok(messages.length > 0)
+    for (const { hold, emptyInMs } of messages) assert.ok(hold === 'warmup' && emptyInMs > 24 * HOUR)
+    const { stdout } = await sluice('egress', 'queue', '--dir', one.dir)
+    assert.match(stdout, /warm-up, at most 1\.\d d .* egress\|fresh\|far /)
+    assert.deepEqual([far.messages.length, (await status(two.dir)).today.sent], [25, 25])
+  })
+
+  it('goes on where it was after a restart, and heeds set, pause and resume', async () => {
+    let server = await world.server({ providers: QUICK, sluice: config('lmdb:data/sluice'), graceful: true })
+    await world.send(server, 20)
+    await far.until('the quota', () => far.messages.length === 5)
+    await waiting(server.dir, 15)
+    const { dir } = server
+    await server.stop()
+    server = await world.server({ providers: QUICK, sluice: config('lmdb:data/sluice'), dir, graceful: true })
+    // It has tried them, and found nothing left of the day.
     await eventually(async () => {
-      const { stdout } = await sluice('egress', 'list', '--json', '--dir', one.dir)
-      const { paths } = JSON.parse(stdout) as { paths: { hold: string; waiting: { all: number } }[] }
-      assert.deepEqual(
-        paths.map(({ hold, waiting }) => [hold, waiting.all]),
-        [['warmup', 55]],
+      const { paths } = await told<{ paths: { processes: { waiting: object; hold: string }[] }[] }>(
+        dir,
+        'egress',
+        'list',
       )
-    }, 15_000)
-    assert.equal(far.messages.length, 25)
+      assert.ok(paths[0]!.processes.length === 2 && paths[0]!.processes.every(({ hold }) => hold === 'warmup'))
+    }, 25_000)
+    assert.deepEqual([far.messages.length, world.queued(server).length], [5, 15])
+
+    const set = await sluice('warmup', 'set', 'fresh', '--group', 'far', '--quota', '12', '--dir', dir)
+    assert.equal(set.stdout, 'fresh/far is at 12 recipients a day\n', set.stderr)
+    await far.until('the new quota', () => far.messages.length === 12)
+    await eventually(() => assert.equal(world.queued(server).length, 8))
+    await eventually(async () => {
+      const { today, quota } = await status(dir)
+      assert.deepEqual([quota, today.sent, today.delivered, today.bounced], [12, 12, 12, 0])
+    })
+    const pause = await sluice('warmup', 'pause', 'fresh', '--dir', dir)
+    assert.equal(pause.stdout, 'fresh/far is at 12 recipients a day, paused\n', pause.stderr)
+    const curve = await sluice('warmup', 'status', 'fresh', '--dir', dir)
+    assert.match(curve.stdout, /fresh\/far +\d{4}-\d\d-\d\d +\d+ of \d+ +12 of 12 +12 +0 +0 +0 +- +paused/)
+    assert.match(curve.stdout, /#/)
+    const resume = await sluice('warmup', 'resume', 'fresh', '--dir', dir)
+    assert.equal(resume.stdout, 'fresh/far is at 12 recipients a day\n', resume.stderr)
+    assert.equal(far.messages.length, 12)
+    const warm = await sluice('warmup', 'set', 'fresh', '--quota', '100000', '--dir', dir)
+    assert.equal(warm.code, 0, warm.stderr)
+    await world.settled(far)
+  })
+
+  it('counts recipients, parts what has too many, and gives back what no host has seen', async () => {
+    const server = await world.server({ providers: QUICK, sluice: config('lmdb:data/sluice', { start: 6 }) })
+    world.mx('dead.test', 'mx.dead.test', '127.0.0.1')
+    await world.send(server, 3, { to: ['a@dead.test', 'b@dead.test'] })
+    await server.waitForLog(/domain=dead\.test/)
+    const to = Array.from({ length: 9 }, (_, index) => `user${index}@far.test`)
+    await world.send(server, 1, { to })
+    const recipients = () => far.messages.reduce((sum, { recipients }) => sum + recipients.length, 0)
+    await far.until('the quota', () => recipients() >= 6)
+    await eventually(async () => {
+      const all = await told<(Status & { group: string })[]>(server.dir, 'warmup', 'status')
+      assert.deepEqual(all.map(({ group, today }) => `${group} ${today.sent}`).sort(), ['far 6', 'other 0'])
+    })
+    assert.equal(recipients(), 6)
   })
 
   it('lets what is beyond go by a warm source of the pool', async () => {

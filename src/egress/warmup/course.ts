@@ -60,10 +60,10 @@ function endDay(course: Course, ladder: Ladder, policy: WarmupPolicy, figures: D
   const { below, after, over } = policy.rest
   const isRest = figures.sent < quota * below
   const rested = paused ? course.rested : isRest ? course.rested + 1 : 0
-  const following = (verdict: VerdictLetter, next: number, why: string): Course => ({
+  const following = (verdict: VerdictLetter, quotaThen: number, why: string): Course => ({
     ...course,
     date: addDays(date, 1),
-    quota: Math.max(1, Math.min(next, ladder.until)),
+    quota: Math.max(1, Math.min(quotaThen, ladder.until)),
     rested,
     why: why.slice(0, MOST_WHY),
     history: [...history, { ...figures, quota, verdict }].slice(-MOST_DAYS),

@@ -15,7 +15,10 @@ describe('gate', () => {
   it('is open until it is closed, and lets each that waits try once in its turn', async () => {
     assert.equal(gate.waitOf('a'), 0)
     gate.close('a', 1000)
-    assert.deepEqual(['b', 'c', 'a'].map((path) => gate.waitOf(path)), [1000, 1000, 1000])
+    assert.deepEqual(
+      ['b', 'c', 'a'].map((path) => gate.waitOf(path)),
+      [1000, 1000, 1000],
+    )
     await timers.pass(999)
     assert.deepEqual([woken, timers.pending], [[], 1])
     await timers.pass(1)

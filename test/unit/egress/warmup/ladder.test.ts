@@ -8,17 +8,29 @@ const TABLE: Ladder = { start: 200, growth: 0.3, stages: [200, 500, 1000, 2000],
 describe('ladder', () => {
   it('rises by its growth until it is warm', () => {
     assert.deepEqual(planFrom({ ...LADDER, until: 300 }, 100), [100, 130, 169, 219, 284, 300])
-    assert.deepEqual([299, 300].map((quota) => isWarm({ ...LADDER, until: 300 }, quota)), [false, true])
+    assert.deepEqual(
+      [299, 300].map((quota) => isWarm({ ...LADDER, until: 300 }, quota)),
+      [false, true],
+    )
   })
 
   it('goes by its table, and to the end after it', () => {
     assert.deepEqual(planFrom(TABLE, 200), [200, 500, 1000, 2000, 5000])
-    assert.deepEqual([5000, 2000, 700, 500, 200].map((quota) => stepDown(TABLE, quota)), [2000, 1000, 500, 200, 200])
+    assert.deepEqual(
+      [5000, 2000, 700, 500, 200].map((quota) => stepDown(TABLE, quota)),
+      [2000, 1000, 500, 200, 200],
+    )
   })
 
   it('has stages, counted from 1', () => {
-    assert.deepEqual([1, 2, 3, 99].map((stage) => quotaOf(TABLE, stage)), [200, 500, 1000, 5000])
-    assert.deepEqual([1, 200, 499, 500, 5000].map((quota) => stageOf(TABLE, quota)), [1, 1, 1, 2, 5])
+    assert.deepEqual(
+      [1, 2, 3, 99].map((stage) => quotaOf(TABLE, stage)),
+      [200, 500, 1000, 5000],
+    )
+    assert.deepEqual(
+      [1, 200, 499, 500, 5000].map((quota) => stageOf(TABLE, quota)),
+      [1, 1, 1, 2, 5],
+    )
   })
 
   it('leaves who has less than the start by a word from outside where he is, and takes him up from there', () => {

@@ -67,7 +67,9 @@ describe('warm-up', () => {
   })
 
   it('asks nothing of mail of others: of other sources, of groups that are not named, and when it is off', async () => {
-    policy = policyWith({ sources: new Map([['fresh', { ladder: policy.sources.get('fresh')!.ladder, groups: ['google'] }]]) })
+    policy = policyWith({
+      sources: new Map([['fresh', { ladder: policy.sources.get('fresh')!.ladder, groups: ['google'] }]]),
+    })
     const warmup = host()
     assert.equal(warmup.take({ source: 'other', group: 'google' }, 'path', 1), undefined)
     assert.equal(warmup.take({ source: 'fresh', group: 'yahoo' }, 'path', 1), undefined)
@@ -166,10 +168,10 @@ describe('warm-up', () => {
     await warmup.settled()
     for (let time = 0; time < 130; time++) assert.equal(warmup.take(FRESH, 'path', 1), undefined)
     await warmup.settled()
-    assert.deepEqual(
-      (({ sent, over }) => ({ sent, over }))(await readCounts(store, FRESH, '2026-03-27')),
-      { sent: 130, over: 30 },
-    )
+    assert.deepEqual((({ sent, over }) => ({ sent, over }))(await readCounts(store, FRESH, '2026-03-27')), {
+      sent: 130,
+      over: 30,
+    })
     assert.equal(warmup.isHeld(FRESH), false)
   })
 
@@ -216,8 +218,7 @@ describe('warm-up', () => {
         if (step.kind === 'pass') {
           timers.holdUp(step.ms)
           await timers.pass(25_000)
-        }
-        else if (step.kind === 'jump') skews[step.host] = step.ms
+        } else if (step.kind === 'jump') skews[step.host] = step.ms
         else if (step.kind === 'well') hosts[step.host]!.note(FRESH, { delivered: step.times })
         else {
           const asked = Array.from({ length: step.times }, () => hosts[step.host]!.take(FRESH, 'path', 1)!)
@@ -230,7 +231,8 @@ describe('warm-up', () => {
         const known = await new WarmupDesk(store, () => timers.now()).read(FRESH)
         if (known) quotas.set(known.date, Math.max(known.quota, quotas.get(known.date) ?? 0))
       }
-      for (const [date, count] of sent) assert.ok(count <= quotas.get(date)!, `${count} of ${quotas.get(date)} on ${date}`)
+      for (const [date, count] of sent)
+        assert.ok(count <= quotas.get(date)!, `${count} of ${quotas.get(date)} on ${date}`)
       assert.deepEqual(failures, [])
     })
     await fc.assert(run, { numRuns: 60 })
