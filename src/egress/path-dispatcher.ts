@@ -176,8 +176,12 @@ export class PathDispatcher<Item extends Waiting> {
     this.wake?.()
     this.wake = undefined
     const suspendedMs = (limits.suspendedUntil ?? 0) - this.clock()
-    if (suspendedMs > 0) return this.pumpAfter(Math.min(suspendedMs, SUSPENDED_POLL_MS))
-    if ((limits.warmingUntil ?? 0) > this.clock()) return this.pumpAfter(SUSPENDED_POLL_MS)
+    const isHeld = suspendedMs > 0 || (limits.warmingUntil ?? 0) > this.clock()
+    if (isHeld) {
+      // Nobody wants a place.
+      this.contest.end()
+      return this.pumpAfter(suspendedMs > 0 ? Math.min(suspendedMs, SUSPENDED_POLL_MS) : SUSPENDED_POLL_MS)
+    }
     this.contest.begin()
     this.take(limits)
   }

@@ -107,8 +107,10 @@ export const warmupSchema = z
       })
       .describe('A source that hardly sends cools'),
     new_tenants: z
-      .union([z.literal(false), z.strictObject(ladder)])
-      .describe('The same for all mail of a tenant that is new; false: none'),
+      .union([z.literal(false), z.strictObject({ mode: mode.optional(), ...ladder })])
+      .describe(
+        'The same for all mail of a tenant, from its first, in a mode of its own (default: shadow); false: none',
+      ),
   })
   .refine(({ rest }) => rest.over_days > rest.after_days, {
     path: ['rest', 'over_days'],
@@ -137,8 +139,13 @@ export function compileWarmup(
     judgement: { used, delivered, bounces, deferrals, complaints, least },
     rest: { below: rest.below, after: rest.after_days, over: rest.over_days },
     sources: warming,
-    tenants: tenants === false ? undefined : ladderFrom(section, tenants),
+    tenants: tenants === false ? undefined : ofTenants(section, tenants),
   }
+}
+
+/** Those that are here already climb in shadow, by what they send. */
+function ofTenants(all: Section, { mode = { kind: 'shadow' }, ...own }: Exclude<Section['new_tenants'], false>) {
+  return { mode, ladder: { ...ladderFrom(all, own), cools: false } }
 }
 
 /** What a source says for itself, over what is said for all. Its own growth counts before everybody's table. */
@@ -146,5 +153,6 @@ function ladderFrom(all: Section, own: Said): Ladder {
   const isByGrowth = own.stages === undefined && (own.start !== undefined || own.growth !== undefined)
   const stages = own.stages ?? (isByGrowth ? undefined : all.stages)
   const start = stages ? stages[0]! : (own.start ?? all.start)
-  return { start, growth: own.growth ?? all.growth, stages, until: Math.max(start, own.until ?? all.until) }
+  const until = Math.max(start, own.until ?? all.until)
+  return { start, growth: own.growth ?? all.growth, stages, until, cools: true }
 }

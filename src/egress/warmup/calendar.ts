@@ -1,3 +1,5 @@
+import { Recent } from '../recent'
+
 /** A day as a time zone counts it. */
 export interface Day {
   /** `2026-11-22`. */
@@ -7,6 +9,7 @@ export interface Day {
   readonly endsAt: number
 }
 
+const MOST_DAYS = 10
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** The first instant of a day is not further from midnight in UTC: zones are from −12 to +14 hours. */
@@ -15,6 +18,7 @@ const FAR_MS = 16 * HOUR_MS
 /** Days of one time zone, by its IANA name. */
 export class Calendar {
   private readonly format: Intl.DateTimeFormat
+  private readonly days = new Recent<Day>(MOST_DAYS)
   private last: Day | undefined
 
   /** Throws a RangeError when there is no such zone. */
@@ -31,8 +35,10 @@ export class Calendar {
     return this.last
   }
 
+  /** The days that were asked for of late cost nothing. */
   dayOf(date: string): Day {
-    return { date, startsAt: this.firstInstant(date), endsAt: this.firstInstant(addDays(date, 1)) }
+    const make = () => ({ date, startsAt: this.firstInstant(date), endsAt: this.firstInstant(addDays(date, 1)) })
+    return this.days.of(date, (known) => known ?? make())
   }
 
   private dateAt(at: number): string {

@@ -58,7 +58,7 @@ export function roll(course: Course, ladder: Ladder, policy: WarmupPolicy, today
 function endDay(course: Course, ladder: Ladder, policy: WarmupPolicy, figures: DayFigures): Course {
   const { date, quota, paused, history } = course
   const { below, after, over } = policy.rest
-  const isRest = figures.sent < quota * below
+  const isRest = ladder.cools && figures.sent < quota * below
   const rested = paused ? course.rested : isRest ? course.rested + 1 : 0
   const following = (verdict: VerdictLetter, quotaThen: number, why: string): Course => ({
     ...course,

@@ -8,6 +8,8 @@ export interface Ladder {
   readonly stages: readonly number[] | undefined
   /** Who may send so many is warm, and held to nothing. */
   readonly until: number
+  /** Rest takes it down again: an address is forgotten by those it sends to, and a customer is not. */
+  readonly cools: boolean
 }
 
 /** The longest ladder: by 1 % a day from one recipient to the most there is. */

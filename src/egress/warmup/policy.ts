@@ -12,8 +12,8 @@ export interface WarmupPolicy {
   readonly rest: RestPolicy
   /** Of the sources that warm up, by name. */
   readonly sources: ReadonlyMap<string, SourceWarmup>
-  /** Undefined: new tenants send as everybody. */
-  readonly tenants: Ladder | undefined
+  /** Of all mail of a tenant, from its first; in a mode of its own. Undefined: new tenants send as everybody. */
+  readonly tenants: { readonly mode: Mode; readonly ladder: Ladder } | undefined
 }
 
 export interface SourceWarmup {
@@ -60,8 +60,14 @@ export type WarmupId = { readonly source: string; readonly group: string } | { r
 
 /** The ladder of somebody; undefined: it does not warm up. */
 export function ladderOf({ sources, tenants }: WarmupPolicy, id: WarmupId): Ladder | undefined {
-  if ('tenant' in id) return tenants
+  if ('tenant' in id) return tenants?.ladder
   const source = sources.get(id.source)
   if (!source || source.groups?.includes(id.group) === false) return undefined
   return source.ladder
+}
+
+const OFF: Mode = { kind: 'off' }
+
+export function modeOf({ mode, tenants }: WarmupPolicy, id: WarmupId): Mode {
+  return 'tenant' in id ? (tenants?.mode ?? OFF) : mode
 }

@@ -8,7 +8,7 @@ import { type Course, beginCourse, roll } from './course'
 import { COURSE_PREFIX, WarmupDesk, courseKey, readEntry } from './desk'
 import { Gate } from './gate'
 import { type Ladder, isWarm } from './ladder'
-import { type WarmupId, type WarmupPolicy, ladderOf } from './policy'
+import { type Spread, type WarmupId, type WarmupPolicy, ladderOf, modeOf } from './policy'
 import { burstOf, lastCall, rateAt } from './spread'
 
 export interface WarmupOptions {
@@ -35,7 +35,7 @@ export interface Taken {
 /** `wait`: there is nothing for now; `split`: it has more recipients than go at a time. */
 export type Permission =
   | { readonly kind: 'go'; readonly taken: Taken }
-  | { readonly kind: 'wait' }
+  | { readonly kind: 'wait'; readonly forMs: number }
   | { readonly kind: 'split'; readonly most: number }
 
 /** A warm-up as this process knows it. */
@@ -46,6 +46,8 @@ interface Known {
   used: Used
   /** The course is being changed. */
   busy: boolean
+  /** Until then, by the timers' clock, a tenant is not asked for: nobody tells its messages when there is something again. */
+  quietUntil: number
 }
 
 /** What of a day's quota is gone, as the store last said. */
@@ -127,14 +129,17 @@ export class Warmup {
   /** Takes what an attempt needs; undefined when it needs nothing. Never rejects. */
   take(id: WarmupId, path: string, recipients: number): Promise<Permission> | undefined {
     const policy = this.options.policy()
-    const ladder = policy.mode.kind === 'off' ? undefined : ladderOf(policy, id)
+    const mode = modeOf(policy, id)
+    const ladder = mode.kind === 'off' ? undefined : ladderOf(policy, id)
     if (!ladder) return undefined
     const known = this.of(id)
     const { course } = known
-    if (!isEnforced(policy.mode, courseKey(id)) || (course && isWarm(ladder, course.quota))) {
+    if (!isEnforced(mode, courseKey(id)) || (course && isWarm(ladder, course.quota))) {
       this.watch(known, ladder, policy, recipients)
       return undefined
     }
+    const quietMs = known.quietUntil - this.timers.now()
+    if (quietMs > 0) return Promise.resolve({ kind: 'wait', forMs: quietMs })
     return this.ask(known, ladder, policy, path, recipients).catch((error: unknown): Permission => {
       this.options.onFailure(error)
       return this.hold(known, path, FAILURE_RETRY_MS)
@@ -144,8 +149,9 @@ export class Warmup {
   /** No host has seen the attempt: it counts for nothing. */
   giveBack({ id, date, recipients }: Taken): void {
     this.tell([countAsk(id, date, 'back', recipients)])
-    const { gate } = this.of(id)
-    gate.open()
+    const known = this.of(id)
+    known.quietUntil = 0
+    known.gate.open()
   }
 
   /** What others have said of so many recipients. */
@@ -159,10 +165,9 @@ export class Warmup {
   /** Ends the days that are over. */
   async endDays(): Promise<void> {
     const policy = this.options.policy()
-    if (policy.mode.kind === 'off') return
     const { date } = policy.calendar.dayAt(this.clock())
     for (const known of [...this.known.all()]) {
-      const ladder = ladderOf(policy, known.id)
+      const ladder = modeOf(policy, known.id).kind === 'off' ? undefined : ladderOf(policy, known.id)
       if (ladder && known.course && known.course.date < date) await this.advance(known, ladder, policy)
     }
   }
@@ -179,7 +184,8 @@ export class Warmup {
     const { course } = known
     // It is the turn of another process to begin the day, of which the board will tell.
     if (!course || course.date < today.date) return this.hold(known, path, SOON_MS)
-    const most = policy.spread ? burstOf(policy.spread, course.quota) : course.quota
+    const spread = spreadOf(policy, known.id)
+    const most = spread ? burstOf(spread, course.quota) : course.quota
     if (recipients > most) return { kind: 'split', most } as const
     if (daysFrom(today.date, course.date) > MOST_BEHIND_DAYS) return this.hold(known, path, BACK_POLL_MS)
     if (now >= lastCall(today)) return this.hold(known, path, today.endsAt - now + 1)
@@ -200,7 +206,8 @@ export class Warmup {
     const { taken, back, lost } = used
     const asks: Ask[] = [budgetAsk(id, date, Math.max(0, quota + back - lost), recipients)]
     const gone = taken + lost - back
-    if (policy.spread) asks.push(rateAsk(id, rateAt(policy.spread, day, quota, gone, this.clock()), recipients))
+    const spread = spreadOf(policy, id)
+    if (spread) asks.push(rateAsk(id, rateAt(spread, day, quota, gone, this.clock()), recipients))
     const { committed, answers, degraded } = await this.options.store().judge(asks)
     // A process by itself does not know what the others take.
     if (degraded) return this.hold(known, path, FAILURE_RETRY_MS)
@@ -224,10 +231,14 @@ export class Warmup {
   }
 
   private hold(known: Known, path: string, forMs: number): Permission {
+    if ('tenant' in known.id) {
+      known.quietUntil = this.timers.now() + forMs
+      return { kind: 'wait', forMs }
+    }
     const wasOpen = known.gate.closedForMs === 0
     known.gate.close(path, forMs)
     if (wasOpen) this.options.onHeld(known.id)
-    return { kind: 'wait' }
+    return { kind: 'wait', forMs }
   }
 
   /** Counts what is held to nothing: by it a source that rests is known, and what would be held in shadow. */
@@ -266,12 +277,14 @@ export class Warmup {
   private learn(known: Known, course: Course): void {
     const before = known.course
     known.course = course
-    if (before?.date !== course.date || before.quota < course.quota) known.gate.open()
+    if (before?.date === course.date && before.quota >= course.quota) return
+    known.quietUntil = 0
+    known.gate.open()
   }
 
   private isOn(id: WarmupId): boolean {
     const policy = this.options.policy()
-    return isEnforced(policy.mode, courseKey(id)) && ladderOf(policy, id) !== undefined
+    return isEnforced(modeOf(policy, id), courseKey(id)) && ladderOf(policy, id) !== undefined
   }
 
   private of(id: WarmupId): Known {
@@ -285,6 +298,7 @@ export class Warmup {
           course: undefined,
           used: { date: '', taken: 0, back: 0, lost: 0 },
           busy: false,
+          quietUntil: 0,
         },
     )
   }
@@ -309,6 +323,11 @@ export class Warmup {
     const done = work.catch((error: unknown) => this.options.onFailure(error)).finally(() => this.underWay.delete(done))
     this.underWay.add(done)
   }
+}
+
+/** Messages of a tenant are put off one by one: they would be tried for nothing all day. */
+function spreadOf({ spread }: WarmupPolicy, id: WarmupId): Spread | undefined {
+  return 'tenant' in id ? undefined : spread
 }
 
 function usedOf({ used }: Known, date: string): Used {

@@ -6,10 +6,10 @@ import type { Admission, Grant, PathConnections, PathLimits } from '../../egress
 import type { Hold } from '../../egress/path-load'
 import { PLACE_TTL_MS } from '../../egress/places'
 import type { Destination, ResolvedPath } from '../../egress/rules'
-import type { Permission, Taken } from '../../egress/warmup/warmup'
 import type { Store } from '../../store/store'
 import { OK } from '../types'
 import type { AttemptEnd, Untried } from './attempt-event'
+import type { Budget } from './budget'
 import { ConnectGate } from './connect-gate'
 import { type Delivery, type DeliveryRecords, NO_HOSTS, NOT_TRIED, type Planner, emptyAttempt } from './delivery'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
@@ -41,14 +41,6 @@ export interface DeliveriesOptions {
   readonly onAttempt: (end: AttemptEnd) => void
   readonly onFailure: (what: string, error: unknown) => void
   readonly onNotice: (message: string) => void
-}
-
-/** What a message takes of a budget, such as that of a source that warms up. */
-export interface Budget {
-  /** Undefined: it needs none. Never rejects. */
-  take(delivery: Delivery): Promise<Permission> | undefined
-  /** An attempt has not begun, or no host has seen it. */
-  giveBack(taken: Taken): void
 }
 
 /** `left`: it was not there to be ended; `put off`: its end failed, and it is tried again. */
@@ -306,6 +298,7 @@ export class Deliveries implements SessionPolicy {
     return this.options.budget.take(delivery)?.then((permission): Admission => {
       if (permission.kind === 'wait') return 'wait'
       if (permission.kind === 'split') return { elsewhere: () => this.splitInHand(delivery, permission.most) }
+      if (permission.kind === 'later') return { elsewhere: () => this.endUntried(delivery, permission.why) }
       delivery.taken = permission.taken
       return 'go'
     })
@@ -369,8 +362,8 @@ export class Deliveries implements SessionPolicy {
   private end({ item: delivery, end }: Grant<Delivery>): void {
     const { id, attempt, taken } = delivery
     this.known.letGo(id, delivery)
-    if (taken && !attempt?.wasSeen) this.options.budget.giveBack(taken)
-    delivery.taken = undefined
+    if (taken.length > 0 && !attempt?.wasSeen) this.options.budget.giveBack(taken)
+    delivery.taken = []
     this.underWay--
     end()
     const next = this.ready.shift()

@@ -26,8 +26,8 @@ export interface Delivery extends Waiting {
   readonly path: ResolvedPath
   readonly source: Source
   beganAt: number
-  /** What it holds of a budget, while it is under way. */
-  taken: Taken | undefined
+  /** What it holds of budgets, while it is under way. */
+  taken: readonly Taken[]
   /** There is one from when it begins. */
   attempt: Attempt | undefined
   /** Why no host was asked, when none was. */
@@ -44,7 +44,7 @@ const ROUTE_HOLDS_MS = 5 * 60_000
 
 /** What a delivery is made with, and a part of one. */
 export const NOT_TRIED = {
-  taken: undefined,
+  taken: [] as readonly Taken[],
   attempt: undefined,
   untried: undefined,
   retryAt: undefined,

@@ -1,12 +1,13 @@
 import { partsOf } from '../../egress/named-path'
 import type { ResolvedPath } from '../../egress/rules'
 import { sharesPool } from '../../egress/sources'
-import { type Taken, type Permission, Warmup } from '../../egress/warmup/warmup'
+import { type Permission, type Taken, Warmup } from '../../egress/warmup/warmup'
 import { OTHER, type WarmupId } from '../../egress/warmup/policy'
-import { saidOfSources } from '../../feedback/said-of-sources'
+import { saidOfSenders } from '../../feedback/said-of-senders'
 import type { Store } from '../../store/store'
 import type { Runtime } from '../runtime'
-import type { Budget } from './deliveries'
+import type { Untried } from './attempt-event'
+import type { Budget, Budgeted } from './budget'
 import type { Delivery } from './delivery'
 import type { QueueItem } from './queue-item'
 
@@ -40,7 +41,7 @@ export class Warming implements Budget {
       onFailure,
     })
     runtime.feedback.read((said) => {
-      for (const { source, group, counts } of saidOfSources(said)) this.warmup.note({ source, group }, counts)
+      for (const { id, counts } of saidOfSenders(said)) this.warmup.note(id, counts)
     })
   }
 
@@ -64,12 +65,24 @@ export class Warming implements Budget {
     return this.warmup.isHeld(idOf(path), failures > 0 ? STAYS_MS : 0)
   }
 
-  take({ path, item }: Delivery): Promise<Permission> | undefined {
-    return this.warmup.take(idOf(path), path.path, item.todo!.rcpt_to.length)
+  take({ path, tenant, item }: Delivery): Promise<Budgeted> | undefined {
+    const recipients = item.todo!.rcpt_to.length
+    const take = (id: WarmupId) => this.warmup.take(id, path.path, recipients)
+    const ofTenant = tenant === '' ? undefined : take({ tenant })
+    if (!ofTenant) return take(idOf(path))?.then((permission) => budgeted(permission, []))
+    return ofTenant.then(async (permission) => {
+      // It keeps nobody else of its path waiting.
+      if (permission.kind === 'wait') return { kind: 'later', why: newTenant(permission.forMs) }
+      if (permission.kind === 'split') return permission
+      const ofSource = await take(idOf(path))
+      if (!ofSource || ofSource.kind === 'go') return budgeted(ofSource, [permission.taken])
+      this.warmup.giveBack(permission.taken)
+      return ofSource
+    })
   }
 
-  giveBack(taken: Taken): void {
-    this.warmup.giveBack(taken)
+  giveBack(taken: readonly Taken[]): void {
+    for (const one of taken) this.warmup.giveBack(one)
   }
 
   /** Those beyond what a source may send go by the others of its pools. */
@@ -85,6 +98,18 @@ export class Warming implements Budget {
     }, RECONSIDER_APART_MS)
     this.timer.unref()
   }
+}
+
+function budgeted(permission: Permission | undefined, taken: readonly Taken[]): Budgeted {
+  if (!permission) return { kind: 'go', taken }
+  return permission.kind === 'go' ? { kind: 'go', taken: [...taken, permission.taken] } : permission
+}
+
+/** RFC 3463 §3.8. Whoever reads it again takes from it when to try: `hintOf`. */
+function newTenant(forMs: number): Untried {
+  const minutes = Math.ceil(forMs / 60_000)
+  const why = `Its sender is new here and has sent what it may for today. It is tried again in ${minutes} minutes.`
+  return { isFinal: false, status: '4.7.1', why }
 }
 
 export function idOf({ source, provider }: Pick<ResolvedPath, 'source' | 'provider'>): WarmupId {

@@ -2,7 +2,7 @@ import { Calendar } from '../../../../src/egress/warmup/calendar'
 import type { Ladder } from '../../../../src/egress/warmup/ladder'
 import type { WarmupPolicy } from '../../../../src/egress/warmup/policy'
 
-export const LADDER: Ladder = { start: 100, growth: 0.3, stages: undefined, until: 10_000 }
+export const LADDER: Ladder = { start: 100, growth: 0.3, stages: undefined, until: 10_000, cools: true }
 
 export function policyWith(more: Partial<WarmupPolicy> & { readonly ladder?: Partial<Ladder> } = {}): WarmupPolicy {
   const { ladder, ...rest } = more

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { type Ladder, isWarm, planFrom, quotaOf, stageOf, stepDown, stepUp } from '../../../../src/egress/warmup/ladder'
 import { LADDER } from './fixtures'
 
-const TABLE: Ladder = { start: 200, growth: 0.3, stages: [200, 500, 1000, 2000], until: 5000 }
+const TABLE: Ladder = { start: 200, growth: 0.3, stages: [200, 500, 1000, 2000], until: 5000, cools: true }
 
 describe('ladder', () => {
   it('rises by its growth until it is warm', () => {
@@ -42,6 +42,7 @@ describe('ladder', () => {
       start: fc.integer({ min: 1, max: 1000 }),
       growth: fc.double({ min: 0.01, max: 1, noNaN: true }),
       stages: fc.constant(undefined),
+      cools: fc.constant(true),
       until: fc.integer({ min: 1000, max: 1_000_000 }),
     })
     fc.assert(

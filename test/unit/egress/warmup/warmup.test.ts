@@ -8,7 +8,7 @@ import { type Taken, Warmup } from '../../../../src/egress/warmup/warmup'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import type { Store } from '../../../../src/store/store'
 import { FakeTimers } from '../fake-timers'
-import { policyWith } from './fixtures'
+import { LADDER, policyWith } from './fixtures'
 
 const START = Date.parse('2026-03-27T12:00:00Z')
 const HOUR = 3_600_000
@@ -173,6 +173,44 @@ describe('warm-up', () => {
       over: 30,
     })
     assert.equal(warmup.isHeld(FRESH), false)
+  })
+
+  describe('of tenants', () => {
+    const ACME: WarmupId = { tenant: 'acme' }
+    const tenants = (mode: 'shadow' | 'enforce') =>
+      policyWith({
+        tenants: { mode: { kind: mode }, ladder: { ...LADDER, start: 20, cools: false } },
+        spread: { ahead: 0.05, catchUp: 3 },
+      })
+
+    it('lets a day of it go at once, says when there is more, and asks the store no more until then', async () => {
+      policy = tenants('enforce')
+      const warmup = host()
+      assert.equal(await take(warmup, 30, 1, ACME), 20)
+      const trips = store.judge.bind(store)
+      store.judge = () => assert.fail('it knows')
+      const permission = await warmup.take(ACME, 'path', 1)
+      assert.ok(permission?.kind === 'wait' && permission.forMs > 0 && permission.forMs <= 10 * 60_000)
+      assert.deepEqual([held, warmup.take({ source: 'plain', group: 'google' }, 'path', 1)], [[], undefined])
+      store.judge = trips
+    })
+
+    it('lets those that are here already climb in shadow by what they send, and does not cool them', async () => {
+      policy = tenants('shadow')
+      const warmup = host()
+      for (let day = 0; day < 3; day++) {
+        for (let time = 0; time < 500; time++) assert.equal(await warmup.take(ACME, 'path', 1), undefined)
+        await warmup.settled()
+        warmup.note(ACME, { delivered: 500 })
+        await warmup.settled()
+        await timers.pass(24 * HOUR)
+      }
+      const climbed = (await new WarmupDesk(store, () => timers.now()).read(ACME))!
+      assert.equal(climbed.quota, 42)
+      timers.holdUp(60 * 24 * HOUR)
+      await warmup.endDays()
+      assert.equal((await new WarmupDesk(store, () => timers.now()).read(ACME))!.quota, 42)
+    })
   })
 
   it('holds mail while the store does not answer, or answers for this process alone', async () => {

@@ -18,7 +18,8 @@ import { Endings, senderPaused } from '../../../../src/haraka/outbound/endings'
 import { messageId } from '../../../../src/haraka/outbound/queue-item'
 import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
-import type { Permission, Taken } from '../../../../src/egress/warmup/warmup'
+import type { Taken } from '../../../../src/egress/warmup/warmup'
+import type { Budgeted } from '../../../../src/haraka/outbound/budget'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { BASE_FIGURES, RULES, layer } from '../../egress/fixtures'
 import { FakeItem, type FakeOptions, QUEUED_AT, settle } from './fake-item'
@@ -50,7 +51,7 @@ describe('deliveries', () => {
   let diskIsFull: boolean
   let paused: Untried | undefined
   let mostOfSession: number | undefined
-  let take: (delivery: Delivery) => Promise<Permission> | undefined
+  let take: (delivery: Delivery) => Promise<Budgeted> | undefined
   let givenBack: Taken[]
   /** Messages that Haraka went on with, in order. */
   let proceeded: FakeItem[]
@@ -104,7 +105,7 @@ describe('deliveries', () => {
       store: () => store,
       pausedBy: () => paused,
       mostSessionMessages: () => mostOfSession,
-      budget: { take: (delivery) => take(delivery), giveBack: (taken) => void givenBack.push(taken) },
+      budget: { take: (delivery) => take(delivery), giveBack: (taken) => void givenBack.push(...taken) },
       limitsOf: ({ path: name, profile }) => ({
         connections: profile.connections,
         rate: undefined,
@@ -182,7 +183,7 @@ describe('deliveries', () => {
 
   describe('that go by a budget', () => {
     const taken: Taken = { id: { source: 'default', group: 'other' }, date: '2026-11-22', recipients: 1 }
-    const go = { kind: 'go', taken } as const
+    const go: Budgeted = { kind: 'go', taken: [taken] }
 
     it('go when they have got their part of it, and give it back when no host has seen them', async () => {
       take = () => Promise.resolve(go)
@@ -197,8 +198,7 @@ describe('deliveries', () => {
     })
 
     it('wait in their place where there is none, and are not lost', async () => {
-      let permission: Permission = { kind: 'wait' }
-      take = () => Promise.resolve(permission)
+      let permission: Budgeted = { kind: 'wait', forMs: 1000 }
       limits = { warmingUntil: undefined }
       const asked: string[] = []
       take = (delivery) => {
@@ -226,8 +226,18 @@ describe('deliveries', () => {
       assert.deepEqual([deliveries.loads(), held()], [[], []])
     })
 
+    it('are put off where it is their sender who may not, and keep nobody waiting', async () => {
+      const why: Untried = { isFinal: false, status: '4.7.1', why: 'new here' }
+      const isNew = ({ item }: Delivery) => item.todo!.mail_from.address === 'new@near.test'
+      take = (delivery) => Promise.resolve(isNew(delivery) ? { kind: 'later', why } : go)
+      const one = await admit({ sender: 'new@near.test' })
+      const two = await admit()
+      assert.deepEqual(one.calls, ['over', 'deferred: new here'])
+      assert.deepEqual([proceeded, held()], [[two], []])
+    })
+
     it('are not ended twice while it is asked', async () => {
-      let answer: (permission: Permission) => void = () => undefined
+      let answer: (permission: Budgeted) => void = () => undefined
       take = () => new Promise((resolve) => (answer = resolve))
       const one = await admit()
       const id = [...deliveries.inHand()][0]!.id
