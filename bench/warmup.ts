@@ -18,11 +18,12 @@ import { WarmupDesk } from '../src/egress/warmup/desk'
 import type { WarmupPolicy } from '../src/egress/warmup/policy'
 import { Warmup } from '../src/egress/warmup/warmup'
 import { MemoryStore } from '../src/store/memory/memory-store'
+import type { Store } from '../src/store/store'
 import { FakeTimers } from '../test/unit/egress/fake-timers'
 
 const HOUR = 3_600_000
 const MINUTE = 60_000
-const DAYS = Number(process.env.DAYS ?? 30)
+const DAYS = 30
 /** Through the night in which summer time begins. */
 const FIRST = '2026-03-15'
 const ZONE = 'Europe/Berlin'
@@ -38,7 +39,7 @@ const policy: WarmupPolicy = {
   judgement: { used: 0.8, delivered: 0.9, bounces: 0.05, deferrals: 0.1, complaints: 0.001, least: 50 },
   rest: { below: 0.1, after: 7, over: 30 },
   sources: new Map([
-    ['fresh', { ladder: { start: 50, growth: 0.3, stages: undefined, until: 20_000, cools: true }, groups: undefined }],
+    ['fresh', { ladder: { start: 50, growth: 0.3, stages: undefined, until: 50_000, cools: true }, groups: undefined }],
   ]),
   tenants: undefined,
 }
@@ -61,6 +62,12 @@ const hasMail = (day: number, hour: number) => day % 7 !== 0 || day === 0 || hou
 /** The clock of the second host is behind by a minute, and two hours ahead for a day. */
 const skewOf = (host: number, day: number) => (host === 0 ? 0 : day === 18 ? 2 * HOUR : -MINUTE)
 
+/** Each host knows how far its clock is from that of the store, as Redis tells it. */
+function seenBy(host: number): Store {
+  const ping = async () => ({ ...(await store.ping()), clockSkewMs: -skewOf(host, dayNow()) })
+  return Object.assign(Object.create(store) as Store, { ping })
+}
+
 class Host {
   readonly warmup: Warmup
   readonly dispatcher: Dispatcher<Waiting>
@@ -72,7 +79,7 @@ class Host {
     }
     const wake = (name: string) => this.dispatcher.pump(name)
     this.warmup = new Warmup({
-      ...{ policy: () => policy, store: () => store, wake, onHeld: () => undefined },
+      ...{ policy: () => policy, store: () => seenBy(number), wake, onHeld: () => undefined },
       ...{ onFailure, timers, clock },
     })
     this.warmup.follow(store)

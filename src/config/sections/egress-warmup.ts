@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { Calendar, isTimeZone } from '../../egress/warmup/calendar'
 import type { Ladder } from '../../egress/warmup/ladder'
-import type { SourceWarmup, WarmupPolicy } from '../../egress/warmup/policy'
+import { OTHER, type SourceWarmup, type WarmupPolicy } from '../../egress/warmup/policy'
 import { NAME, NAME_HELP } from '../names'
+import { didYouMean } from '../problem'
 import { type Read, readShare } from '../units'
 import { mode, share, unit } from '../values'
 
@@ -107,7 +108,10 @@ export const warmupSchema = z
       })
       .describe('A source that hardly sends cools'),
     new_tenants: z
-      .union([z.literal(false), z.strictObject({ mode: mode.optional(), ...ladder })])
+      .union([
+        z.literal(false),
+        z.strictObject({ mode: mode.optional().describe('Of its own; default: shadow'), ...ladder }),
+      ])
       .describe(
         'The same for all mail of a tenant, from its first, in a mode of its own (default: shadow); false: none',
       ),
@@ -155,4 +159,17 @@ function ladderFrom(all: Section, own: Said): Ladder {
   const start = stages ? stages[0]! : (own.start ?? all.start)
   const until = Math.max(start, own.until ?? all.until)
   return { start, growth: own.growth ?? all.growth, stages, until, cools: true }
+}
+
+/** A slip in the name of a provider would let a new address send it all there is. Undefined when all are known. */
+export function strangeGroup({ sources }: WarmupPolicy, providers: readonly string[]): string | undefined {
+  const known = [...providers, OTHER]
+  for (const [source, { groups = [] }] of sources) {
+    const strange = groups.find((group) => !known.includes(group))
+    if (strange === undefined) continue
+    const meant = didYouMean(strange, known)
+    const mend = meant === undefined ? 'see config/sluice/providers.yaml, or write other' : `did you mean "${meant}"?`
+    return `egress.sources.${source}.warmup.groups: no provider is called ${strange}: ${mend}`
+  }
+  return undefined
 }

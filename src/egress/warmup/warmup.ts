@@ -75,14 +75,17 @@ const MOST_BEHIND_DAYS = 8
  * it, both or neither.
  */
 export class Warmup {
+  /** That of the store, as far as it is known: by it all processes end a day at the same time. */
   private readonly clock: Clock
+  private skewMs = 0
   private readonly timers: Timers
   private readonly known = new Recent<Known>(MOST_KNOWN)
   private stopLooking: (() => void) | undefined
   private readonly underWay = new Set<Promise<unknown>>()
 
   constructor(private readonly options: WarmupOptions) {
-    this.clock = options.clock ?? Date.now
+    const own = options.clock ?? Date.now
+    this.clock = () => own() + this.skewMs
     this.timers = options.timers ?? REAL_TIMERS
   }
 
@@ -178,10 +181,11 @@ export class Warmup {
   }
 
   private async ask(known: Known, ladder: Ladder, policy: WarmupPolicy, path: string, recipients: number) {
+    const { date } = policy.calendar.dayAt(this.clock())
+    if (!known.course || known.course.date < date) await this.advance(known, ladder, policy)
+    const { course } = known
     const now = this.clock()
     const today = policy.calendar.dayAt(now)
-    if (!known.course || known.course.date < today.date) await this.advance(known, ladder, policy)
-    const { course } = known
     // It is the turn of another process to begin the day, of which the board will tell.
     if (!course || course.date < today.date) return this.hold(known, path, SOON_MS)
     const spread = spreadOf(policy, known.id)
@@ -260,6 +264,8 @@ export class Warmup {
     known.busy = true
     try {
       const store = this.options.store()
+      // A clock that has gone ahead would begin the next day on this one.
+      this.skewMs = (await store.ping()).clockSkewMs
       const today = policy.calendar.dayAt(this.clock()).date
       const changed = await new WarmupDesk(store, this.clock).change(known.id, async (course) => {
         if (!course) return beginCourse(ladder, today)
