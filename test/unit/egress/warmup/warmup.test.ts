@@ -219,10 +219,20 @@ describe('warm-up', () => {
     assert.equal(await take(warmup), 0)
     assert.equal(failures.length, 1)
     const alone = Object.assign(Object.create(store) as Store, {
-      judge: async (asks: Parameters<Store['judge']>[0]) => ({ ...(await store.judge(asks)), degraded: true }),
+      judge: (asks: Parameters<Store['judge']>[0]) => ({ ...store.judge(asks), degraded: true }),
     })
     await take(host())
     assert.equal(await take(host(() => timers.now(), alone)), 0)
+  })
+
+  it('ends a day by the clock of the store, so that one that has gone ahead does not begin the next on it', async () => {
+    const skewed = Object.assign(Object.create(store) as Store, {
+      ping: async () => ({ ...(await store.ping()), clockSkewMs: -13 * HOUR }),
+    })
+    const [right, ahead] = [host(), host(() => timers.now() + 13 * HOUR, skewed)]
+    assert.equal(await take(right, 60), 60)
+    assert.equal(await take(ahead, 60), 40)
+    assert.equal((await course()).date, '2026-03-27')
   })
 
   it('takes no more than is left when the store has lost what was taken', async () => {

@@ -13,13 +13,11 @@ import type { EgressRules } from '../../../../src/egress/rules'
 import type { Source } from '../../../../src/egress/sources'
 import type { AttemptEnd, Untried } from '../../../../src/haraka/outbound/attempt-event'
 import { Deliveries } from '../../../../src/haraka/outbound/deliveries'
-import { type Delivery, DeliveryRecords, Planner } from '../../../../src/haraka/outbound/delivery'
+import { DeliveryRecords, Planner } from '../../../../src/haraka/outbound/delivery'
 import { Endings, senderPaused } from '../../../../src/haraka/outbound/endings'
 import { messageId } from '../../../../src/haraka/outbound/queue-item'
 import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
-import type { Taken } from '../../../../src/egress/warmup/warmup'
-import type { Budgeted } from '../../../../src/haraka/outbound/budget'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { BASE_FIGURES, RULES, layer } from '../../egress/fixtures'
 import { FakeItem, type FakeOptions, QUEUED_AT, settle } from './fake-item'
@@ -51,8 +49,6 @@ describe('deliveries', () => {
   let diskIsFull: boolean
   let paused: Untried | undefined
   let mostOfSession: number | undefined
-  let take: (delivery: Delivery) => Promise<Budgeted> | undefined
-  let givenBack: Taken[]
   /** Messages that Haraka went on with, in order. */
   let proceeded: FakeItem[]
 
@@ -64,7 +60,6 @@ describe('deliveries', () => {
     ;[paused, mostOfSession] = [undefined, undefined]
     route = () => HOSTS
     ;[limits, suspended, most, addresses] = [{}, [], 100, ['192.0.2.1']]
-    ;[take, givenBack] = [() => undefined, []]
     sourceNow = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
     ;[ended, told, notices, failures, split, proceeded, diskIsFull] = [[], [], [], [], [], [], false]
     const book = new PathBook(() => rules)
@@ -105,7 +100,7 @@ describe('deliveries', () => {
       store: () => store,
       pausedBy: () => paused,
       mostSessionMessages: () => mostOfSession,
-      budget: { take: (delivery) => take(delivery), giveBack: (taken) => void givenBack.push(...taken) },
+      budget: { take: () => undefined, giveBack: () => assert.fail('nothing was taken') },
       limitsOf: ({ path: name, profile }) => ({
         connections: profile.connections,
         rate: undefined,
@@ -179,73 +174,6 @@ describe('deliveries', () => {
     }
     await admit({ filename: one.filename })
     assert.equal(proceeded.length, 3, 'it may come again when it is over')
-  })
-
-  describe('that go by a budget', () => {
-    const taken: Taken = { id: { source: 'default', group: 'other' }, date: '2026-11-22', recipients: 1 }
-    const go: Budgeted = { kind: 'go', taken: [taken] }
-
-    it('go when they have got their part of it, and give it back when no host has seen them', async () => {
-      take = () => Promise.resolve(go)
-      const [unseen, seen] = [await admit(), await admit()]
-      assert.deepEqual(proceeded, [unseen, seen])
-      const attempt = records.lastAttempt(seen.item)!.attempt
-      attempt.tries({ host: 'mx.far.test', ip: undefined, port: 25 })
-      attempt.replied('greeting', { code: 421, enhanced: undefined, text: 'no' })
-      for (const one of [unseen, seen]) one.next_cb()
-      await begun()
-      assert.deepEqual(givenBack, [taken])
-    })
-
-    it('wait in their place where there is none, and are not lost', async () => {
-      let permission: Budgeted = { kind: 'wait', forMs: 1000 }
-      limits = { warmingUntil: undefined }
-      const asked: string[] = []
-      take = (delivery) => {
-        asked.push(delivery.id)
-        // As a budget does that is used up: from now on the limits say so.
-        if (permission.kind === 'wait') limits = { warmingUntil: Infinity }
-        return Promise.resolve(permission)
-      }
-      const one = await admit()
-      const two = await admit()
-      assert.deepEqual([proceeded, held(), asked.length], [[], [FAR, FAR], 1])
-      assert.equal([...deliveries.work()][0]!.hold, 'warmup')
-      permission = go
-      limits = {}
-      deliveries.pump(FAR)
-      await begun()
-      assert.deepEqual(proceeded, [one, two])
-    })
-
-    it('are parted when they have more recipients than go at a time', async () => {
-      take = ({ item }) => Promise.resolve(item.todo!.rcpt_to.length > 2 ? { kind: 'split', most: 2 } : go)
-      const large = await admit({ recipients: ['a@far.test', 'b@far.test', 'c@far.test'] })
-      await begun()
-      assert.deepEqual([split, proceeded], [[[large.filename, 2]], []])
-      assert.deepEqual([deliveries.loads(), held()], [[], []])
-    })
-
-    it('are put off where it is their sender who may not, and keep nobody waiting', async () => {
-      const why: Untried = { isFinal: false, status: '4.7.1', why: 'new here' }
-      const isNew = ({ item }: Delivery) => item.todo!.mail_from.address === 'new@near.test'
-      take = (delivery) => Promise.resolve(isNew(delivery) ? { kind: 'later', why } : go)
-      const one = await admit({ sender: 'new@near.test' })
-      const two = await admit()
-      assert.deepEqual(one.calls, ['over', 'deferred: new here'])
-      assert.deepEqual([proceeded, held()], [[two], []])
-    })
-
-    it('are not ended twice while it is asked', async () => {
-      let answer: (permission: Budgeted) => void = () => undefined
-      take = () => new Promise((resolve) => (answer = resolve))
-      const one = await admit()
-      const id = [...deliveries.inHand()][0]!.id
-      assert.equal(await deliveries.endWaiting(id, () => assert.fail('it is about to go')), 'left')
-      answer(go)
-      await begun()
-      assert.deepEqual(proceeded, [one])
-    })
   })
 
   it('end once, in however many ways Haraka says so', async () => {
