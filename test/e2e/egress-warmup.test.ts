@@ -132,6 +132,33 @@ ${more}  warmup: {time_zone: ${ZONE}, spread: false}
     assert.equal(recipients(), 6)
   })
 
+  it('lets a new tenant send a day of it, and keeps nobody else waiting', async () => {
+    const server = await world.server({
+      providers: QUICK,
+      sluice: `store: lmdb:data/sluice
+tenants: {example.com: acme, example.org: other}
+egress:
+  warmup: {time_zone: ${ZONE}, new_tenants: {mode: enforce, start: 3, until: 50}}
+`,
+    })
+    const acme = await world.send(server, 8, { account: 'ann@example.com' })
+    const plain = await world.send(server, 5)
+    await far.until('those of nobody', () => plain.every((id) => far.messages.some((message) => message.id === id)))
+    await server.waitForLog(/Its sender is new here and has sent what it may for today/)
+    const ofAcme = () => far.messages.filter(({ id }) => acme.includes(id)).length
+    await eventually(() => assert.equal(ofAcme(), 3))
+    const all = await told<(Status & { tenant: string })[]>(server.dir, 'warmup', 'status')
+    assert.deepEqual(
+      all.map(({ tenant, today }) => `${tenant} ${today.sent}`),
+      ['acme 3'],
+    )
+    const set = await sluice('warmup', 'set', 'tenant:acme', '--quota', '20', '--dir', server.dir)
+    assert.equal(set.stdout, 'tenant:acme is at 20 recipients a day\n', set.stderr)
+    const flush = await sluice('egress', 'flush', 'far.test', '--dir', server.dir)
+    assert.equal(flush.code, 0, flush.stderr)
+    await world.settled(far)
+  })
+
   it('lets what is beyond go by a warm source of the pool', async () => {
     const pool = { pool: 'both', more: '  pools: {both: {sources: [fresh, warm]}}\n' }
     const sluiceYaml = config('lmdb:data/sluice', { ...pool, sources: ', warm: {bind: 127.0.0.12}' })

@@ -141,7 +141,8 @@ export class Warmup {
       this.watch(known, ladder, policy, recipients)
       return undefined
     }
-    const quietMs = known.quietUntil - this.timers.now()
+    // Slots that were reserved before it was known are not asked for.
+    const quietMs = Math.max(known.quietUntil - this.timers.now(), known.gate.waitOf(path))
     if (quietMs > 0) return Promise.resolve({ kind: 'wait', forMs: quietMs })
     return this.ask(known, ladder, policy, path, recipients).catch((error: unknown): Permission => {
       this.options.onFailure(error)

@@ -147,9 +147,17 @@ describe('the curve of a warm-up', () => {
    |- #
    |# #
    |# #
- 0 +--------
+   +--------
     2026-03-01 2026-03-04`,
     )
+  })
+
+  it('shows the first days too of one that has come far', () => {
+    const steep = days(4).map((day, index) => ({ ...day, quota: 100 * 10 ** index, sent: 100 * 10 ** index }))
+    const lines = drawCurve(steep)
+    assert.equal(lines[10], '       |# # # #', 'the least is in the second row from below')
+    assert.equal(lines[0], '100000 |      #')
+    assert.equal(lines[6]!.slice(0, 6), '  1585')
   })
 
   it('is a picture with a bar for each day that was', () => {
