@@ -16,6 +16,7 @@ import { sendCommand } from './send'
 import { storeCommand } from './store'
 import { suppressCommand } from './suppress'
 import { CliError, say } from './terminal'
+import { warmupCommand } from './warmup'
 import { whyCommand } from './why'
 
 const EXAMPLES = `
@@ -72,6 +73,7 @@ export function program(): Command {
     egressCommand(),
     feedbackCommand(),
     suppressCommand(),
+    warmupCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

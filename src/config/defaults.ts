@@ -1,5 +1,6 @@
 import type { ConfigInput } from './schema'
 import { CONTROLLER_DEFAULTS } from './sections/egress-controller'
+import { WARMUP_DEFAULTS } from './sections/egress-warmup'
 
 /**
  * What holds where the operator's file says nothing. `config/sluice.yaml` shows every one of these with its reason; a
@@ -77,6 +78,7 @@ export const DEFAULTS = {
     header: 'X-Sluice-Class',
     campaign_header: 'X-Sluice-Campaign',
     controller: CONTROLLER_DEFAULTS,
+    warmup: WARMUP_DEFAULTS,
   },
   automation: {
     mode: 'shadow',

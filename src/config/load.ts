@@ -16,6 +16,7 @@ import { type ReadProviders, readProviders, strangeSources } from './providers/r
 import { type ReadResponses, readResponses } from './responses/read'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
+import { strangeGroup } from './sections/egress-warmup'
 import { storeMistakes } from './store-address'
 
 export { type ConfigProblem, formatProblem } from './problem'
@@ -90,7 +91,7 @@ export function loadPolicy(harakaDir: string, { file = CONFIG_FILE }: LoadOption
     outcome =
       'problem' in read
         ? refuse(name, read.problem)
-        : withResponses(withProviders(readPolicy(name, text, maps), providers), responses)
+        : withResponses(withProviders(name, readPolicy(name, text, maps), providers), responses)
   } catch (error) {
     // A running server reads this too: a bug in here must not end it.
     outcome = refuse(name, `cannot be read: ${error instanceof Error ? error.message : String(error)}`)
@@ -117,12 +118,14 @@ function withResponses(outcome: WithProviders, read: ReadResponses | undefined):
   return 'problems' in outcome ? outcome : { ...outcome, responses: found.classifier }
 }
 
-function withProviders(outcome: PolicyOutcome, { outcome: read }: ReadProviders): WithProviders {
+function withProviders(name: string, outcome: PolicyOutcome, { outcome: read }: ReadProviders): WithProviders {
   const own = 'problems' in outcome ? outcome.problems : []
   if ('problems' in read) return first([...own, ...read.problems])
   if ('problems' in outcome) return outcome
   const strange = strangeSources(read.files, outcome.policy.egress.sources)
-  return strange.length > 0 ? first(strange) : { ...outcome, egress: read.rules }
+  if (strange.length > 0) return first(strange)
+  const group = strangeGroup(outcome.policy.egress.warmup, [...read.rules.providers.keys()])
+  return group === undefined ? { ...outcome, egress: read.rules } : refuse(name, group)
 }
 
 function refuse(file: string, message: string): Refused {

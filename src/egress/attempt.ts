@@ -196,6 +196,14 @@ export class Attempt {
     return counts
   }
 
+  /** Whether some host has had a word with us: it may count what was offered, whatever became of it. */
+  get wasSeen(): boolean {
+    if (this.hostsForgotten > 0) return true
+    return this.tried.some(
+      ({ end }) => end?.kind !== 'replaced' && !(end?.kind === 'failure' && end.phase === 'connect'),
+    )
+  }
+
   /** The one thing that tells why: what the last host said or did, or the last recipient that was refused was told. */
   get lastCause(): Cause | undefined {
     const host = this.tried.findLast(({ end }) => end !== undefined && end.kind !== 'replaced')

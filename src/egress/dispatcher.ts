@@ -1,5 +1,11 @@
 import type { Waiting } from './fair-queue'
-import { type ClassLoad, PathDispatcher, type PathDispatcherOptions, type PathHold } from './path-dispatcher'
+import {
+  type Admission,
+  type ClassLoad,
+  PathDispatcher,
+  type PathDispatcherOptions,
+  type PathHold,
+} from './path-dispatcher'
 
 /** What a path has to do at the moment, in this process. */
 export interface PathLoad {
@@ -43,8 +49,10 @@ export class Dispatcher<Item extends Waiting> {
   remove(id: string): Item | undefined {
     const path = this.pathOf.get(id)
     if (path === undefined) return undefined
-    this.pathOf.delete(id)
-    return this.paths.get(path)?.remove(id)
+    const item = this.paths.get(path)?.remove(id)
+    // Of one that is about to go it is not known whether it will.
+    if (item) this.pathOf.delete(id)
+    return item
   }
 
   /** The busiest paths first. */
@@ -88,6 +96,15 @@ export class Dispatcher<Item extends Waiting> {
     return [...this.paths.values()].flatMap((path) => path.close())
   }
 
+  private letGo(item: Item, may: Admission): Admission {
+    if (typeof may === 'string') return may
+    const elsewhere = () => {
+      this.pathOf.delete(item.id)
+      may.elsewhere()
+    }
+    return { elsewhere }
+  }
+
   private open(path: string): PathDispatcher<Item> {
     const known = this.paths.get(path)
     if (known) return known
@@ -98,6 +115,7 @@ export class Dispatcher<Item extends Waiting> {
         this.pathOf.delete(grant.item.id)
         setup.send(grant)
       },
+      admit: (item) => setup.admit?.(item)?.then((may) => this.letGo(item, may)),
       onIdle: () => this.paths.delete(path),
     })
     this.paths.set(path, dispatcher)

@@ -69,6 +69,13 @@ export class FairQueue<Item extends Waiting> {
     return item
   }
 
+  /** Puts back what was just taken: it is the next one of its class again. Throws as {@link push} does. */
+  putBack(item: Item): void {
+    if (this.places.has(item.id)) throw new Error(`${item.id} waits already`)
+    this.places.set(item.id, this.classOf(item.mailClass).putBack(item))
+    for (const queue of this.classes) if (queue.size > 0) queue.unearn()
+  }
+
   /** Takes a certain one out of turn; undefined when it does not wait. */
   remove(id: string): Item | undefined {
     const place = this.places.get(id)
@@ -154,6 +161,8 @@ class ClassQueue<Item extends Waiting> {
   /** Whose turn it is. */
   private turn: Line<Item> | undefined
   private credit = 0
+  private lastPaid = 0
+  private readonly paid = new WeakMap<Item, number>()
 
   constructor(private readonly share: number) {}
 
@@ -166,7 +175,13 @@ class ClassQueue<Item extends Waiting> {
 
   /** What a class gets by its rank counts as its share. */
   pay(): void {
-    this.credit = Math.max(0, this.credit - 1)
+    this.lastPaid = Math.min(1, this.credit)
+    this.credit -= this.lastPaid
+  }
+
+  /** Nothing was taken after all. */
+  unearn(): void {
+    this.credit = Math.max(0, this.credit - this.share)
   }
 
   oldest(): number | undefined {
@@ -184,11 +199,23 @@ class ClassQueue<Item extends Waiting> {
     return place
   }
 
+  /** As it was before it was taken, also what that has cost: or a class that is refused often would be due for it. */
+  putBack(item: Item): Place<Item> {
+    const line = this.lineOf(item.tenant)
+    const place: Place<Item> = { item, line, before: undefined, after: undefined }
+    line.insert(place, undefined)
+    this.turn = line
+    this.size++
+    this.credit += this.paid.get(item) ?? 0
+    return place
+  }
+
   take(): Item | undefined {
     const { turn } = this
     const place = turn?.first
     if (!turn || !place) return undefined
     this.turn = turn.following
+    this.paid.set(place.item, this.lastPaid)
     this.remove(place)
     return place.item
   }

@@ -13,7 +13,15 @@ export interface PathLimits {
   readonly rate: { readonly intervalMs: number; readonly burst: number } | undefined
   /** Nothing goes before this, milliseconds since 1970. What has a slot already, for at most a second, still goes. */
   readonly suspendedUntil?: number | undefined
+  /** The same for a budget that is used up. Who says so calls {@link PathDispatcher.pump} when there is some again. */
+  readonly warmingUntil?: number | undefined
 }
+
+/**
+ * Whether a message whose turn it is may go; `wait`: not now, nor any other of the path, as its limits say from now on;
+ * `elsewhere`: it is no longer this path's, and that is called when the path has let go of it.
+ */
+export type Admission = 'go' | 'wait' | { readonly elsewhere: () => void }
 
 /** A message may go: it holds a place among the deliveries of its path until it is ended. */
 export interface Grant<Item> {
@@ -31,7 +39,7 @@ export interface PathConnections {
 }
 
 /** What keeps the messages of a path from going faster; `nothing` when none waits, or those that wait are about to go. */
-export type PathHold = 'suspended' | 'rate' | 'connections' | 'store' | 'nothing'
+export type PathHold = 'suspended' | 'warmup' | 'rate' | 'connections' | 'store' | 'nothing'
 
 /** What waits of a class. */
 export interface ClassLoad {
@@ -48,6 +56,8 @@ export interface PathDispatcherOptions<Item extends Waiting> {
   readonly store: () => Store
   /** Sends a message. Must not throw. */
   readonly send: (grant: Grant<Item>) => void
+  /** Asked of each message when its turn has come; undefined: it may go. Must neither throw nor reject. */
+  readonly admit?: (item: Item) => Promise<Admission> | undefined
   /** The store could not be asked; mail waits, and it is asked again. */
   readonly onFailure: (error: unknown) => void
   /** Nothing waits, and nothing is under way or connected: whoever keeps the dispatcher may forget it. */
@@ -90,7 +100,7 @@ export class PathDispatcher<Item extends Waiting> {
   /** The last place that was asked for was not to be had. */
   private isStarved = false
   /** What the last message was kept by that wanted to go. */
-  private keptBy: Exclude<PathHold, 'suspended'> = 'nothing'
+  private keptBy: Exclude<PathHold, 'suspended' | 'warmup'> = 'nothing'
   private wake: (() => void) | undefined
   private closed = false
 
@@ -124,7 +134,9 @@ export class PathDispatcher<Item extends Waiting> {
 
   get hold(): PathHold {
     if (this.queue.size === 0) return 'nothing'
-    return (this.options.limits().suspendedUntil ?? 0) > this.clock() ? 'suspended' : this.keptBy
+    const { suspendedUntil = 0, warmingUntil = 0 } = this.options.limits()
+    if (suspendedUntil > this.clock()) return 'suspended'
+    return warmingUntil > this.clock() ? 'warmup' : this.keptBy
   }
 
   /**
@@ -164,7 +176,12 @@ export class PathDispatcher<Item extends Waiting> {
     this.wake?.()
     this.wake = undefined
     const suspendedMs = (limits.suspendedUntil ?? 0) - this.clock()
-    if (suspendedMs > 0) return this.pumpAfter(Math.min(suspendedMs, SUSPENDED_POLL_MS))
+    const isHeld = suspendedMs > 0 || (limits.warmingUntil ?? 0) > this.clock()
+    if (isHeld) {
+      // Nobody wants a place.
+      this.contest.end()
+      return this.pumpAfter(suspendedMs > 0 ? Math.min(suspendedMs, SUSPENDED_POLL_MS) : SUSPENDED_POLL_MS)
+    }
     this.contest.begin()
     this.take(limits)
   }
@@ -280,15 +297,32 @@ export class PathDispatcher<Item extends Waiting> {
       return this.reconcile()
     }
     this.active++
+    const admission = this.options.admit?.(item)
+    if (!admission) return this.send(item, id)
+    void admission.then((may) => {
+      if (may === 'go' && !this.closed) return this.send(item, id)
+      // What is closed goes nowhere any more.
+      if (may === 'wait' || may === 'go') this.queue.putBack(item)
+      else may.elsewhere()
+      this.leave(id)
+    })
+  }
+
+  private send(item: Item, id: string): void {
     let ended = false
     const end = () => {
       if (ended) return
       ended = true
-      this.active--
-      this.places.leave(id)
-      this.reconcile()
+      this.leave(id)
     }
     this.options.send({ item, end })
+  }
+
+  /** What held a place is under way no more. */
+  private leave(id: string): void {
+    this.active--
+    this.places.leave(id)
+    this.reconcile()
   }
 
   private reconcileIfSpare(): void {

@@ -8,6 +8,7 @@ import { pathKey } from './path-key'
 export type Hold = PathHold | 'connection_rate' | 'process'
 export const HOLDS = [
   'suspended',
+  'warmup',
   'rate',
   'connections',
   'connection_rate',
@@ -20,6 +21,8 @@ export const HOLDS = [
 export interface PathReport {
   readonly process: string
   readonly path: string
+  /** As `providers.yaml` calls it; undefined where none matches. */
+  readonly provider?: string | undefined
   readonly at: number
   readonly waiting: Readonly<Record<MailClass, number>>
   readonly underWay: number
@@ -35,6 +38,8 @@ export interface PathReport {
     /** Between two messages; undefined: no limit. */
     readonly intervalMs: number | undefined
     readonly suspendedUntil: number | undefined
+    /** When its warm-up lets something go again. */
+    readonly warmingUntil?: number | undefined
   }
 }
 
@@ -90,17 +95,18 @@ export function processEntry({ process, ...rest }: ProcessReport): BoardEntry {
 export function readLoad({ key, text }: BoardEntry): PathReport | undefined {
   const process = key.startsWith(LOAD_PREFIX) ? key.slice(LOAD_PREFIX.length).split('|', 1)[0] : undefined
   if (!isProcessName(process)) return undefined
-  const { path, at, waiting, underWay, connections, oldestDueAt, pace, hold, limits } = readObject(text)
+  const { path, provider, at, waiting, underWay, connections, oldestDueAt, pace, hold, limits } = readObject(text)
+  if (provider !== undefined && typeof provider !== 'string') return undefined
   if (typeof path !== 'string' || path.length > MAX_KEY_LENGTH || !PRINTABLE.test(path)) return undefined
   if (loadKey({ process, path }) !== key || !HOLDS.includes(hold as Hold)) return undefined
   if (![at, underWay, connections, pace].every(isAmount) || !isMaybeAmount(oldestDueAt)) return undefined
   if (!isObject(waiting) || !MAIL_CLASSES.every((mailClass) => isAmount(waiting[mailClass]))) return undefined
   if (!isObject(limits) || !isAmount(limits.connections)) return undefined
-  if (!isMaybeAmount(limits.intervalMs) || !isMaybeAmount(limits.suspendedUntil)) return undefined
-  const { connections: most, intervalMs, suspendedUntil } = limits
+  const { connections: most, intervalMs, suspendedUntil, warmingUntil } = limits
+  if (![intervalMs, suspendedUntil, warmingUntil].every(isMaybeAmount)) return undefined
   return {
-    ...{ process, path, at, waiting, underWay, connections, oldestDueAt, pace, hold },
-    limits: { connections: most, intervalMs, suspendedUntil },
+    ...{ process, path, provider, at, waiting, underWay, connections, oldestDueAt, pace, hold },
+    limits: { connections: most, intervalMs, suspendedUntil, warmingUntil },
   } as PathReport
 }
 
@@ -175,6 +181,8 @@ function emptyInMs(
   now: number,
 ): number | undefined {
   if (waitingInAll === 0) return 0
+  // That depends on more than this path.
+  if (hold === 'warmup') return undefined
   const { intervalMs: leastMs = 0, suspendedUntil = 0 } = limits
   const isByRate = hold === 'rate' || hold === 'suspended' || pace === 0
   const eachMs = isByRate ? leastMs : Math.max(leastMs, 1000 / pace)

@@ -8,6 +8,11 @@ export class Recent<Value> {
     return this.values.size
   }
 
+  /** All that is kept, the one that was set the longest ago first. */
+  all(): IterableIterator<Value> {
+    return this.values.values()
+  }
+
   get(path: string): Value | undefined {
     return this.values.get(path)
   }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { ControllerPolicy } from './controller-policy'
 import type { MailClass } from './fair-queue'
 import type { ClassRules } from './mail-class'
+import type { WarmupPolicy } from './warmup/policy'
 
 /** What we send from. */
 export interface Source {
@@ -34,6 +35,7 @@ export interface EgressPolicy {
   readonly pools: PoolRules
   readonly classes: ClassRules
   readonly controller: ControllerPolicy
+  readonly warmup: WarmupPolicy
 }
 
 /** Which pool somebody's mail goes out by: that of the account, else of the tenant, else of the class. */
@@ -64,6 +66,12 @@ export function choosePool({ pools }: Pick<EgressPolicy, 'pools'>, { account, te
   if (ofTenant) return { pool: ofTenant, by: 'tenant' }
   const ofClass = pools.ofClass.get(mailClass)
   return ofClass ? { pool: ofClass, by: 'class' } : { pool: pools.standard, by: 'default' }
+}
+
+/** Whether mail of a source may go by another one of some pool. */
+export function sharesPool({ pools }: Pick<EgressPolicy, 'pools'>, source: string): boolean {
+  const all = [pools.standard, ...pools.ofAccount.values(), ...pools.ofTenant.values(), ...pools.ofClass.values()]
+  return all.some(({ members }) => members.length > 1 && members.some((member) => member.source.name === source))
 }
 
 export interface SourceChoice extends Sender {

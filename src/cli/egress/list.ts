@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { type PathTotal, totalsOf } from '../../egress/path-load'
+import type { PathTotal } from '../../egress/path-load'
 import type { Action } from '../../egress/steering-action'
 import { concerns } from '../../egress/steering-action'
 import { SteeringDesk } from '../../egress/steering-desk'
@@ -9,6 +9,7 @@ import { printJson, print, say, table } from '../terminal'
 import { type Reports, readReports } from './reports'
 import { sayAge, sayEmpty, sayHold, sayInterval, totalForMachines } from './say-load'
 import { actionForMachines } from './show'
+import { readTotals } from './totals'
 
 const EXAMPLES = `
 Examples:
@@ -27,11 +28,11 @@ export function listCommand(): Command {
 }
 
 async function list({ dir, json }: Common): Promise<void> {
-  await withStore(dir, async (store) => {
+  await withStore(dir, async (store, { egress }) => {
     const now = Date.now()
     const reports = await readReports(store)
     const actions = await new SteeringDesk(store).list()
-    const totals = totalsOf(reports.loads, now)
+    const totals = await readTotals(store, egress.warmup, reports.loads, now)
     if (json) return printJson(forMachines(reports, totals, actions))
     const head = [
       'PATH',

@@ -1,17 +1,21 @@
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import type { LoadedPolicy } from '../../config/load'
+import { storeSpecOf } from '../../config/store-spec'
 import { isMeant } from '../../egress/errand'
 import { labelOf } from '../../egress/label'
+import type { PathTotal } from '../../egress/path-load'
 import { type DeliveryRecord, readDeliveries } from '../../telemetry/delivery-log'
 import { oneLine } from '../../telemetry/escape'
 import { type Common, common } from '../directory'
-import { readConfig } from '../open'
+import { readConfig, whyNoStore, withStore } from '../open'
 import { humanTime, print, printJson, readMost, say, table } from '../terminal'
 import { type MessageTarget, readMessages } from './messages'
 import { PathFinder } from './path-finder'
 import { type Oddity, type QueuedFile, type QueuedMessage, listQueue, queueFolder, readQueued } from './queue-folder'
+import { readReports } from './reports'
 import { sayAnswer } from './show-path'
+import { readTotals } from './totals'
 
 const EXAMPLES = `
 Examples:
@@ -48,13 +52,18 @@ async function queue(what: string | undefined, { dir, most, json }: Options): Pr
   const last = await lastAttempts(dir, config, found.messages)
   const rows = found.messages.map((message) => ({ message, last: last.get(message.name.id) }))
   const now = Date.now()
+  const held = await heldBack(dir, config, found, now)
   if (json) {
-    const messages = rows.map(({ message, last }) => forMachines(message, last, found.paths, config))
+    const messages = rows.map(({ message, last }) => ({
+      ...forMachines(message, last, found.paths, config),
+      hold: held.get(message.name.id)?.hold,
+      emptyInMs: held.get(message.name.id)?.emptyInMs,
+    }))
     return printJson({ messages, odd: found.odd, unseen: found.unseen })
   }
   const head = ['MESSAGE', 'DUE IN', 'AGE', 'ATTEMPTS', 'CLASS', 'FROM', 'TO', 'PATH OR DOMAIN', 'LAST ANSWER']
   if (rows.length > 0) {
-    const lines = rows.map(({ message, last }) => rowOf(message, last, { config, now, paths: found.paths }))
+    const lines = rows.map(({ message, last }) => rowOf(message, last, { config, now, held, paths: found.paths }))
     for (const line of table([head, ...lines])) print(line)
   }
   sayRest(found, what, most)
@@ -144,20 +153,62 @@ interface RowContext {
   readonly config: LoadedPolicy
   readonly now: number
   readonly paths: ReadonlyMap<string, string>
+  readonly held: ReadonlyMap<string, PathTotal>
 }
 
-function rowOf(message: QueuedMessage, last: DeliveryRecord | undefined, { config, now, paths }: RowContext): string[] {
+/** Of messages that are due and whose source warms up: what holds their path, by id. */
+async function heldBack(
+  dir: string,
+  config: LoadedPolicy,
+  { messages, paths }: FoundQueued,
+  now: number,
+): Promise<Map<string, PathTotal>> {
+  const held = new Map<string, PathTotal>()
+  const { warmup } = config.policy.egress
+  const due = messages.filter(({ name }) => name.dueAt <= now)
+  const spec = storeSpecOf(config.policy.config.store, dir)
+  if (due.length === 0 || warmup.sources.size === 0 || whyNoStore(spec) !== undefined) return held
+  let totals: PathTotal[] = []
+  await withStore(dir, async (store) => {
+    totals = await readTotals(store, warmup, (await readReports(store)).loads, now)
+  })
+  if (!totals.some(({ hold }) => hold === 'warmup')) return held
+  const finder = new PathFinder(config)
+  try {
+    for (const { name, head } of due) {
+      const path = paths.get(name.id) ?? (await finder.pathOf(head))
+      const total = totals.find((one) => one.path === path && one.hold === 'warmup')
+      if (total) held.set(name.id, total)
+    }
+    return held
+  } finally {
+    finder.close()
+  }
+}
+
+/** Where in its line a message stands nobody tells: it leaves with the last of them at the latest. */
+function dueText(dueAt: number, now: number, held: PathTotal | undefined): string {
+  if (dueAt > now) return humanTime(dueAt - now)
+  if (!held) return 'now'
+  return held.emptyInMs === undefined ? 'warm-up' : `warm-up, at most ${humanTime(held.emptyInMs)}`
+}
+
+function rowOf(
+  message: QueuedMessage,
+  last: DeliveryRecord | undefined,
+  { config, now, paths, held }: RowContext,
+): string[] {
   const { name, head } = message
   const { dueAt, attempts, id } = name
   return [
     oneLine(id),
-    dueAt > now ? humanTime(dueAt - now) : 'now',
+    dueText(dueAt, now, held.get(id)),
     humanTime(Math.max(0, now - (queuedAt(message) ?? now))),
     String(attempts),
     classOf(message, config),
     head.sender === '' ? '<>' : oneLine(head.sender),
     recipientsText(head.recipients),
-    oneLine(paths.get(id) ?? last?.path ?? head.domain),
+    oneLine(paths.get(id) ?? held.get(id)?.path ?? last?.path ?? head.domain),
     last === undefined ? '-' : sayAnswer(last),
   ]
 }

@@ -7,6 +7,8 @@ export function sayHold(hold: Hold, limits: PathReport['limits']): string {
   switch (hold) {
     case 'suspended':
       return limits.suspendedUntil === undefined ? 'suspended' : `suspended until ${utc(limits.suspendedUntil)}`
+    case 'warmup':
+      return limits.warmingUntil === undefined ? 'warm-up' : `warm-up, the next at ${utc(limits.warmingUntil)}`
     case 'rate':
       return 'message rate'
     case 'connections':
@@ -65,8 +67,8 @@ export function totalForMachines({ reports, ...total }: PathTotal): object {
   }
 }
 
-function limitsForMachines({ connections, intervalMs, suspendedUntil }: PathReport['limits']): object {
-  return { connections, intervalMs, suspendedUntil: isoOf(suspendedUntil) }
+function limitsForMachines({ connections, intervalMs, suspendedUntil, warmingUntil }: PathReport['limits']): object {
+  return { connections, intervalMs, suspendedUntil: isoOf(suspendedUntil), warmingUntil: isoOf(warmingUntil) }
 }
 
 function isoOf(at: number | undefined): string | undefined {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { MAIL_CLASSES } from '../../egress/fair-queue'
 import { figuresOf } from '../../egress/named-path'
-import { type PathTotal, totalsOf } from '../../egress/path-load'
+import type { PathTotal } from '../../egress/path-load'
 import { type Action, concerns } from '../../egress/steering-action'
 import { sayValues } from '../../egress/say-values'
 import { SteeringDesk } from '../../egress/steering-desk'
@@ -17,6 +17,7 @@ import { type Reports, readReports } from './reports'
 import { sayAge, sayEmpty, sayHold, sayInterval, totalForMachines } from './say-load'
 import { actionForMachines } from './show'
 import { TARGET_HELP, readTarget } from './target'
+import { readTotals } from './totals'
 
 const EXAMPLES = `
 Examples:
@@ -45,10 +46,8 @@ async function show(target: string, { dir, json }: Common): Promise<void> {
   await withStore(dir, async (store) => {
     const now = Date.now()
     const reports = await readReports(store)
-    const [total] = totalsOf(
-      reports.loads.filter((report) => report.path === path),
-      now,
-    )
+    const totals = await readTotals(store, config.policy.egress.warmup, reports.loads, now)
+    const total = totals.find((one) => one.path === path)
     const actions = (await new SteeringDesk(store).list()).filter((action) => concerns(action.path, path))
     const figures = figuresOf(config.egress, path)
     const folder = resolve(dir, config.policy.config.decisions.path)

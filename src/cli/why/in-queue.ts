@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import type { LoadedPolicy } from '../../config/load'
-import { type PathTotal, totalsOf } from '../../egress/path-load'
+import type { PathTotal } from '../../egress/path-load'
 import { sayDuration } from '../../policy/say'
 import { StoreError } from '../../store/store'
 import type { DeliveryRecord } from '../../telemetry/delivery-log'
@@ -10,6 +10,7 @@ import { type QueuedMessage, listQueue, queueFolder, readQueued } from '../egres
 import { readReports } from '../egress/reports'
 import { sayHold, sayInterval } from '../egress/say-load'
 import { sayAnswer } from '../egress/show-path'
+import { readTotals } from '../egress/totals'
 import { readConfig, withStore } from '../open'
 import { CliError, say } from '../terminal'
 import { line, utc } from './explain'
@@ -40,7 +41,7 @@ export async function findInQueue(dir: string, named: MessageName): Promise<Queu
   const waiting = messages.filter(({ name }) => name.dueAt <= now)
   const config = waiting.length > 0 ? await attempt(async () => readConfig(dir)) : undefined
   const paths = config ? await pathsOf(waiting, config) : new Map<QueuedMessage, string>()
-  const totals = paths.size > 0 ? await attempt(() => readTotals(dir, now)) : undefined
+  const totals = paths.size > 0 ? await attempt(() => totalsNow(dir, now)) : undefined
   return messages.map((message) => {
     const path = paths.get(message)
     return { message, path, total: totals?.find((total) => total.path === path) }
@@ -80,10 +81,10 @@ async function pathsOf(messages: readonly QueuedMessage[], config: LoadedPolicy)
   }
 }
 
-async function readTotals(dir: string, now: number): Promise<PathTotal[]> {
+async function totalsNow(dir: string, now: number): Promise<PathTotal[]> {
   let totals: PathTotal[] = []
-  await withStore(dir, async (store) => {
-    totals = totalsOf((await readReports(store)).loads, now)
+  await withStore(dir, async (store, { egress }) => {
+    totals = await readTotals(store, egress.warmup, (await readReports(store)).loads, now)
   })
   return totals
 }

@@ -8,6 +8,7 @@ import { NAME, NAME_HELP, readHost } from '../names'
 import type { Read } from '../units'
 import { durationMs, unit } from '../values'
 import { compileController, controllerSchema } from './egress-controller'
+import { compileWarmup, sourceWarmupSchema, warmupSchema } from './egress-warmup'
 
 /** A bound for those who make them by a program: each has figures and queues of its own. */
 const MOST = 1000
@@ -39,6 +40,11 @@ const source = z.strictObject({
   bind: address(4).optional().describe('IPv4 address of this host to connect from; without it and bind6 any'),
   bind6: address(6).optional().describe('IPv6 address; with bind alone, hosts that have IPv6 only are not reached'),
   helo: helo.optional().describe('Name for EHLO; default: that of Haraka'),
+  warmup: sourceWarmupSchema
+    .optional()
+    .describe(
+      'Its addresses are new: it sends a little more each day, by egress.warmup and what stands here; true: by that alone',
+    ),
 })
 
 const pool = z.strictObject({
@@ -99,6 +105,9 @@ export const egressSchema = z
     tenants: z.record(who, client).describe('By tenant, before what its class says'),
     accounts: z.record(who, client).describe('By account, before what its tenant says'),
     controller: controllerSchema.describe('Slows paths down and suspends them by what the world answers'),
+    warmup: warmupSchema.describe(
+      'Sources with new addresses send a little more each day, and only while that goes well',
+    ),
     default_class: mailClass.describe('Class of mail of which nothing says it'),
     header: ownHeader.describe('Header field by which accounts and trusted clients say the class; false: none'),
     campaign_header: ownHeader.describe('The same for the campaign that a message is of, by any name; false: none'),
@@ -141,6 +150,7 @@ export function compileEgress(section: EgressSection): EgressPolicy {
       campaignHeader: section.campaign_header === false ? undefined : section.campaign_header,
     },
     controller: compileController(section.controller),
+    warmup: compileWarmup(section.warmup, section.sources),
   }
 }
 

@@ -2,14 +2,14 @@ import { access } from 'node:fs/promises'
 import type { Attempt } from '../../egress/attempt'
 import { Dispatcher, type PathFigures, type PathLoad } from '../../egress/dispatcher'
 import type { PathBook } from '../../egress/path-book'
-import type { Grant, PathConnections, PathLimits } from '../../egress/path-dispatcher'
+import type { Admission, Grant, PathConnections, PathLimits } from '../../egress/path-dispatcher'
 import type { Hold } from '../../egress/path-load'
 import { PLACE_TTL_MS } from '../../egress/places'
-import type { EgressProfile } from '../../egress/profile'
-import type { Destination } from '../../egress/rules'
+import type { Destination, ResolvedPath } from '../../egress/rules'
 import type { Store } from '../../store/store'
 import { OK } from '../types'
 import type { AttemptEnd, Untried } from './attempt-event'
+import type { Budget } from './budget'
 import { ConnectGate } from './connect-gate'
 import { type Delivery, type DeliveryRecords, NO_HOSTS, NOT_TRIED, type Planner, emptyAttempt } from './delivery'
 import { type SessionDemands, type SessionPolicy, demandsOfProfile } from './demands'
@@ -27,7 +27,8 @@ export interface DeliveriesOptions {
   readonly records: DeliveryRecords
   readonly endings: Endings
   readonly store: () => Store
-  readonly limitsUnder: (path: string, profile: EgressProfile) => PathLimits
+  readonly limitsOf: (path: ResolvedPath) => PathLimits
+  readonly budget: Budget
   /** Messages that a session of the path may carry by order; undefined: by its profile alone. */
   readonly mostSessionMessages: (path: string) => number | undefined
   /** Why whoever sends a message may not at the moment; undefined when he may. */
@@ -88,7 +89,8 @@ export class Deliveries implements SessionPolicy {
     const { store } = options
     this.dispatcher = new Dispatcher((path) => ({
       path,
-      limits: () => options.limitsUnder(path, options.book.profileOf(this.destinations.get(path)!)),
+      limits: () => options.limitsOf(options.book.resolve(this.destinations.get(path)!)),
+      admit: (delivery) => this.admitted(delivery),
       store,
       connections: options.connections(path),
       send: (grant) => this.begin(grant),
@@ -109,14 +111,14 @@ export class Deliveries implements SessionPolicy {
     const ready = new Set(this.ready.map(({ item }) => item.path.path))
     for (const figures of this.dispatcher.figures()) {
       const { path, hold } = figures
-      const { provider, profile } = this.options.book.resolve(this.destinations.get(path)!)
+      const resolved = this.options.book.resolve(this.destinations.get(path)!)
       const held = ready.has(path) ? 'process' : this.gate.isAtRate(path) ? 'connection_rate' : hold
       yield {
         ...figures,
-        provider,
+        provider: resolved.provider,
         connections: this.options.connections(path).count(),
-        limits: this.options.limitsUnder(path, profile),
-        hold: hold === 'suspended' ? hold : held,
+        limits: this.options.limitsOf(resolved),
+        hold: hold === 'suspended' || hold === 'warmup' ? hold : held,
       }
     }
   }
@@ -162,11 +164,12 @@ export class Deliveries implements SessionPolicy {
       const { id } = delivery
       const before = delivery.path.path
       if (!this.dispatcher.has(id) || !isOf(before)) return
-      Object.assign(delivery, this.options.planner.wayOf(delivery.item, delivery.route))
-      this.destinations.set(delivery.path.path, delivery.destination)
-      if (delivery.path.path === before) return
-      this.dispatcher.remove(id)
-      this.wait(delivery)
+      const way = this.options.planner.wayOf(delivery.item, delivery.route)
+      this.destinations.set(way.path.path, way.destination)
+      // One that is about to go goes as it was.
+      if (way.path.path !== before && !this.dispatcher.remove(id)) return
+      Object.assign(delivery, way)
+      if (way.path.path !== before) this.wait(delivery)
     })
     for (const { path } of this.loads()) this.pump(path)
   }
@@ -295,6 +298,24 @@ export class Deliveries implements SessionPolicy {
     this.known.letGo(id)
   }
 
+  /** Its turn on its path has come. */
+  private admitted(delivery: Delivery): Promise<Admission> | undefined {
+    return this.options.budget.take(delivery)?.then((permission): Admission => {
+      if (permission.kind === 'wait') return 'wait'
+      if (permission.kind === 'split') return { elsewhere: () => this.splitInHand(delivery, permission.most) }
+      if (permission.kind === 'later') return { elsewhere: () => this.endUntried(delivery, permission.why) }
+      delivery.taken = permission.taken
+      return 'go'
+    })
+  }
+
+  private splitInHand({ id, item }: Delivery, most: number): void {
+    void this.split(id, item, most).catch((error: unknown) => {
+      this.options.onFailure('splitting a message', error)
+      void this.endNow(id, item, () => item.temp_fail(`It could not be split: ${String(error)}`))
+    })
+  }
+
   /** The path has room for it. */
   private begin(grant: Grant<Delivery>): void {
     if (this.underWay >= this.options.mostUnderWay()) {
@@ -362,8 +383,10 @@ export class Deliveries implements SessionPolicy {
   }
 
   private end({ item: delivery, end }: Grant<Delivery>): void {
-    const { id, attempt } = delivery
+    const { id, attempt, taken } = delivery
     this.known.letGo(id, delivery)
+    if (taken.length > 0 && !attempt?.wasSeen) this.options.budget.giveBack(taken)
+    delivery.taken = []
     this.underWay--
     end()
     const next = this.ready.shift()
@@ -394,8 +417,7 @@ export class Deliveries implements SessionPolicy {
       const { id, item } = delivery
       if (!this.dispatcher.has(id)) return
       if (endings.isTooOld(item.todo!)) {
-        this.dispatcher.remove(id)
-        this.expire(delivery)
+        if (this.dispatcher.remove(id)) this.expire(delivery)
       } else if (endings.isLate(item)) {
         void endings.tellOfDelay(item, 'It waits for its turn: its provider takes no more at a time.')
       }

@@ -6,6 +6,7 @@ import type { EgressProfile } from '../../egress/profile'
 import { DEFAULT_SOURCE, type Destination, type ResolvedPath } from '../../egress/rules'
 import { Recent } from '../../egress/recent'
 import { type Source, bindFor } from '../../egress/sources'
+import type { Taken } from '../../egress/warmup/warmup'
 import type { Untried } from './attempt-event'
 import type { Label } from './label'
 import { type LastAttempt, LastAttempts } from './last-attempts'
@@ -25,6 +26,8 @@ export interface Delivery extends Waiting {
   readonly path: ResolvedPath
   readonly source: Source
   beganAt: number
+  /** What it holds of budgets, while it is under way. */
+  taken: readonly Taken[]
   /** There is one from when it begins. */
   attempt: Attempt | undefined
   /** Why no host was asked, when none was. */
@@ -40,7 +43,13 @@ export type KnownRoute = Extract<Route, { kind: 'hosts' | 'fixed' }>
 const ROUTE_HOLDS_MS = 5 * 60_000
 
 /** What a delivery is made with, and a part of one. */
-export const NOT_TRIED = { attempt: undefined, untried: undefined, retryAt: undefined, givenUp: false } as const
+export const NOT_TRIED = {
+  taken: [] as readonly Taken[],
+  attempt: undefined,
+  untried: undefined,
+  retryAt: undefined,
+  givenUp: false,
+} as const
 
 export const NO_HOSTS: KnownRoute = { kind: 'hosts', hosts: [] }
 

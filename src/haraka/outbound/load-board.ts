@@ -93,7 +93,7 @@ export class LoadBoard {
 }
 
 function reportOf(work: Work, by: Pick<PathReport, 'process' | 'at' | 'pace'>): PathReport {
-  const { path, classes, underWay, connections, hold, limits } = work
+  const { path, provider, classes, underWay, connections, hold, limits } = work
   const counts = MAIL_CLASSES.map((mailClass) => [
     mailClass,
     classes.find((load) => load.mailClass === mailClass)?.waiting ?? 0,
@@ -101,6 +101,7 @@ function reportOf(work: Work, by: Pick<PathReport, 'process' | 'at' | 'pace'>): 
   return {
     ...by,
     path,
+    provider,
     waiting: Object.fromEntries(counts) as Record<MailClass, number>,
     underWay,
     connections,
@@ -110,6 +111,7 @@ function reportOf(work: Work, by: Pick<PathReport, 'process' | 'at' | 'pace'>): 
       connections: limits.connections,
       intervalMs: limits.rate?.intervalMs,
       suspendedUntil: limits.suspendedUntil,
+      warmingUntil: limits.warmingUntil,
     },
   }
 }

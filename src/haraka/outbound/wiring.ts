@@ -28,6 +28,7 @@ import { type Holding, holdingDifferences } from './shapes'
 import { type QueueWriter, Splitter, type Splitting } from './split'
 import type { Mx } from './types'
 import { endUnreadable } from './unreadable'
+import { Warming } from './warming'
 
 /** All that plugin egress has in a process. */
 export interface Egress {
@@ -93,10 +94,14 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
     endings.defer(() => undefined, item, { err: why })
   })
   const opened = runtime.serve()
-  void opened.ready.then(() => boards.follow(opened.store))
+  void opened.ready.then(() => {
+    boards.follow(opened.store)
+    parts.warming.follow(opened.store)
+  })
   const close = () => {
     boards.close()
     learning.close()
+    parts.warming.close()
     deliveries.close()
     parts.pools?.close()
   }
@@ -117,6 +122,7 @@ interface Parts {
   readonly deliveries: Deliveries
   readonly endings: Endings
   readonly planner: Planner
+  readonly warming: Warming
   /** None where Haraka's client_pool is not as we know it, and until it is replaced. */
   pools: SessionPools | undefined
 }
@@ -139,7 +145,13 @@ function makeDeliveries(
   const enqueue = (items: readonly QueueItem[]) => items.forEach((item) => outbound.delivery_queue.push(item))
   const book = new PathBook(() => runtime.egressRules)
   const records = new DeliveryRecords(book, (provider) => answers.readerFor(provider))
-  const planner = makePlanner(by, runtime, steering, book)
+  const warming: Warming = new Warming({
+    runtime,
+    pump: (path) => deliveries.pump(path),
+    reconsider: (isOf) => deliveries.reconsider(isOf),
+    onFailure: (error) => told.onFailure('warming up', error),
+  })
+  const planner = makePlanner(by, runtime, { steering, warming }, book)
   const endings = makeEndings({ outbound, config, runtime, records, answers, enqueue, told })
   const splitter = new Splitter({
     writer: { ...outbound, names: by.haraka_require('outbound/qfile') as QueueWriter['names'] },
@@ -147,15 +159,19 @@ function makeDeliveries(
     ...told,
   })
   splitter.install(outbound.HMailItem.prototype)
-  const deliveries = new Deliveries({
+  const deliveries: Deliveries = new Deliveries({
     book,
     planner,
     records,
     endings,
     store,
-    limitsUnder: (path, profile) => limitsUnder(profile, steering.ordersOf(path)),
     pausedBy: (item) => pausedBy(item, steering),
     mostSessionMessages: (path) => steering.ordersOf(path).mostSessionMessages,
+    limitsOf: (path) => ({
+      ...limitsUnder(path.profile, steering.ordersOf(path.path)),
+      warmingUntil: warming.heldUntil(path),
+    }),
+    budget: warming,
     connections: (path) => ({
       count: () => parts.pools?.connectionsOf(path) ?? 0,
       closeIdle: () => parts.pools?.closeIdle(path),
@@ -170,11 +186,16 @@ function makeDeliveries(
     onAttempt,
     ...told,
   })
-  const parts: Parts = { deliveries, endings, planner, pools: undefined }
+  const parts: Parts = { deliveries, endings, planner, warming, pools: undefined }
   return parts
 }
 
-function makePlanner(by: HarakaPlugin, runtime: Runtime, steering: Steering, book: PathBook): Planner {
+function makePlanner(
+  by: HarakaPlugin,
+  runtime: Runtime,
+  { steering, warming }: { readonly steering: Steering; readonly warming: Warming },
+  book: PathBook,
+): Planner {
   const {
     net_utils: { HarakaMx },
   } = by.haraka_require('outbound') as Outbound
@@ -190,8 +211,8 @@ function makePlanner(by: HarakaPlugin, runtime: Runtime, steering: Steering, boo
         ...label,
         stickyKey: uuid,
         resting: ({ name }) => {
-          const { path } = book.resolve({ domain, mx, source: name })
-          return steering.ordersOf(path).suspendedUntil !== undefined
+          const path = book.resolve({ domain, mx, source: name })
+          return steering.ordersOf(path.path).suspendedUntil !== undefined || warming.isResting(path, item)
         },
       })
     },

@@ -90,6 +90,27 @@ describe('fair queue', () => {
     assert.deepEqual([queue.size, queue.take()], [0, undefined])
   })
 
+  it('is as it was when something is put back, however often', () => {
+    const fill = (queue: FairQueue<Waiting>) => {
+      let number = 0
+      for (const mailClass of MAIL_CLASSES) {
+        for (const tenant of ['a', 'b']) {
+          for (let time = 0; time < 20; time++) queue.push({ id: `${number++}`, mailClass, tenant, dueAt: 0 })
+        }
+      }
+      return queue
+    }
+    const [plain, often] = [fill(new FairQueue()), fill(new FairQueue())]
+    for (let time = 0; time < 120; time++) {
+      for (let again = 0; again < 3; again++) often.putBack(often.take()!)
+      assert.equal(often.take()!.id, plain.take()!.id, `the ${time + 1}th`)
+    }
+    assert.throws(() => {
+      const queue = filled(item())
+      queue.putBack([...queue][0]!)
+    }, /waits already/)
+  })
+
   it('knows the oldest of each class, whatever its tenant', () => {
     const queue = filled()
     assert.equal(queue.oldestOf('system'), undefined)

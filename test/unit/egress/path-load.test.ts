@@ -17,6 +17,7 @@ function report(more: Partial<PathReport> = {}): PathReport {
   return {
     process: 'mx1-1-ABCDEFG',
     path: 'egress|default|google',
+    provider: 'google',
     at: NOW,
     waiting: { transactional: 1, system: 20, marketing: 300 },
     underWay: 4,
@@ -24,7 +25,7 @@ function report(more: Partial<PathReport> = {}): PathReport {
     oldestDueAt: NOW - 5000,
     pace: 2.5,
     hold: 'rate',
-    limits: { connections: 20, intervalMs: 50, suspendedUntil: undefined },
+    limits: { connections: 20, intervalMs: 50, suspendedUntil: undefined, warmingUntil: undefined },
     ...more,
   }
 }

@@ -54,9 +54,39 @@ describe('egress in the configuration', () => {
     assert.deepEqual([egress.classes.standard, egress.classes.header], ['system', 'X-Sluice-Class'])
   })
 
+  it('says what warms up, with what a source says for itself before what is said for all', () => {
+    const { warmup } = egressOf(`egress:
+  sources:
+    a: { bind: 192.0.2.10, warmup: true }
+    b: { bind: 192.0.2.11, warmup: { start: 50, growth: 25%, until: 900, groups: [google, other] } }
+    c: { bind: 192.0.2.12, warmup: { stages: [10, 20] } }
+    d: { bind: 192.0.2.13, warmup: false }
+  pool: a
+  warmup: { time_zone: Europe/Berlin, stages: [300, 600], until: 5000, spread: false, new_tenants: { start: 7 } }
+`)
+    const common = { growth: 0.3, until: 5000, cools: true }
+    assert.deepEqual(
+      [...warmup.sources],
+      [
+        ['a', { ladder: { ...common, start: 300, stages: [300, 600] }, groups: undefined }],
+        [
+          'b',
+          {
+            ladder: { start: 50, growth: 0.25, stages: undefined, until: 900, cools: true },
+            groups: ['google', 'other'],
+          },
+        ],
+        ['c', { ladder: { ...common, start: 10, stages: [10, 20] }, groups: undefined }],
+      ],
+    )
+    assert.deepEqual([warmup.calendar.zone, warmup.spread], ['Europe/Berlin', undefined])
+    const ladder = { ...common, start: 7, stages: undefined, cools: false }
+    assert.deepEqual(warmup.tenants, { mode: { kind: 'shadow' }, ladder })
+  })
+
   it('is compiled: names are looked up, addresses and hosts are in one form, keys in lower case', () => {
-    const { sources, pools, classes, controller, ...times } = egressOf(SETUP)
-    assert.equal(controller.mode.kind, 'shadow')
+    const { sources, pools, classes, controller, warmup, ...times } = egressOf(SETUP)
+    assert.deepEqual([controller.mode.kind, warmup.mode.kind, warmup.sources.size], ['shadow', 'enforce', 0])
     assert.deepEqual(times, { lifetimeMs: 43_200_000, bounceLifetimeMs: 1_800_000, delayNoticeMs: undefined })
     assert.deepEqual([...sources.keys()], ['default', 'a', 'b', 'news'])
     const [standard, a, b, news] = [...sources.values()]

@@ -100,7 +100,8 @@ describe('deliveries', () => {
       store: () => store,
       pausedBy: () => paused,
       mostSessionMessages: () => mostOfSession,
-      limitsUnder: (name, profile) => ({
+      budget: { take: () => undefined, giveBack: () => assert.fail('nothing was taken') },
+      limitsOf: ({ path: name, profile }) => ({
         connections: profile.connections,
         rate: undefined,
         suspendedUntil: suspended.includes(name) ? Infinity : undefined,

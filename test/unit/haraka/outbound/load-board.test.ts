@@ -47,9 +47,17 @@ describe('load board', () => {
     await board.publish()
     const [far, near] = (await loads()).sort((a, b) => (a.path < b.path ? -1 : 1))
     assert.deepEqual(far, {
-      ...{ process: 'mx1-1-A', path: 'egress|default|far', at: now, underWay: 1, connections: 2, oldestDueAt: 400 },
+      ...{
+        process: 'mx1-1-A',
+        path: 'egress|default|far',
+        provider: undefined,
+        at: now,
+        underWay: 1,
+        connections: 2,
+        oldestDueAt: 400,
+      },
       ...{ waiting: { transactional: 0, system: 3, marketing: 0 }, pace: 2, hold: 'rate' },
-      limits: { connections: 5, intervalMs: 50, suspendedUntil: undefined },
+      limits: { connections: 5, intervalMs: 50, suspendedUntil: undefined, warmingUntil: undefined },
     })
     assert.deepEqual([near!.oldestDueAt, near!.pace], [undefined, 0])
     const [own] = await store.readBoard('egress_process|', 9)
