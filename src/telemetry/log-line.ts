@@ -16,6 +16,7 @@ import type {
 } from './events'
 import { oneLine, quoted, token } from './escape'
 import { RefusalQuota } from './refusal-quota'
+import { sayListed, saySenderStep } from './sender-line'
 
 /** Where lines go; the host's logger adds time and level. */
 export interface LineLog {
@@ -72,6 +73,10 @@ export function logLineReader(log: LineLog): Reader {
         return log.notice(orderLine(event))
       case 'feedback':
         return sayFeedback(event, log)
+      case 'sender':
+        return saySenderStep(event, log)
+      case 'listed':
+        return sayListed(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }
