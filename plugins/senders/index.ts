@@ -1,14 +1,9 @@
-/** Heeds what is ordered for accounts, tenants and clients: who is paused waits, who is slowed down goes slower. See README.md. */
-import { type EnvelopeAddress, type HarakaPlugin, sluicePlugin } from '../../src/haraka'
+/** Heeds what is ordered for accounts, tenants and clients, and orders it when too much of their mail comes back. See README.md. */
+import { type EnvelopeAddress, sendersPlugin } from '../../src/haraka'
 
 const NAME = 'senders'
-const plugin = sluicePlugin(NAME)
-export const { shutdown, hook_init_master, hook_init_child } = plugin
-
-export function register(this: HarakaPlugin): void {
-  plugin.register.call(this)
-  plugin.runtime(this).openSteering()
-}
+const plugin = sendersPlugin(NAME)
+export const { register, shutdown, hook_init_master, hook_init_child } = plugin
 
 /** Account and tenant are known here. */
 export const hook_mail = plugin.hook('mail', (runtime, connection) =>

@@ -11,6 +11,7 @@ import { feedbackCommand } from './feedback'
 import { initCommand } from './init'
 import { limitsCommand } from './limits'
 import { packageVersion } from './package-root'
+import { reviewCommand } from './review'
 import { runCommand } from './run'
 import { sendCommand } from './send'
 import { storeCommand } from './store'
@@ -27,6 +28,7 @@ Examples:
   sluice limits top                 who is closest to a limit
   sluice why 192.0.2.7              why this client was deferred
   sluice bans                       who is shut out; sluice ban, sluice unban
+  sluice review list                senders who are slowed down or paused, and why
 
 Exit codes: 0 fine, 1 a problem was found, 2 wrong usage.`
 
@@ -74,6 +76,7 @@ export function program(): Command {
     feedbackCommand(),
     suppressCommand(),
     warmupCommand(),
+    reviewCommand(),
   ]
   for (const command of commands) root.addCommand(command)
   settle(root)

@@ -40,6 +40,7 @@ import { compileGreylist } from './sections/greylist'
 import { compileJail } from './sections/jail'
 import { compileMailbomb } from './sections/mailbomb'
 import { compileOverload } from './sections/overload'
+import { problemsOfOwnAddresses } from './sections/own-addresses'
 import { compileReputation } from './sections/reputation'
 import { compileScore } from './sections/score'
 import { compileSuppression } from './sections/suppression'
@@ -82,6 +83,7 @@ export function compilePolicy(config: Config, overridesOf: (rule: string) => Ove
     rules.push(compileRule(name, input, config.mode, overridesOf(name) ?? NO_OVERRIDES))
   }
   problems.push(...tooManyAsks(rules), ...problemsOfEgress(config.egress))
+  problems.push(...problemsOfOwnAddresses(config.automation.own_addresses, config.egress.sources))
   if (problems.length > 0) return { problems }
   const session: SessionBounds = {
     recipients: config.session.recipients,

@@ -1,4 +1,5 @@
 import type { ConfigInput } from './schema'
+import { AUTOMATION_DEFAULTS } from './sections/automation'
 import { CONTROLLER_DEFAULTS } from './sections/egress-controller'
 import { WARMUP_DEFAULTS } from './sections/egress-warmup'
 
@@ -81,8 +82,9 @@ export const DEFAULTS = {
     warmup: WARMUP_DEFAULTS,
   },
   automation: {
-    mode: 'shadow',
+    ...AUTOMATION_DEFAULTS,
     blame: { window: '1h', least: 5, share: '50%', times: 3, slow: '20/h', pause: '4h' },
+    own_addresses: { every: '1h', lists: [], addresses: {} },
   },
   feedback: {
     bounces: [],

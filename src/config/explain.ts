@@ -25,7 +25,10 @@ const TOP_MODE = 'the mode at the top'
 export function explainPolicy(loaded: LoadedPolicy): Explanation {
   const config: Record<string, unknown> = { ...structuredClone(loaded.effective) }
   config.store = redactStore(config.store)
-  config.dnsbl = redactZones(config.dnsbl as Readonly<Record<string, unknown>>)
+  const { dnsbl, automation } = config as Record<string, Record<string, unknown>>
+  config.dnsbl = redactZones(dnsbl!, 'zones')
+  const own = automation!.own_addresses as Record<string, unknown>
+  config.automation = { ...automation, own_addresses: redactZones(own, 'lists') }
   const origins: Record<string, string> = {}
   note(origins, loaded, [], config)
   addImplied(config, origins)
@@ -85,9 +88,9 @@ function redactStore(store: unknown): unknown {
   return isSection(store) && typeof store.at === 'string' ? { ...store, at: redactSecrets(store.at) } : store
 }
 
-function redactZones(dnsbl: Readonly<Record<string, unknown>>): unknown {
-  const zones = (dnsbl.zones as readonly { zone: string }[]).map((one) => ({ ...one, zone: redactKeys(one.zone) }))
-  return { ...dnsbl, zones }
+function redactZones(section: Readonly<Record<string, unknown>>, key: string): unknown {
+  const zones = (section[key] as readonly { zone: string }[]).map((one) => ({ ...one, zone: redactKeys(one.zone) }))
+  return { ...section, [key]: zones }
 }
 
 function annotate(

@@ -222,6 +222,37 @@ export interface SuppressedEvent {
   readonly count: number
 }
 
+/** A sender was slowed down or paused for what the world says of his mail, or goes on as usual. Each step once, in one process. */
+export interface SenderEvent {
+  readonly kind: 'sender'
+  readonly at: number
+  readonly step: 'slow' | 'pause' | 'recover'
+  /** `campaign`, `account`, `client` or `tenant`. */
+  readonly of: string
+  readonly name: string
+  /** What is wrong with his mail: `hard` or `soft` bounces, `complaints`. */
+  readonly fault: string
+  /** Id of the action. */
+  readonly id: string
+  /** shadow: nothing follows from it. */
+  readonly mode: 'enforce' | 'shadow'
+  readonly until: number
+  /** What was seen, in figures. */
+  readonly evidence: string
+}
+
+/** An address that we send from has come on a DNS list, or off all of them. Each change once, in one process. */
+export interface ListedEvent {
+  readonly kind: 'listed'
+  readonly at: number
+  readonly address: string
+  readonly source: string
+  /** What lists are called in public; none: it is off. */
+  readonly lists: readonly string[]
+  /** What becomes of the source: it rests, would in another mode, has nobody to stand in for it, or sends as usual. */
+  readonly then: 'resting' | 'shadow' | 'alone' | 'free'
+}
+
 /** Something an operator must read that is none of the above, such as a corrupt store set aside. */
 export interface NoticeEvent {
   readonly kind: 'notice'
@@ -244,6 +275,8 @@ export type TelemetryEvent =
   | OrderEvent
   | FeedbackEvent
   | SuppressedEvent
+  | SenderEvent
+  | ListedEvent
   | NoticeEvent
 
 /** Told every event, synchronously: it must be quick and keep what it cannot do at once. */

@@ -17,6 +17,7 @@ import type {
 } from './events'
 import { oneLine, quoted, token } from './escape'
 import { RefusalQuota } from './refusal-quota'
+import { sayListed, saySenderStep } from './sender-line'
 
 /** Where lines go; the host's logger adds time and level. */
 export interface LineLog {
@@ -75,6 +76,10 @@ export function logLineReader(log: LineLog): Reader {
         return sayFeedback(event, log)
       case 'suppressed':
         return saySuppressed(event, log)
+      case 'sender':
+        return saySenderStep(event, log)
+      case 'listed':
+        return sayListed(event, log)
       case 'notice':
         return log.warn(oneLine(event.message))
     }

@@ -36,6 +36,8 @@ export interface LabelledReadings {
   dnsLookups(): ReadonlyMap<string, number>
   /** 1 for each DNS list that is well, 0 for one that is ill. */
   dnsZones(): ReadonlyMap<string, number>
+  /** Addresses that we send from, by the DNS list that they are on. */
+  ownListed(): ReadonlyMap<string, number>
   /** Each signal of the load as a share of its threshold. */
   loadPressures(): ReadonlyMap<string, number>
 }
@@ -104,6 +106,13 @@ function makeReader(registry: Registry): Reader {
     ['what'],
   ).register(registry)
   for (const what of ['discarded', 'spared']) suppressed.cell(what)
+  const steps = counter(
+    'sender_steps_total',
+    'Senders slowed down, paused or let go again for what is said of their mail',
+    [...['step', 'of', 'fault', 'mode']],
+  ).register(registry)
+  const listings = counter('own_listings_total', 'Times an address that we send from came on a DNS list')
+  const listed = listings.register(registry).cell()
   const notices = counter('notices_total', 'Notices to the operator, each also in the log').register(registry).cell()
 
   return (event) => {
@@ -148,6 +157,12 @@ function makeReader(registry: Registry): Reader {
         return fedBack(event)
       case 'suppressed':
         suppressed.cell(event.what).value += event.count
+        return
+      case 'sender':
+        steps.cell(event.step, event.of, event.fault, event.mode).value++
+        return
+      case 'listed':
+        if (event.lists.length > 0) listed.value++
         return
       case 'notice':
         notices.value++
@@ -230,6 +245,9 @@ function registerReadings(registry: Registry, readings: Partial<AllReadings>): v
   new LabelledReading(lookups, 'result', () => readings.dnsLookups?.() ?? NOTHING).register(registry)
   const zones = head('dns_zone_up', '1 while a DNS list answers its probes right', 'gauge', 'min')
   new LabelledReading(zones, 'zone', () => readings.dnsZones?.() ?? NOTHING).register(registry)
+  // All know the same.
+  const own = head('own_addresses_listed', 'Addresses that we send from which are on a DNS list', 'gauge', 'max')
+  new LabelledReading(own, 'list', () => readings.ownListed?.() ?? NOTHING).register(registry)
   // Of the workers of a host, the one that is worst off.
   const level = head(
     'load_level',

@@ -13,6 +13,7 @@ import { examineEgress } from './egress'
 import { examineFeedback } from './feedback'
 import { type Finding, fail, ok, type Patient, warn } from './finding'
 import { hookTimeoutSeconds } from './haraka-config'
+import { examineOwnAddresses } from './own-addresses'
 
 /** Beyond this, times in the log and on the store's clock no longer fit together. */
 const MOST_SKEW_MS = 1000
@@ -38,6 +39,7 @@ export async function examineSluice({ dir, files }: Patient): Promise<Finding[]>
     ...examineEgress(policy, { files }),
     ...examineFeedback(policy, { files, dir }),
     ...(await examineLists(policy, files)),
+    ...(await examineOwnAddresses(policy, { files })),
     ...(await store(policy, dir)),
   ]
 }

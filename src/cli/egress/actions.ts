@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { sayValues } from '../../egress/say-values'
 import { SteeringDesk } from '../../egress/steering-desk'
 import type { Action } from '../../egress/steering-action'
+import { release } from '../../feedback/guard/pardon'
 import { type Common, common } from '../directory'
 import { withStore } from '../open'
 import { CliError, humanTime, print, printJson, say, table } from '../terminal'
@@ -51,7 +52,9 @@ function row({ id, path, values, until, origin, mode, evidence }: Action, now: n
 async function cancel(id: string, { dir, json, dryRun }: Common & { readonly dryRun?: true }): Promise<void> {
   await withStore(dir, async (store) => {
     const desk = new SteeringDesk(store)
-    const action = dryRun ? await desk.look(id) : await desk.cancel(id)
+    const action = await desk.look(id)
+    // What was counted goes too, or the next word about a sender of the guard would hold him again.
+    if (action && !dryRun) await (action.origin === 'guard' ? release(store, desk, [action]) : desk.withdraw([action]))
     if (!action) throw new CliError(`there is no action ${id} (any more): see sluice egress actions`)
     if (json) return printJson({ dryRun: dryRun === true, ...actionForMachines(action) })
     const { path, values, origin } = action

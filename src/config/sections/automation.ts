@@ -1,6 +1,17 @@
 import { z } from 'zod'
 import type { AutomationPolicy } from '../../feedback/automation/policy'
 import { durationMs, mode, share, windowOf } from '../values'
+import { compileOwnAddresses, ownAddressesSchema } from './own-addresses'
+import { GUARD_DEFAULTS, compileGuard, compileTold, guardSchema, toldShape } from './guard'
+
+/** What holds where the file says nothing, but for blame and own_addresses. */
+export const AUTOMATION_DEFAULTS = {
+  mode: 'shadow',
+  owners: {},
+  postmaster: false,
+  webhook: false,
+  guard: GUARD_DEFAULTS,
+} as const
 
 export const automationSchema = z.strictObject({
   mode: mode.describe(
@@ -16,9 +27,18 @@ export const automationSchema = z.strictObject({
       pause: durationMs.describe('When it goes on, for so long nothing is sent'),
     })
     .describe('Finding the sender that makes a provider think ill of us'),
+  ...toldShape,
+  guard: guardSchema,
+  own_addresses: ownAddressesSchema,
 })
 
-export function compileAutomation({ mode: ownMode, blame }: z.output<typeof automationSchema>): AutomationPolicy {
-  const { window: windowMs, least, share: part, times, slow, pause: pauseMs } = blame
-  return { mode: ownMode, blame: { windowMs, least, share: part, times, slow, pauseMs } }
+export function compileAutomation(section: z.output<typeof automationSchema>): AutomationPolicy {
+  const { window: windowMs, least, share: part, times, slow, pause: pauseMs } = section.blame
+  return {
+    mode: section.mode,
+    blame: { windowMs, least, share: part, times, slow, pauseMs },
+    guard: compileGuard(section.guard),
+    told: compileTold(section),
+    ownAddresses: compileOwnAddresses(section.own_addresses),
+  }
 }

@@ -1,11 +1,16 @@
+import type { OwnAddressesPolicy } from '../../egress/own-addresses'
 import type { Mode } from '../../policy/mode'
 import type { Window } from '../../store/store'
+import type { GuardPolicy } from '../guard/guard-policy'
 
 /** What `automation` of the configuration says; never changed, a reload makes another. */
 export interface AutomationPolicy {
   /** In which mode it holds what is ordered without a person. */
   readonly mode: Mode
   readonly blame: BlamePolicy
+  readonly guard: GuardPolicy
+  readonly told: ToldPolicy
+  readonly ownAddresses: OwnAddressesPolicy
 }
 
 /** How whoever an answer is to be blamed on is found, and what is done to him. */
@@ -22,4 +27,20 @@ export interface BlamePolicy {
   readonly slow: Window
   /** When it goes on: for so long. */
   readonly pauseMs: number
+}
+
+/** Who is told when somebody's sending is slowed down or paused. */
+export interface ToldPolicy {
+  /** Address of whoever answers for a tenant, by its name in lower case. */
+  readonly owners: ReadonlyMap<string, string>
+  /** Told of all; undefined: nobody. */
+  readonly postmaster: string | undefined
+  readonly webhook: WebhookPolicy | undefined
+}
+
+export interface WebhookPolicy {
+  /** https, or on loopback. */
+  readonly url: string
+  /** File with the secret that bodies are signed with; relative to Haraka's directory. */
+  readonly secretFile: string
 }

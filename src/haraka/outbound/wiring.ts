@@ -6,7 +6,6 @@ import { concerns } from '../../egress/steering-action'
 import { limitsUnder } from '../../egress/steering-limits'
 import { Answers } from '../../feedback/answers'
 import { isEnforced } from '../../policy/mode'
-import { OK } from '../types'
 import type { Runtime } from '../runtime'
 import { textOf } from '../guard'
 import type { HarakaPlugin } from '../types'
@@ -16,9 +15,10 @@ import { DeliveryRecords, Planner } from './delivery'
 import { Endings, senderPaused } from './endings'
 import { reuseSessions } from './install'
 import { type Boards, openBoards } from './boards'
-import { type Label, OWN_MAIL, labelOf, notesOf } from './label'
+import { type Label, labelOf } from './label'
 import { answerTo } from './feedback-of'
 import { openLearning } from './learning'
+import { type OutboundMail, sendOwnMail } from './own-mail'
 import type { SessionPools } from './pool'
 import { type QueueItem, isBounce } from './queue-item'
 import { readingsOf } from './readings'
@@ -43,18 +43,11 @@ export interface Egress {
 const MOST_UNDER_WAY = 1000
 
 /** What of Haraka's outbound the plugin works with. */
-interface Outbound {
+interface Outbound extends OutboundMail {
   readonly delivery_queue: { push(item: QueueItem): void }
   readonly HMailItem: QueueWriter['HMailItem'] & { readonly prototype: { split_to_new_recipients: Splitting } }
   readonly build_todo: QueueWriter['build_todo']
   readonly net_utils: { readonly HarakaMx: new (written: unknown) => Mx; get_primary_host_name(): string }
-  send_email(
-    from: string,
-    to: unknown,
-    contents: string,
-    next: (code: number, message?: unknown) => void,
-    options: { notes: object },
-  ): void
 }
 interface OutboundConfig {
   readonly cfg: { temp_fail_intervals: number[]; readonly concurrency_max: number }
@@ -241,7 +234,7 @@ function makeEndings({ outbound, config, runtime, records, answers, enqueue, tol
     intervals: () => config.cfg.temp_fail_intervals,
     reporter: new Reporter({
       host: () => outbound.net_utils.get_primary_host_name(),
-      send: (to, contents) => sendReport(outbound, to, contents),
+      send: (to, contents) => sendOwnMail(outbound, to, contents),
     }),
     store: () => runtime.serve().store,
     readAgain: ({ filename, path }, afterMs) => {
@@ -275,19 +268,6 @@ function delayFor(item: QueueItem, records: DeliveryRecords, { responses, policy
 function labelFor({ todo }: QueueItem, runtime: Runtime): Label {
   const label = labelOf(todo!.notes, runtime.policy.egress.classes.standard)
   return isBounce(todo!) ? { ...label, mailClass: 'system' } : label
-}
-
-function sendReport(outbound: Outbound, to: unknown, contents: string): Promise<void> {
-  const label = notesOf(OWN_MAIL)
-  // Haraka's own notes of a transaction have this, and it looks there.
-  const notes = { ...label, skip_plugins: [] }
-  return new Promise((resolve, reject) => {
-    const done = (code: number, message?: unknown) => {
-      if (code === OK) resolve()
-      else reject(new Error(String(message)))
-    }
-    outbound.send_email('<>', to, contents, done, { notes })
-  })
 }
 
 /**

@@ -53,6 +53,16 @@ describe('explaining the configuration', () => {
     assert.deepEqual(explained.maps, { sender_domain: map, new_sender: map })
   })
 
+  it('never shows the key of a list that own addresses are looked up on', () => {
+    const zone = 'abcdefghijklmnopqrstuvwxyz.zen.dq.example.net'
+    const own = new TestDirectory(`automation: {own_addresses: {lists: [{zone: ${zone}}]}}\n`)
+    const result = loadPolicy(own.path)
+    own.remove()
+    assert.ok('policy' in result)
+    assert.doesNotMatch(explainAsYaml(result), /abcdefgh/)
+    assert.match(explainAsYaml(result), /zen\.dq\.example\.net/)
+  })
+
   it('never shows a password', () => {
     for (const text of [JSON.stringify(explained), explainAsYaml(loaded)])
       assert.doesNotMatch(text, /ss:w0rd|p@ss|user:/)

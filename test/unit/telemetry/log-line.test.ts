@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Mode } from '../../../src/policy/mode'
+import type { SenderEvent } from '../../../src/telemetry/events'
 import { targetOf } from '../gates/jail/fixtures'
 import { AT, decision, judged, rule, shadowed, subject } from './fixtures'
 import { fieldsOf, linesOf } from './lines'
@@ -58,6 +59,28 @@ describe('log lines', () => {
   it('leaves out no refusal within a session', () => {
     const event = judged({ decisions: [decision({ stage: 'rcpt' })], subject: subject({ stage: 'rcpt' }) })
     assert.equal(linesOf(Array.from({ length: 1000 }, () => event)).length, 1000)
+  })
+
+  it('says when a sender goes on as usual, what is ordered having a line of its own, and when an own address is listed', () => {
+    const sender: SenderEvent = {
+      step: 'pause',
+      ...{ kind: 'sender', at: AT, of: 'account', name: 'ann"@example.com', fault: 'hard', id: '7KQ2M4X', until: AT },
+      ...{ mode: 'enforce', evidence: '9 of 300 recipients bounced' },
+    }
+    const listed = { kind: 'listed', at: AT, address: '192.0.2.10', source: 'one' } as const
+    assert.deepEqual(
+      linesOf([
+        sender,
+        { ...sender, step: 'recover' },
+        { ...listed, lists: ['bl.test', 'zen.test'], then: 'resting' },
+        { ...listed, lists: [], then: 'free' },
+      ]),
+      [
+        'notice action=recover order=7KQ2M4X origin=guard mode=enforce of=account fault=hard why="9 of 300 recipients bounced" name="ann\\"@example.com"',
+        'warn own address listed: 192.0.2.10 (source one) is on bl.test, zen.test; the source rests, others of its pool send',
+        'notice own address off all lists: 192.0.2.10 (source one); the source sends as usual',
+      ],
+    )
   })
 
   it('says that a DNS list fell ill, and that it is well again', () => {

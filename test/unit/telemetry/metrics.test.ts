@@ -68,6 +68,23 @@ describe('metrics', () => {
     assert.equal(samples.get(`sluice_build_info{version="1.2.3",node="${process.versions.node}"}`), 1)
   })
 
+  it('counts what is done about senders, and own addresses on lists', async () => {
+    const metrics = createMetrics({ version: '1.2.3', processMetrics: false })
+    metrics.watch({ ownListed: () => new Map([['bl.example', 2]]) })
+    metrics.reader({
+      ...{ kind: 'sender', at: AT, step: 'pause', of: 'account', name: 'ann@example.com', fault: 'hard' },
+      ...{ id: '7KQ2M4X', mode: 'enforce', until: AT, evidence: '9 of 20' },
+    })
+    const listed = { kind: 'listed', at: AT, address: '192.0.2.1', source: 'one' } as const
+    metrics.reader({ ...listed, lists: ['bl.example'], then: 'alone' })
+    metrics.reader({ ...listed, lists: [], then: 'free' })
+    const samples = await samplesOf(metrics)
+    assert.equal(samples.get('sluice_sender_steps_total{step="pause",of="account",fault="hard",mode="enforce"}'), 1)
+    assert.equal(samples.get('sluice_own_listings_total'), 1)
+    assert.equal(samples.get('sluice_own_addresses_listed{list="bl.example"}'), 2)
+    assert.doesNotMatch(await metrics.registry.metrics(), /ann|192\.0\.2\.1/)
+  })
+
   it('counts questions to DNS and follows its lists', async () => {
     const metrics = createMetrics({ version: '1.2.3', processMetrics: false })
     metrics.watch({
@@ -170,9 +187,12 @@ describe('metrics', () => {
       'notices_total counter',
       'offences_total counter',
       'orders_total counter',
+      'own_addresses_listed gauge',
+      'own_listings_total counter',
       'probes_total counter',
       'reader_failures_total counter',
       'refusals_passed_over_total counter',
+      'sender_steps_total counter',
       'sessions_open gauge',
       'shed_total counter',
       'stages_total counter',
