@@ -1,11 +1,7 @@
 import path from 'node:path'
 import { shippedProviders } from '../src/config/providers/read'
 import { readResponses } from '../src/config/responses/read'
-import {
-  CONTROLLER_DEFAULTS,
-  compileController,
-  controllerSchema,
-} from '../src/config/sections/egress-controller'
+import { CONTROLLER_DEFAULTS, compileController, controllerSchema } from '../src/config/sections/egress-controller'
 import { Attempt } from '../src/egress/attempt'
 import { Controller, type Stepped } from '../src/egress/controller'
 import type { ControllerPolicy } from '../src/egress/controller-policy'
