@@ -15,8 +15,8 @@ const [MOST, LEAST] = [1000, 0.1]
 const [WIDTH, HEIGHT, GAP_X, GAP_Y, LEFT, TOP] = [400, 110, 50, 44, 44, 74]
 
 const STYLE = `
-text{font:12px sans-serif;fill:#333}.small{font-size:10px}.grid{stroke:#8884;fill:none}
-.delivered{fill:#2a9d5c66;stroke:#2a9d5c}.attempts{fill:none;stroke:#3b6fd4;stroke-width:1.5}
+text{font:12px sans-serif;fill:#333}.small{font-size:10px}.grid{stroke:#888;stroke-opacity:.25;fill:none}
+.delivered{fill:#2a9d5c;fill-opacity:.35;stroke:#2a9d5c}.attempts{fill:none;stroke:#3b6fd4;stroke-width:1.5}
 .refused{fill:none;stroke:#d1442f;stroke-width:1.5}.limit{fill:none;stroke:#888;stroke-width:1.5;stroke-dasharray:5 3}
 @media(prefers-color-scheme:dark){text{fill:#ddd}.attempts{stroke:#7ba5ff}.refused{stroke:#ff7c66}.delivered{stroke:#4fd08a}}
 `

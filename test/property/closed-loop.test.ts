@@ -47,7 +47,7 @@ describe('the closed loop of the controller and a provider that hides its limit'
           assertAllDelivered(trace, messages)
           assert.equal(steps[0]?.step.kind, 'slower')
           const share = quietShare(trace, 6)
-          assert.ok(share >= 0.6, `${share} of all minutes from the 6th on were quiet`)
+          assert.ok(share >= 2 / 3, `${share} of all minutes from the 6th on were quiet`)
         },
       ),
       { numRuns: 6 },
