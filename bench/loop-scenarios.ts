@@ -31,10 +31,13 @@ const CHANGE = { fromMs: 20 * MIN, toMs: 50 * MIN }
 const PLACES = 2
 
 const steady: HiddenLimit = { messagesAt: () => RATE, windowMs: 1000, countsRefused: false, connections: Infinity }
+const counting: HiddenLimit = { ...steady, messagesAt: () => RATE * 60, windowMs: MIN, countsRefused: true }
 const changing = (elapsedMs: number) => (elapsedMs >= CHANGE.fromMs && elapsedMs < CHANGE.toMs ? 3 : RATE)
 const byRate = { bearsAt: () => RATE, right: { perSecond: RATE } }
 
-export const SCENARIOS: Readonly<Record<'burst' | 'flow' | 'changing' | 'counting' | 'connections', Scenario>> = {
+export const SCENARIOS: Readonly<
+  Record<'burst' | 'flow' | 'changing' | 'counting' | 'flowCounting' | 'connections', Scenario>
+> = {
   burst: { ...byRate, name: '20,000 at once, 10/s', limit: steady, arrival: BURST, busyMs: 30 * MIN },
   flow: { ...byRate, name: '15/s for an hour, 10/s', limit: steady, arrival: FLOW, busyMs: HOUR },
   changing: {
@@ -49,9 +52,16 @@ export const SCENARIOS: Readonly<Record<'burst' | 'flow' | 'changing' | 'countin
   counting: {
     ...byRate,
     name: '20,000 at once, 600/min, refused ones count',
-    limit: { ...steady, messagesAt: () => RATE * 60, windowMs: MIN, countsRefused: true },
+    limit: counting,
     arrival: BURST,
     busyMs: 30 * MIN,
+  },
+  flowCounting: {
+    ...byRate,
+    name: '15/s for an hour, 600/min, refused ones count',
+    limit: counting,
+    arrival: FLOW,
+    busyMs: HOUR,
   },
   connections: {
     name: '20,000 at once, 2 connections',

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import type { ControllerPolicy } from '../src/egress/controller-policy'
 import { type LoopFigures, figuresOf } from './loop-figures'
 import { type Panel, plot } from './loop-plot'
 import { SCENARIOS, SENDERS, type Scenario, type SenderName, live } from './loop-scenarios'
+import { SHIPPED_CONTROLLER } from './loop-sluice'
 import type { Trace } from './loop-trace'
 import { printTable } from './measure'
 
@@ -16,6 +18,15 @@ const WORDS: Readonly<Record<SenderName, string>> = {
 const PLOTTED = ['burst', 'changing'] as const
 const PLOT = path.join(__dirname, '../docs/closed-loop.svg')
 const LATENCIES_MS = [30, 100, 300, 1000]
+const { recovery } = SHIPPED_CONTROLLER
+/** What somebody may write under `egress.controller`. */
+const TUNED: Readonly<Record<string, Partial<ControllerPolicy>>> = {
+  shipped: {},
+  'floor: 1%': { floor: 0.01 },
+  'decrease: 70%': { decrease: 0.7 },
+  'floor: 1%, every: 2m': { floor: 0.01, recovery: { ...recovery, everyMs: 120_000 } },
+  'floor: 1%, every: 2m, decrease: 70%': { floor: 0.01, recovery: { ...recovery, everyMs: 120_000 }, decrease: 0.7 },
+}
 
 type Traces = Record<SenderName, Trace>
 
@@ -34,7 +45,7 @@ export async function benchLoop(): Promise<unknown> {
   }
   writeFileSync(PLOT, plot('Messages a second over time, means of each minute', plotted))
   console.log('\nwritten: docs/closed-loop.svg')
-  return { ...results, latencies: await byLatency() }
+  return { ...results, latencies: await byLatency(), tuned: await byTuning() }
 }
 
 async function compare(scenario: Scenario) {
@@ -57,6 +68,22 @@ async function byLatency(): Promise<Record<string, LoopFigures>> {
   }
   printTable(`${SCENARIOS.burst.name}: the controller, by how fast answers come`, HEADER, rowsOf(figures))
   return figures
+}
+
+/** What other figures of the controller come to, where the provider changes and where it counts what it has refused. */
+async function byTuning(): Promise<Record<string, Record<string, LoopFigures>>> {
+  const results: Record<string, Record<string, LoopFigures>> = {}
+  for (const key of ['changing', 'flowCounting'] as const) {
+    const scenario = SCENARIOS[key]
+    const figures: Record<string, LoopFigures> = {}
+    for (const [name, tuned] of Object.entries(TUNED)) {
+      const { trace } = await live(scenario, 'sluice', { controller: { ...SHIPPED_CONTROLLER, ...tuned } })
+      figures[name] = figuresOf(scenario, messagesOf(scenario), trace)
+    }
+    print({ ...scenario, name: `${scenario.name}: the controller with other figures` }, figures)
+    results[key] = figures
+  }
+  return results
 }
 
 function messagesOf({ arrival }: Scenario): number {
