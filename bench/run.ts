@@ -6,6 +6,7 @@ import { benchFlood } from './flood'
 import { benchGrowth } from './growth'
 import { benchOverload } from './overload'
 import { benchInbound } from './inbound'
+import { benchLoop } from './loop'
 import { circumstances, writeResults } from './results'
 import { benchStore } from './store'
 import { benchSuppress } from './suppress'
@@ -24,6 +25,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   classify: benchClassify,
   answers: benchAnswers,
   suppress: benchSuppress,
+  loop: benchLoop,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {
