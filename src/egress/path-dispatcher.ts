@@ -77,6 +77,8 @@ const LEASE_POLL_MS = 500
 const FAILURE_RETRY_MS = 1000
 /** A slot that is used later than this, and than the next one begins, would make a crowd with those that follow. */
 const LATE_MS = 20
+/** A turn at a place that others want too: with one message each, a path would spend its connection rate on taking turns. */
+const TURN_MS = 500
 /** The wall clock may be put right meanwhile, and no timer is set for longer than 24 days. */
 const SUSPENDED_POLL_MS = 60_000
 const NO_CONNECTIONS: PathConnections = { count: () => 0, closeIdle: () => undefined }
@@ -95,6 +97,8 @@ export class PathDispatcher<Item extends Waiting> {
   private readonly connections: PathConnections
   /** Slots that are reserved and have not begun. */
   private reserved = 0
+  /** When a place was last taken anew. */
+  private turnSince = 0
   private active = 0
   private asking = false
   /** The last place that was asked for was not to be had. */
@@ -169,7 +173,7 @@ export class PathDispatcher<Item extends Waiting> {
     const limits = this.options.limits()
     const isAbove = this.places.count > this.contest.shareOf(limits.connections)
     // Another process waits for a place that is kept here for a connection that does nothing.
-    if (this.places.keptCount > 0 && (isAbove || this.contest.yieldMs(limits.connections) > 0)) {
+    if (this.places.keptCount > 0 && (isAbove || this.mustYield(limits.connections))) {
       this.connections.closeIdle()
     }
     if (this.queue.size <= this.reserved) return
@@ -215,7 +219,7 @@ export class PathDispatcher<Item extends Waiting> {
   /** Takes a place and a slot for the next message. */
   private take({ connections, rate }: PathLimits): void {
     const share = this.contest.shareOf(connections)
-    const isOver = this.places.count > share || this.contest.yieldMs(connections) > 0
+    const isOver = this.places.count > share || this.mustYield(connections)
     const known = isOver ? undefined : this.places.reuse()
     if (known === undefined && this.places.count >= share) {
       this.isStarved = false
@@ -237,6 +241,12 @@ export class PathDispatcher<Item extends Waiting> {
         this.pumpAfter(FAILURE_RETRY_MS)
       },
     )
+  }
+
+  /** Where there are fewer places than processes that want one, each has its turn; who has nothing to send has had it. */
+  private mustYield(connections: number): boolean {
+    if (this.contest.yieldMs(connections) === 0) return false
+    return this.queue.size <= this.reserved || this.timers.now() - this.turnSince >= TURN_MS
   }
 
   private asksFor(place: LeaseAsk | undefined, rate: PathLimits['rate']): Ask[] {
@@ -262,7 +272,10 @@ export class PathDispatcher<Item extends Waiting> {
     this.isStarved = placed?.ok === false
     this.keptBy = committed && !slot?.startsInMs ? 'nothing' : slot && !this.isStarved ? 'rate' : 'connections'
     if (committed) {
-      if (place) this.places.took(place.id)
+      if (place) {
+        this.places.took(place.id)
+        this.turnSince = this.timers.now()
+      }
       return this.took(known ?? place!.id, slot && { at: askedAt + (slot.startsInMs ?? 0) })
     }
     if (known !== undefined) this.places.leave(known)

@@ -25,15 +25,10 @@ describe('reading large reports beside', function () {
     let isOver = false
     const report = reader.read(large(20_000_000), envelope()).finally(() => (isOver = true))
     let turns = 0
-    let longest = 0
-    for (let last = performance.now(); !isOver; turns++) {
-      await new Promise((resolve) => setImmediate(resolve))
-      const now = performance.now()
-      longest = Math.max(longest, now - last)
-      last = now
-    }
+    for (; !isOver; turns++) await new Promise((resolve) => setImmediate(resolve))
     assert.equal((await report).kind, 'bounce')
-    assert.ok(turns > 100, `${turns} turns, the longest of ${longest} ms`)
+    // Read here it would be a handful; how many there are else depends on how busy the machine is.
+    assert.ok(turns > 20, `${turns} turns`)
   })
 
   it('goes on after what cannot be read, and after what takes too long', async () => {

@@ -52,7 +52,9 @@ describe('deliveries to who is suppressed', () => {
     })
     deliveries = new Deliveries({
       ...{ book, planner, records, endings, store: () => store },
-      limitsUnder: () => ({ connections: 9, rate: undefined, suspendedUntil: isSuspended ? Infinity : undefined }),
+      budget: { take: () => undefined, giveBack: () => undefined },
+      mostSessionMessages: () => undefined,
+      limitsOf: () => ({ connections: 9, rate: undefined, suspendedUntil: isSuspended ? Infinity : undefined }),
       connections: () => ({ count: () => 0, closeIdle: () => undefined }),
       mostUnderWay: () => 9,
       pausedBy: () => undefined,
