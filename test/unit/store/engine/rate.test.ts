@@ -37,6 +37,27 @@ describe('rate', () => {
     assert.equal(bucket.bytes!.length, 15, 'the clock of a bucket with reservations is known from then on')
   })
 
+  it('lets no more than the burst pass at once, whatever fraction of a millisecond the interval is', () => {
+    for (const [intervalMs, burst] of [
+      [1000 / 3, 5],
+      [60_000 / 7, 3],
+      [1000 / 7, 5],
+      [0.1, 4],
+    ] as const) {
+      for (let index = 0; index < 200; index++) {
+        const full = new Bucket()
+        full.now = NOW + index * 7919
+        const passed = Array.from({ length: burst + 3 }, () => full.ask(rateAsk('k', intervalMs, burst)).ok)
+        const count = passed.filter(Boolean).length
+        // The last of them may be due a hair later.
+        assert.ok(
+          count <= burst && count >= burst - 1,
+          `${count} of ${burst}, one each ${intervalMs} ms, at ${full.now}`,
+        )
+      }
+    }
+  })
+
   it('keeps what is reserved as far ahead when the clock is put back, however far', () => {
     const ask = reservation(1000, 1, 10_000)
     assert.deepEqual(starts(ask, 4), [0, 1000, 2000, 3000])

@@ -1,3 +1,6 @@
+-- Intervals are fractions of a millisecond: added to a time, a full bucket may come out a little more than full.
+local ROUNDING_MS = 1
+
 -- The time of a bucket of which a slot was reserved, nil when the bytes are of none. A clock that was put back is followed:
 -- what is reserved lies as far ahead of the new time as it did of the old.
 local function read_reserved(ask, raw, depth_ms)
@@ -5,7 +8,7 @@ local function read_reserved(ask, raw, depth_ms)
   if not (tat >= 0 and tat < NEVER) then
     return nil
   end
-  local longest_ms = 2 * depth_ms + MAX_AHEAD_MS
+  local longest_ms = 2 * depth_ms + MAX_AHEAD_MS + ROUNDING_MS
   if written_at > now then
     local lead_ms = max(0, tat - written_at)
     tat = lead_ms > longest_ms and now or now + lead_ms
@@ -25,7 +28,7 @@ local function judge_rate(ask, arg, raw, ahead_ms)
   elseif raw and #raw == 9 and byte(raw) == 114 then
     local stored = read('>d', raw, 2)
     -- A clock that jumped back further than a full bucket lasts would lock the key out: start anew.
-    if stored > now and stored - now <= depth_ms then
+    if stored > now and stored - now <= depth_ms + ROUNDING_MS then
       tat = stored
     end
   end
