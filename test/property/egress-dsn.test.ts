@@ -68,7 +68,8 @@ const REPORT: fc.Arbitrary<DeliveryReport> = fc.record({
   ),
 })
 
-const TOP = /^From To Subject Date Message-ID (?:In-Reply-To References )?Auto-Submitted X-Sluice-Report MIME-Version Content-Type$/
+const TOP =
+  /^From To Subject Date Message-ID (?:In-Reply-To References )?Auto-Submitted X-Sluice-Report MIME-Version Content-Type$/
 const PER_RECIPIENT =
   /^Final-Recipient Action Status (?:Remote-MTA )?Diagnostic-Code(?: Last-Attempt-Date)?(?: Will-Retry-Until)?$/
 

@@ -1,50 +1,15 @@
 import assert from 'node:assert/strict'
-import type { MailClass, Waiting } from '../../../src/egress/fair-queue'
-import {
-  type Grant,
-  PathDispatcher,
-  type PathDispatcherOptions,
-  type PathLimits,
-} from '../../../src/egress/path-dispatcher'
-import { MemoryStore } from '../../../src/store/memory/memory-store'
-import { FakeTimers } from './fake-timers'
+import { DispatcherScene } from './dispatcher-scene'
 
 describe('path dispatcher that asks whether a message may go', () => {
-  let timers: FakeTimers
-  let store: MemoryStore
-  let sent: { at: number; id: string; end: () => void }[]
-  let failures: unknown[]
-  let count: number
+  let timers: DispatcherScene['timers']
+  let sent: DispatcherScene['sent']
+  let dispatcher: DispatcherScene['dispatcher']
+  let add: DispatcherScene['add']
+  let held: DispatcherScene['held']
   beforeEach(() => {
-    timers = new FakeTimers()
-    store = new MemoryStore({ clock: () => timers.now() })
-    sent = []
-    failures = []
-    count = 0
+    ;({ timers, sent, dispatcher, add, held } = new DispatcherScene())
   })
-
-  function dispatcher(limits: Partial<PathLimits>, options: Partial<PathDispatcherOptions<Waiting>> = {}) {
-    return new PathDispatcher<Waiting>({
-      path: 'default|google',
-      limits: () => ({ connections: 1000, rate: undefined, ...limits }),
-      store: () => store,
-      send: ({ item, end }: Grant<Waiting>) => sent.push({ at: timers.now(), id: item.id, end }),
-      onFailure: (error) => failures.push(error),
-      timers,
-      clock: () => timers.now(),
-      ...options,
-    })
-  }
-  const item = (mailClass: MailClass = 'system', tenant = 'a'): Waiting => ({
-    id: `m${count++}`,
-    mailClass,
-    tenant,
-    dueAt: 0,
-  })
-  const add = (to: PathDispatcher<Waiting>, times: number) => {
-    for (let time = 0; time < times; time++) to.add(item())
-  }
-  const held = async () => (await store.list('egress_place', 9))[0]?.counts[0]?.count ?? 0
 
   it('keeps the order of those that may not, and asks again only when it is told to', async () => {
     let warmingUntil: number | undefined

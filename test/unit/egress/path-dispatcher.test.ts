@@ -1,52 +1,22 @@
 import assert from 'node:assert/strict'
-import type { MailClass, Waiting } from '../../../src/egress/fair-queue'
-import {
-  type Grant,
-  PathDispatcher,
-  type PathDispatcherOptions,
-  type PathLimits,
-} from '../../../src/egress/path-dispatcher'
+import type { Waiting } from '../../../src/egress/fair-queue'
+import { type Grant, PathDispatcher } from '../../../src/egress/path-dispatcher'
 import { PLACE_TTL_MS } from '../../../src/egress/places'
-import { MemoryStore } from '../../../src/store/memory/memory-store'
 import type { Store } from '../../../src/store/store'
-import { FakeTimers } from './fake-timers'
+import { DispatcherScene } from './dispatcher-scene'
 
 describe('path dispatcher', () => {
-  let timers: FakeTimers
-  let store: MemoryStore
-  let sent: { at: number; id: string; end: () => void }[]
-  let failures: unknown[]
-  let count: number
+  let timers: DispatcherScene['timers']
+  let store: DispatcherScene['store']
+  let sent: DispatcherScene['sent']
+  let failures: DispatcherScene['failures']
+  let dispatcher: DispatcherScene['dispatcher']
+  let item: DispatcherScene['item']
+  let add: DispatcherScene['add']
+  let held: DispatcherScene['held']
   beforeEach(() => {
-    timers = new FakeTimers()
-    store = new MemoryStore({ clock: () => timers.now() })
-    sent = []
-    failures = []
-    count = 0
+    ;({ timers, store, sent, failures, dispatcher, item, add, held } = new DispatcherScene())
   })
-
-  function dispatcher(limits: Partial<PathLimits>, options: Partial<PathDispatcherOptions<Waiting>> = {}) {
-    return new PathDispatcher<Waiting>({
-      path: 'default|google',
-      limits: () => ({ connections: 1000, rate: undefined, ...limits }),
-      store: () => store,
-      send: ({ item, end }: Grant<Waiting>) => sent.push({ at: timers.now(), id: item.id, end }),
-      onFailure: (error) => failures.push(error),
-      timers,
-      clock: () => timers.now(),
-      ...options,
-    })
-  }
-  const item = (mailClass: MailClass = 'system', tenant = 'a'): Waiting => ({
-    id: `m${count++}`,
-    mailClass,
-    tenant,
-    dueAt: 0,
-  })
-  const add = (to: PathDispatcher<Waiting>, times: number) => {
-    for (let time = 0; time < times; time++) to.add(item())
-  }
-  const held = async () => (await store.list('egress_place', 9))[0]?.counts[0]?.count ?? 0
 
   it('lets messages go at their rate, evenly, and the first at once', async () => {
     const path = dispatcher({ rate: { intervalMs: 50, burst: 1 } })

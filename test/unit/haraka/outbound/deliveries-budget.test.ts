@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { BY_CODE_ALONE } from '../../../../src/egress/attempt'
@@ -18,7 +17,7 @@ import type { QueueItem } from '../../../../src/haraka/outbound/queue-item'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { RULES } from '../../egress/fixtures'
-import { FakeItem, type FakeOptions, settle } from './fake-item'
+import { FakeItem, type FakeOptions, handOver, systemAnswers } from './fake-item'
 
 const FAR = 'egress|default|mx.far.test'
 const HOSTS: Route = { kind: 'hosts', hosts: [{ host: 'mx.far.test', preference: 10 }] }
@@ -69,21 +68,9 @@ describe('deliveries that go by a budget', () => {
     rmSync(directory, { recursive: true })
   })
 
-  async function admit(options: FakeOptions = {}): Promise<FakeItem> {
-    const fake = new FakeItem(options)
-    fake.path = path.join(directory, fake.filename)
-    writeFileSync(fake.path, 'x')
-    deliveries.admit(fake.item, () => proceeded.push(fake))
-    await begun()
-    return fake
-  }
-  /** Whether a file is there is asked of the system: what was asked before this has been answered then. */
-  async function begun(): Promise<void> {
-    for (let turn = 0; turn < 5; turn++) {
-      await Promise.all(Array.from({ length: 8 }, () => access(directory)))
-      await settle()
-    }
-  }
+  const admit = (options: FakeOptions = {}): Promise<FakeItem> =>
+    handOver(deliveries, directory, options, (fake) => proceeded.push(fake))
+  const begun = (): Promise<void> => systemAnswers(directory)
   const held = () => [...deliveries.inHand()].flatMap((one) => (one.isWaiting ? [one.path] : []))
 
   const taken: Taken = { id: { source: 'default', group: 'other' }, date: '2026-11-22', recipients: 1 }

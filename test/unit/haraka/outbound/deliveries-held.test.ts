@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { PathBook } from '../../../../src/egress/path-book'
@@ -13,7 +12,7 @@ import type { Routes } from '../../../../src/haraka/outbound/routes'
 import { OWN_MAIL } from '../../../../src/egress/label'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { RULES } from '../../egress/fixtures'
-import { FakeItem, type FakeOptions, settle } from './fake-item'
+import { FakeItem, type FakeOptions, handOver, systemAnswers } from './fake-item'
 
 const FAR = 'egress|default|mx.far.test'
 
@@ -77,21 +76,9 @@ describe('deliveries to who is suppressed', () => {
     rmSync(directory, { recursive: true })
   })
 
-  async function admit(options: FakeOptions): Promise<FakeItem> {
-    const fake = new FakeItem({ queuedAt: Date.now(), ...options })
-    fake.path = path.join(directory, fake.filename)
-    writeFileSync(fake.path, 'x')
-    deliveries.admit(fake.item, () => proceeded.push(fake))
-    await begun()
-    return fake
-  }
-
-  async function begun(): Promise<void> {
-    for (let turn = 0; turn < 5; turn++) {
-      await Promise.all(Array.from({ length: 8 }, () => access(directory)))
-      await settle()
-    }
-  }
+  const admit = (options: FakeOptions): Promise<FakeItem> =>
+    handOver(deliveries, directory, { queuedAt: Date.now(), ...options }, (fake) => proceeded.push(fake))
+  const begun = (): Promise<void> => systemAnswers(directory)
 
   it('end a message for those who were suppressed while it waited, and ask no host', async () => {
     isSuspended = true

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { mkdtempSync, rmSync, unlinkSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { mock } from 'node:test'
@@ -20,7 +19,7 @@ import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { BASE_FIGURES, RULES, layer } from '../../egress/fixtures'
-import { FakeItem, type FakeOptions, QUEUED_AT, settle } from './fake-item'
+import { FakeItem, type FakeOptions, QUEUED_AT, handOver, settle, systemAnswers } from './fake-item'
 
 const HOUR = 3_600_000
 const source = (name: string, bind?: string): Source => ({ name, bind, bind6: undefined, helo: `${name}.near.test` })
@@ -124,22 +123,9 @@ describe('deliveries', () => {
     rmSync(directory, { recursive: true })
   })
 
-  /** A message with a file, that Haraka hands over. */
-  async function admit(options: FakeOptions = {}): Promise<FakeItem> {
-    const fake = new FakeItem(options)
-    fake.path = path.join(directory, fake.filename)
-    writeFileSync(fake.path, 'x')
-    deliveries.admit(fake.item, () => proceeded.push(fake))
-    await begun()
-    return fake
-  }
-  /** Whether a file is there is asked of the system: what was asked before this has been answered then. */
-  async function begun(): Promise<void> {
-    for (let turn = 0; turn < 5; turn++) {
-      await Promise.all(Array.from({ length: 8 }, () => access(directory)))
-      await settle()
-    }
-  }
+  const admit = (options: FakeOptions = {}): Promise<FakeItem> =>
+    handOver(deliveries, directory, options, (fake) => proceeded.push(fake))
+  const begun = (): Promise<void> => systemAnswers(directory)
   const underWay = () => deliveries.loads().reduce((sum, load) => sum + load.underWay, 0)
   const held = () => [...deliveries.inHand()].flatMap((one) => (one.isWaiting ? [one.path] : []))
 

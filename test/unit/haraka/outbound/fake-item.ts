@@ -1,3 +1,7 @@
+import { writeFileSync } from 'node:fs'
+import { access } from 'node:fs/promises'
+import path from 'node:path'
+import type { Deliveries } from '../../../../src/haraka/outbound/deliveries'
 import type { Failure, QueueItem, QueuedRecipient, Todo } from '../../../../src/haraka/outbound/queue-item'
 
 export const QUEUED_AT = 1_790_000_000_000
@@ -98,4 +102,27 @@ function addressed(address: string): QueuedRecipient {
 /** All promises that need nothing but each other and files. */
 export async function settle(turns = 5): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Whether a file is there is asked of the system: what was asked before this has been answered then. */
+export async function systemAnswers(directory: string): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) {
+    await Promise.all(Array.from({ length: 8 }, () => access(directory)))
+    await settle()
+  }
+}
+
+/** A message with a file, that Haraka hands over. */
+export async function handOver(
+  deliveries: Pick<Deliveries, 'admit'>,
+  directory: string,
+  options: FakeOptions,
+  proceed: (fake: FakeItem) => void,
+): Promise<FakeItem> {
+  const fake = new FakeItem(options)
+  fake.path = path.join(directory, fake.filename)
+  writeFileSync(fake.path, 'x')
+  deliveries.admit(fake.item, () => proceed(fake))
+  await systemAnswers(directory)
+  return fake
 }
