@@ -37,6 +37,10 @@ export interface Classified {
 }
 
 const NOBODY: ReadonlySet<ResponseClass> = new Set(['invalid', 'disabled'])
+/** Before any recipient was named: `550 unknown user` there is about the sender, or about us. */
+const BEFORE_RECIPIENTS: ReadonlySet<AttemptPhase> = new Set([
+  ...(['connect', 'greeting', 'hello', 'starttls', 'auth', 'mail'] as const),
+])
 
 /** A rule with its phrases as numbers. */
 interface Compiled {
@@ -91,7 +95,7 @@ export class Classifier {
       responseClass,
       scope: rule?.scope ?? 'message',
       isFinal,
-      isHard: isFinal && NOBODY.has(responseClass),
+      isHard: isFinal && saysNobody(responseClass) && !isBeforeRecipients(response.phase),
       rule,
     }
   }
@@ -128,6 +132,15 @@ export class Classifier {
       !not.some((phrase) => phrases.has(phrase))
     )
   }
+}
+
+/** Whether a class says that there is nobody, or nobody who reads. */
+export function saysNobody(responseClass: ResponseClass): boolean {
+  return NOBODY.has(responseClass)
+}
+
+function isBeforeRecipients(phase: AttemptPhase | undefined): boolean {
+  return phase !== undefined && BEFORE_RECIPIENTS.has(phase)
 }
 
 function sharesIn(rules: readonly ResponseRule[]): Consequence[] {

@@ -153,6 +153,19 @@ describe('what answers set off', () => {
     assert.deepEqual([suppressed[7], blamed], [`u7@far.test ${HOUR}`, [GOOGLE]])
   })
 
+  it('suppresses only who is not there for good, whatever its class sets off', async () => {
+    const by = automation({ does: 'suppress', trigger: NOW, forMs: HOUR })
+    for (const responseClass of ['invalid', 'disabled'] as const) {
+      await hears(by, said('deferred', { responseClass, code: 451, enhanced: '4.3.0', text: 'User not found' }))
+      await hears(by, said('bounced', { responseClass, isHard: false }, { via: 'report', path: undefined }))
+    }
+    assert.deepEqual(suppressed, [])
+    await hears(by, said('bounced', { responseClass: 'invalid', isHard: true }))
+    assert.deepEqual(suppressed, [`bob@far.test ${HOUR}`])
+    await hears(by, said('deferred', { responseClass: 'mailbox_full', code: 452 }))
+    assert.equal(suppressed.length, 2, 'what the operator has written for other classes is done')
+  })
+
   it('waits for so many within a time, over all hosts', async () => {
     const [one, other] = [1, 2].map(() => automation({ does: 'suspend', of: 'path', trigger: THRICE, forMs: HOUR }))
     await hears(one!, said('deferred', {}))
@@ -190,6 +203,29 @@ describe('what answers set off', () => {
     assert.deepEqual([second!.since, second!.until], [AT, now + HOUR])
     now += HOUR
     assert.deepEqual(orders(), [])
+  })
+
+  it('holds who is to be paused though he is to be reviewed too, whichever comes first', async () => {
+    const target = 'sender|account|ann@near.test'
+    const isPaused = () => [...steering.holding(target)].some(({ holds }) => holds)
+    const review = () => automation({ does: 'review', of: 'account', trigger: NOW, forMs: 7 * 24 * HOUR })
+    const pause = () => automation({ does: 'pause', of: 'account', trigger: NOW, forMs: HOUR })
+    await hears(review(), said('bounced', {}))
+    assert.equal(isPaused(), false)
+    await hears(pause(), said('bounced', {}))
+    assert.equal(isPaused(), true)
+    now += 0.6 * HOUR
+    await hears(review(), said('bounced', {}))
+    assert.equal(isPaused(), true)
+  })
+
+  it('goes on for longer than the longest action', async () => {
+    const by = automation({ does: 'suspend', of: 'path', trigger: NOW, forMs: 20 * 24 * HOUR })
+    for (let day = 0; day < 80; day++) {
+      await hears(by, said('deferred', {}))
+      assert.equal(orders().length, 1, `day ${day}`)
+      now += 24 * HOUR
+    }
   })
 
   it('is shown only in shadow, and is nothing when it is off', async () => {
