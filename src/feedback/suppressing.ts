@@ -4,7 +4,7 @@ import type { NewSuppression } from './suppression'
 import type { SuppressionList } from './suppression-list'
 
 export interface SuppressingOptions {
-  readonly list: Pick<SuppressionList, 'add'>
+  readonly list: Pick<SuppressionList, 'learn'>
   /** What could not be written; it is learned again when it happens again. Must not throw. */
   readonly onFailure: (error: unknown) => void
   readonly clock?: Clock
@@ -64,7 +64,7 @@ export class Suppressing {
   private async write(): Promise<void> {
     while (this.waiting.length > 0) {
       const some = this.waiting.splice(0, MOST_AT_ONCE)
-      await this.options.list.add(some).catch(this.options.onFailure)
+      await this.options.list.learn(some).catch(this.options.onFailure)
     }
     if (this.leftOut === 0) return
     const count = this.leftOut

@@ -15,7 +15,7 @@ describe('whom the world tells us not to write to', () => {
     ;[batches, failures, isIll] = [[], [], false]
     suppressing = new Suppressing({
       list: {
-        add: async (entries) => {
+        learn: async (entries) => {
           await Promise.resolve()
           if (isIll) throw new Error('disk full')
           batches.push(entries)
