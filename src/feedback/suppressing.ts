@@ -5,6 +5,8 @@ import type { SuppressionList } from './suppression-list'
 
 export interface SuppressingOptions {
   readonly list: Pick<SuppressionList, 'learn'>
+  /** Nothing is learned while the list is switched off. */
+  readonly isOff?: () => boolean
   /** What could not be written; it is learned again when it happens again. Must not throw. */
   readonly onFailure: (error: unknown) => void
   readonly clock?: Clock
@@ -52,6 +54,7 @@ export class Suppressing {
   }
 
   private add(entry: NewSuppression): void {
+    if (this.options.isOff?.()) return
     if (this.waiting.length >= MOST_WAITING) this.leftOut++
     else this.waiting.push(entry)
     // What else is said in this turn of the loop comes along.
