@@ -8,7 +8,7 @@ export interface Label {
   readonly account: string | undefined
   /** What the sender calls the mailing that it is of. */
   readonly campaign: string | undefined
-  /** IP address that it was submitted from. */
+  /** IP address that it was submitted from; undefined for a stranger's, whose mail is only passed on. */
   readonly client: string | undefined
 }
 
