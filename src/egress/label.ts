@@ -22,6 +22,11 @@ export function notesOf({ mailClass, ...names }: Label): Record<string, unknown>
   return { [NOTE]: { class: mailClass, ...names } }
 }
 
+/** Whether somebody of ours has sent it: no stranger, whose mail is only passed on, and not this server itself. */
+export function isSubmitted({ account, client }: Pick<Label, 'account' | 'client'>): boolean {
+  return account !== undefined || client !== undefined
+}
+
 /** Of mail that this server itself has written. */
 export const OWN_MAIL: Label = {
   mailClass: 'system',

@@ -1,3 +1,4 @@
+import { isSubmitted } from '../egress/label'
 import type { Clock } from '../store/store'
 import type { Feedback } from './feedback'
 import type { NewSuppression } from './suppression'
@@ -40,8 +41,12 @@ export class Suppressing {
     }
   }
 
-  /** A rule says that there is no use in writing there for so long. */
-  bounced({ recipient, answer, via }: Feedback, forMs: number): void {
+  /**
+   * A rule says that there is no use in writing there for so long. What strangers write that is passed on teaches nothing: they
+   * guess addresses, and would fill the list.
+   */
+  bounced({ recipient, answer, via, origin }: Feedback, forMs: number): void {
+    if (!isSubmitted(origin)) return
     const detail =
       answer && [answer.code || undefined, answer.enhanced, answer.text].filter((part) => part !== undefined)
     const until = this.clock() + forMs

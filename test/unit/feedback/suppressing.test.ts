@@ -58,6 +58,12 @@ describe('whom the world tells us not to write to', () => {
     ])
   })
 
+  it('is nobody for what a stranger wrote, who may have guessed the address', async () => {
+    suppressing.bounced(said('bounced', { isHard: true }, { origin: { account: undefined, client: undefined } }), DAY)
+    await suppressing.settled()
+    assert.deepEqual(batches, [])
+  })
+
   it('is nobody while the list is switched off, whoever says so', async () => {
     isOff = true
     suppressing.read([said('complaint', undefined, { via: 'report' })])
