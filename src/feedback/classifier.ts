@@ -60,6 +60,8 @@ export class Classifier {
   private readonly byName: ReadonlyMap<string, ResponseRule>
   /** Consequences that are set off by a share of all recipients: one of each kind, whoever they are counted for. */
   readonly sharesWanted: readonly Consequence[]
+  /** Names of rules that count before they do something. */
+  readonly counting: readonly string[]
 
   /** Throws a RangeError for a phrase without a word. */
   constructor(rules: readonly ResponseRule[]) {
@@ -78,6 +80,8 @@ export class Classifier {
     }))
     this.byName = new Map(rules.map((rule) => [rule.name, rule]))
     this.sharesWanted = sharesIn(rules)
+    const counts = ({ trigger }: Consequence) => trigger.kind !== 'immediate'
+    this.counting = rules.filter(({ consequences }) => consequences.some(counts)).map(({ name }) => name)
     this.phrases = new Phrases([...numbers.keys()])
     const byPhrase: number[][] = Array.from(numbers, () => [])
     for (const [index, { says }] of this.rules.entries())

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { Steering } from '../../../../src/egress/steering'
 import { Automation } from '../../../../src/feedback/automation/automation'
 import type { Consequence } from '../../../../src/feedback/automation/consequence'
+import { countersOf } from '../../../../src/feedback/automation/triggers'
 import { Classifier, type ResponseRule } from '../../../../src/feedback/classifier'
+import { release } from '../../../../src/feedback/guard/pardon'
 import type { Feedback } from '../../../../src/feedback/feedback'
 import type { Mode } from '../../../../src/policy/mode'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
@@ -188,6 +190,21 @@ describe('what answers set off', () => {
     assert.deepEqual(orders(), [], '3 of 33')
     await hears(by, said('bounced', {}))
     assert.equal(orders().length, 1, '4 of 34')
+  })
+
+  it('begins anew when somebody was let go: what was counted is forgotten', async () => {
+    const share = { kind: 'share', share: 0.1, least: 3, windowMs: HOUR } as const
+    for (const trigger of [THRICE, share]) {
+      const by = automation({ does: 'pause', of: 'account', trigger, forMs: HOUR })
+      await hears(by, said('bounced', {}), said('bounced', {}), said('bounced', {}))
+      assert.equal(orders().length, 1)
+      const options = { now, countersOf: (of: string) => countersOf(of, new Classifier(rules)) }
+      await release(store, steering.desk(), [...steering.actions()], options)
+      assert.deepEqual(orders(), [])
+      await hears(by, said('bounced', {}))
+      assert.deepEqual(orders(), [])
+      now += 2 * HOUR
+    }
   })
 
   it('goes on while it is set off, under one id, and ends by itself', async () => {
