@@ -35,9 +35,7 @@ export class Triggers {
    */
   async isPulled(rule: string, trigger: Trigger, target: string, count: number, volumes: Volumes): Promise<boolean> {
     if (trigger.kind === 'immediate') return true
-    const { answers, degraded } = await this.store().judge([
-      counted(answerKey(rule, target), trigger.windowMs, count),
-    ])
+    const { answers, degraded } = await this.store().judge([counted(answerKey(rule, target), trigger.windowMs, count)])
     if (degraded) return false
     const hits = answers[0]!.count + count
     if (trigger.kind === 'count') return hits >= trigger.limit
