@@ -3,6 +3,7 @@ import { isSenderTarget, readSenderTarget, saySender, senderTarget } from '../eg
 import { type Action, LONGEST_ACTION_MS, type Order, actionOf } from '../egress/steering-action'
 import { sayValues } from '../egress/say-values'
 import { SteeringDesk } from '../egress/steering-desk'
+import { countersOf } from '../feedback/automation/triggers'
 import { release as releaseSenders } from '../feedback/guard/pardon'
 import { readDuration } from '../config/units'
 import { OPERATOR } from '../policy/ban'
@@ -106,6 +107,7 @@ async function release(
   who: string,
   { dir, json, dryRun, for: leaveAloneMs }: Changing & { for?: number },
 ): Promise<void> {
+  const { responses } = readConfig(dir)
   await withStore(dir, async (store) => {
     const desk = new SteeringDesk(store)
     const held = await sendersHeld(desk)
@@ -118,7 +120,10 @@ async function release(
     }
     const released = held.filter(({ path }) => targets.includes(path))
     if (released.length === 0) throw new CliError(`${who} is neither slowed down nor paused: see sluice review list`)
-    if (!dryRun) await releaseSenders(store, desk, released, leaveAloneMs === undefined ? {} : { leaveAloneMs })
+    if (!dryRun) {
+      const alone = leaveAloneMs === undefined ? {} : { leaveAloneMs }
+      await releaseSenders(store, desk, released, { ...alone, countersOf: (target) => countersOf(target, responses) })
+    }
     if (json) return printJson({ dryRun: dryRun === true, released: released.map(actionForMachines) })
     for (const { id, path, values, origin } of released) {
       print(`${dryRun ? 'would release' : 'released'} ${nameOf(path)}: ${sayValues(values)} (${id}, by ${origin})`)

@@ -160,6 +160,8 @@ function unknownKey(key: string, section: readonly PropertyKey[], keys: SchemaKe
   if (meant !== undefined) return `unknown key, did you mean "${meant}"?`
   const home = section.length > 0 ? undefined : known.find((name) => keys.keysAt([name]).includes(key))
   if (home !== undefined) return `unknown key here: it belongs under ${home}`
+  // Of several kinds of section, such as what answers set off.
+  if (known.length === 0) return 'unknown key: remove it'
   return `unknown key: what may stand here is ${known.join(', ')}`
 }
 

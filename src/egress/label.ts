@@ -8,7 +8,7 @@ export interface Label {
   readonly account: string | undefined
   /** What the sender calls the mailing that it is of. */
   readonly campaign: string | undefined
-  /** IP address that it was submitted from. */
+  /** IP address that it was submitted from; undefined for a stranger's, whose mail is only passed on. */
   readonly client: string | undefined
 }
 
@@ -20,6 +20,11 @@ const MOST_NAME = 320
 /** What Haraka's outbound.send_email takes as `options.notes`, for mail of our own. */
 export function notesOf({ mailClass, ...names }: Label): Record<string, unknown> {
   return { [NOTE]: { class: mailClass, ...names } }
+}
+
+/** Whether somebody of ours has sent it: no stranger, whose mail is only passed on, and not this server itself. */
+export function isSubmitted({ account, client }: Pick<Label, 'account' | 'client'>): boolean {
+  return account !== undefined || client !== undefined
 }
 
 /** Of mail that this server itself has written. */

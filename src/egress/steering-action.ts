@@ -80,6 +80,11 @@ export function actionKey({ origin, kind, path }: Pick<Action, 'origin' | 'kind'
   return pathKey(`${ACTION_PREFIX}${origin}.${kind}`, path)
 }
 
+/** When something began that goes on until then: what takes months begins anew for the board, which takes 31 days. */
+export function begunAt(before: Pick<Action, 'since'> | undefined, until: number, now: number): number {
+  return before === undefined ? now : Math.max(before.since, until - LONGEST_ACTION_MS)
+}
+
 /** Throws a RangeError when it cannot be ordered. */
 export function actionOf(order: Order): Action {
   const action = { ...order, id: newReference(), evidence: cleanEvidence(order.evidence) }

@@ -37,6 +37,10 @@ export interface Classified {
 }
 
 const NOBODY: ReadonlySet<ResponseClass> = new Set(['invalid', 'disabled'])
+/** Before any recipient was named: `550 unknown user` there is about the sender, or about us. */
+const BEFORE_RECIPIENTS: ReadonlySet<AttemptPhase> = new Set([
+  ...(['connect', 'greeting', 'hello', 'starttls', 'auth', 'mail'] as const),
+])
 
 /** A rule with its phrases as numbers. */
 interface Compiled {
@@ -56,6 +60,8 @@ export class Classifier {
   private readonly byName: ReadonlyMap<string, ResponseRule>
   /** Consequences that are set off by a share of all recipients: one of each kind, whoever they are counted for. */
   readonly sharesWanted: readonly Consequence[]
+  /** Names of rules that count before they do something. */
+  readonly counting: readonly string[]
 
   /** Throws a RangeError for a phrase without a word. */
   constructor(rules: readonly ResponseRule[]) {
@@ -74,6 +80,8 @@ export class Classifier {
     }))
     this.byName = new Map(rules.map((rule) => [rule.name, rule]))
     this.sharesWanted = sharesIn(rules)
+    const counts = ({ trigger }: Consequence) => trigger.kind !== 'immediate'
+    this.counting = rules.filter(({ consequences }) => consequences.some(counts)).map(({ name }) => name)
     this.phrases = new Phrases([...numbers.keys()])
     const byPhrase: number[][] = Array.from(numbers, () => [])
     for (const [index, { says }] of this.rules.entries())
@@ -91,7 +99,7 @@ export class Classifier {
       responseClass,
       scope: rule?.scope ?? 'message',
       isFinal,
-      isHard: isFinal && NOBODY.has(responseClass),
+      isHard: isFinal && saysNobody(responseClass) && !isBeforeRecipients(response.phase),
       rule,
     }
   }
@@ -128,6 +136,15 @@ export class Classifier {
       !not.some((phrase) => phrases.has(phrase))
     )
   }
+}
+
+/** Whether a class says that there is nobody, or nobody who reads. */
+export function saysNobody(responseClass: ResponseClass): boolean {
+  return NOBODY.has(responseClass)
+}
+
+function isBeforeRecipients(phase: AttemptPhase | undefined): boolean {
+  return phase !== undefined && BEFORE_RECIPIENTS.has(phase)
 }
 
 function sharesIn(rules: readonly ResponseRule[]): Consequence[] {

@@ -1,10 +1,13 @@
+import { isSubmitted } from '../egress/label'
 import type { Clock } from '../store/store'
 import type { Feedback } from './feedback'
 import type { NewSuppression } from './suppression'
 import type { SuppressionList } from './suppression-list'
 
 export interface SuppressingOptions {
-  readonly list: Pick<SuppressionList, 'add'>
+  readonly list: Pick<SuppressionList, 'learn'>
+  /** Nothing is learned while the list is switched off. */
+  readonly isOff?: () => boolean
   /** What could not be written; it is learned again when it happens again. Must not throw. */
   readonly onFailure: (error: unknown) => void
   readonly clock?: Clock
@@ -38,8 +41,12 @@ export class Suppressing {
     }
   }
 
-  /** A rule says that there is no use in writing there for so long. */
-  bounced({ recipient, answer, via }: Feedback, forMs: number): void {
+  /**
+   * A rule says that there is no use in writing there for so long. What strangers write that is passed on teaches nothing: they
+   * guess addresses, and would fill the list.
+   */
+  bounced({ recipient, answer, via, origin }: Feedback, forMs: number): void {
+    if (!isSubmitted(origin)) return
     const detail =
       answer && [answer.code || undefined, answer.enhanced, answer.text].filter((part) => part !== undefined)
     const until = this.clock() + forMs
@@ -52,6 +59,7 @@ export class Suppressing {
   }
 
   private add(entry: NewSuppression): void {
+    if (this.options.isOff?.()) return
     if (this.waiting.length >= MOST_WAITING) this.leftOut++
     else this.waiting.push(entry)
     // What else is said in this turn of the loop comes along.
@@ -64,7 +72,7 @@ export class Suppressing {
   private async write(): Promise<void> {
     while (this.waiting.length > 0) {
       const some = this.waiting.splice(0, MOST_AT_ONCE)
-      await this.options.list.add(some).catch(this.options.onFailure)
+      await this.options.list.learn(some).catch(this.options.onFailure)
     }
     if (this.leftOut === 0) return
     const count = this.leftOut

@@ -1,6 +1,6 @@
 import { type Suppression, SUPPRESSION_PREFIX, holdsFor, suppressionKey } from '../policy/suppression'
 import { keyText } from '../keys/key'
-import type { Clock, Records, RecordsRead } from '../store/store'
+import type { Clock, Records, RecordsRead, StoredRecord } from '../store/store'
 import { type KeptFor, type NewSuppression, entryOf, normalAddress, readSuppression, recordOf } from './suppression'
 
 export interface SuppressionListOptions {
@@ -42,23 +42,16 @@ export class SuppressionList {
   }
 
   /** Adds what can be read, in place of what was known of the same addresses, and says what cannot. */
-  async add(entries: readonly NewSuppression[]): Promise<Added> {
-    const now = this.clock()
-    const problems: { index: number; problem: string }[] = []
-    // Of two that mean the same the last one holds.
-    const records = new Map<string, ReturnType<typeof recordOf>>()
-    entries.forEach((said, index) => {
-      const read = readSuppression(said, this.options.keptFor(), now)
-      if ('problem' in read) problems.push({ index, problem: read.problem })
-      else {
-        const record = recordOf(read.entry)
-        records.delete(record.key)
-        records.set(record.key, record)
-      }
+  add(entries: readonly NewSuppression[]): Promise<Added> {
+    return this.put(entries, (records) => records)
+  }
+
+  /** The same, but what stands there for longer stays: a bounce does not end what a person has said for good. */
+  learn(entries: readonly NewSuppression[]): Promise<Added> {
+    return this.put(entries, async (records) => {
+      const { records: known } = await this.options.records().get(records.map(({ key }) => key))
+      return records.filter(({ expiresAt }, index) => (known[index]?.expiresAt ?? 0) < expiresAt)
     })
-    this.emptyUntil = 0
-    if (records.size > 0) await this.options.records().put([...records.values()])
-    return { added: records.size, problems }
   }
 
   /** Takes an address off, for one tenant or for everybody. Returns whether it was there. */
@@ -105,6 +98,29 @@ export class SuppressionList {
   ): Promise<SuppressionPage> {
     const page = await this.options.records().scan(prefixOf(of), cursor, most)
     return { entries: page.records.flatMap((record) => entryOf(record) ?? []), cursor: page.cursor }
+  }
+
+  private async put(
+    entries: readonly NewSuppression[],
+    choose: (records: readonly StoredRecord[]) => readonly StoredRecord[] | Promise<readonly StoredRecord[]>,
+  ): Promise<Added> {
+    const now = this.clock()
+    const problems: { index: number; problem: string }[] = []
+    // Of two that mean the same the last one holds.
+    const records = new Map<string, ReturnType<typeof recordOf>>()
+    entries.forEach((said, index) => {
+      const read = readSuppression(said, this.options.keptFor(), now)
+      if ('problem' in read) problems.push({ index, problem: read.problem })
+      else {
+        const record = recordOf(read.entry)
+        records.delete(record.key)
+        records.set(record.key, record)
+      }
+    })
+    this.emptyUntil = 0
+    const chosen = records.size === 0 ? [] : await choose([...records.values()])
+    if (chosen.length > 0) await this.options.records().put(chosen)
+    return { added: chosen.length, problems }
   }
 
   /** A list that is not used costs one question a second, however much mail there is. */

@@ -212,10 +212,12 @@ export class Runtime {
       this.reportFailure({ plugin: 'suppress', hook, failure: 'error', message })
     const [list, policy] = [this.suppressionList, () => this.policy.suppression]
     this.suppressions = new Suppressions({ policy, list, stream: this.stream, onFailure })
-    const suppressing = new Suppressing({ list, onFailure: (error) => onFailure('learning', textOf(error)) })
-    this.feedback.read((said) => {
-      if (policy().mode.kind !== 'off') suppressing.read(said)
+    const suppressing = new Suppressing({
+      list,
+      isOff: () => policy().mode.kind === 'off',
+      onFailure: (error) => onFailure('learning', textOf(error)),
     })
+    this.feedback.read((said) => suppressing.read(said))
     this.suppressing = suppressing
   }
 

@@ -36,7 +36,7 @@ export interface StageJudgeOptions {
   readonly jail: () => Jail | undefined
   readonly steering: () => Steering | undefined
   readonly reputations: () => Reputations | undefined
-  readonly suppressions: () => Suppressions | undefined
+  readonly suppressions: () => Pick<Suppressions, 'lookUp' | 'drop'> | undefined
   readonly store: () => Store
   /** Resolves when the store can judge; undefined when it can. */
   readonly opening: () => Promise<void> | undefined
@@ -58,6 +58,9 @@ interface Matter {
 
 /** Has the stages of all sessions judged, and answers for each plugin what that came to. */
 export class StageJudge {
+  /** Connections of strangers that may relay to some domains. */
+  private readonly strangers = new WeakSet<Connection>()
+
   constructor(private readonly options: StageJudgeOptions) {}
 
   /**
@@ -140,7 +143,7 @@ export class StageJudge {
   private lookUpRecipient(matter: Matter): Promise<unknown> | undefined {
     const { connection, recipient } = matter
     const suppressions = this.options.suppressions()
-    if (!suppressions || !recipient) return undefined
+    if (!suppressions || !recipient || this.passesOn(connection)) return undefined
     const account = accountOf(connection)
     const tenant = account === undefined ? undefined : tenantOf(account, this.options.policy().tenants)
     const found = suppressions.lookUp(recipient, connection.transaction?.mail_from, tenant)
@@ -159,6 +162,16 @@ export class StageJudge {
       .catch((error: unknown) =>
         onFailure({ plugin: 'jail', hook: 'connect', failure: 'error', message: textOf(error) }),
       )
+  }
+
+  /**
+   * A stranger who writes to a domain of relay_dest_domains. Haraka lets him relay from then on, and says why only in the first
+   * transaction.
+   */
+  private passesOn(connection: Connection): boolean {
+    const noted = connection.transaction?.results.get('relay') as { readonly pass?: unknown } | undefined
+    if (Array.isArray(noted?.pass) && noted.pass.includes('relay_dest_domain')) this.strangers.add(connection)
+    return this.strangers.has(connection) && accountOf(connection) === undefined
   }
 
   private conclude(outcome: Outcome, { connection, session, recipient }: Matter, started: number): Outcome {

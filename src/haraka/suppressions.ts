@@ -1,3 +1,4 @@
+import { type Label, isSubmitted } from '../egress/label'
 import type { SuppressionList } from '../feedback/suppression-list'
 import type { SuppressionPolicy } from '../gates/suppress/suppress-gate'
 import { type Mode, isEnforced } from '../policy/mode'
@@ -59,11 +60,18 @@ export class Suppressions {
     return { code: OK, message: 'Message accepted' }
   }
 
-  /** Whom a message is not to be sent to that is about to be. Empty at once where nothing needs to be asked. */
-  heldIn(item: QueueItem, tenant: string | undefined): readonly Held[] | Promise<readonly Held[]> {
+  /**
+   * Whom a message is not to be sent to that is about to be. Empty at once where nothing needs to be asked: mail of strangers
+   * that is passed on goes to people of ours, whom a host behind us may have forgotten for a minute.
+   */
+  heldIn(
+    item: QueueItem,
+    { tenant, account, client }: Pick<Label, 'tenant' | 'account' | 'client'>,
+  ): readonly Held[] | Promise<readonly Held[]> {
     const { mode } = this.options.policy()
     if (mode.kind === 'off') return []
     const todo = item.todo!
+    if (!isSubmitted({ account, client }) && !isBounce(todo)) return []
     const recipients = todo.rcpt_to
     const addresses = recipients.map(({ address }) => address)
     const found = this.find(addresses, tenant, isBounce(todo), 'send_email')

@@ -53,7 +53,10 @@ const consequence = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('review'), of: sender, ...timed }),
   z.strictObject({
     do: z.literal('suppress'),
-    when: trigger,
+    when: trigger.refine(
+      ({ kind }) => kind !== 'share',
+      'of one recipient there is no share: write immediate, or 3/31d',
+    ),
     for: memoryMs.describe('How long'),
   }),
   z.strictObject({ do: z.literal('blame'), ...timed }),

@@ -1,10 +1,10 @@
 import { senderTarget, sendersOf } from '../../egress/sender-target'
 import type { Steering } from '../../egress/steering'
-import type { ActionKind, ActionValues, Order } from '../../egress/steering-action'
+import { type Action, type ActionKind, type ActionValues, type Order, begunAt } from '../../egress/steering-action'
 import { type Mode, isEnforced } from '../../policy/mode'
 import { sayDuration } from '../../policy/say'
 import type { Clock, Store } from '../../store/store'
-import type { Classifier } from '../classifier'
+import { type Classifier, saysNobody } from '../classifier'
 import type { Feedback, FeedbackAnswer } from '../feedback'
 import { type Consequence, sayTrigger } from './consequence'
 import { Triggers, type Volumes, volumeKey } from './triggers'
@@ -128,20 +128,33 @@ export class Automation {
     const { kind, values, isOnlyShown } = ordered
     const now = this.clock()
     const slot = { origin: 'rule', kind, path: target } as const
+    const mode = !isOnlyShown && isEnforced(this.options.mode(), target) ? 'enforce' : 'shadow'
     const known = this.options.steering.find(slot)
-    // A person who looks at the list shall not see it change with each answer.
-    if (known && known.until - now > consequence.forMs / 2) return
+    if (known && !takesPlaceOf(known, { mode, forMs: consequence.forMs, isOnlyShown }, now)) return
     const { answer } = said
+    const until = now + consequence.forMs
     const order: Order = {
       ...slot,
       values,
       evidence: `${answer.rule}, ${sayTrigger(consequence.trigger, sayDuration)}: ${tell(answer)}`,
-      since: known?.since ?? now,
-      until: now + consequence.forMs,
-      mode: !isOnlyShown && isEnforced(this.options.mode(), target) ? 'enforce' : 'shadow',
+      since: begunAt(known, until, now),
+      until,
+      mode,
     }
     await this.options.steering.post(order)
   }
+}
+
+interface Coming extends Pick<Action, 'mode'> {
+  readonly forMs: number
+  readonly isOnlyShown: boolean | undefined
+}
+
+/** A review stands in the place of a pause: it must neither keep one away nor end one. */
+function takesPlaceOf(known: Action, { mode, forMs, isOnlyShown }: Coming, now: number): boolean {
+  if (known.mode !== mode) return mode === 'enforce' || !isOnlyShown
+  // A person who looks at the list shall not see it change with each answer.
+  return known.until - now <= forMs / 2
 }
 
 /** No order on the board. */
@@ -154,7 +167,7 @@ function isHanded({ does }: Consequence): boolean {
  * believed of providers that the configuration knows.
  */
 function targetOf(consequence: Consequence, said: Feedback): string | undefined {
-  const { path, source, origin, recipient, provider } = said
+  const { path, source, origin, recipient, provider, answer } = said
   const isKnown = provider !== undefined
   switch (consequence.does) {
     case 'rate':
@@ -171,6 +184,8 @@ function targetOf(consequence: Consequence, said: Feedback): string | undefined 
       return isKnown && name ? senderTarget(name) : undefined
     }
     case 'suppress':
+      // That somebody is not there at the moment, or somebody else behind him, is no reason to write to him no more.
+      if (answer && saysNobody(answer.responseClass) && !answer.isHard) return undefined
       return `recipient|${recipient.toLowerCase()}`
     case 'blame':
       return isKnown ? path : undefined

@@ -1,5 +1,6 @@
 import { keyText } from '../../keys/key'
 import { MAX_ASKS, type Store, type WindowAsk } from '../../store/store'
+import type { Classifier } from '../classifier'
 import type { Trigger } from './consequence'
 
 /** How many recipients there were for each target, this time included; undefined where the store cannot tell. */
@@ -34,15 +35,23 @@ export class Triggers {
    */
   async isPulled(rule: string, trigger: Trigger, target: string, count: number, volumes: Volumes): Promise<boolean> {
     if (trigger.kind === 'immediate') return true
-    const { answers, degraded } = await this.store().judge([
-      counted(keyText('answer', [rule, target]), trigger.windowMs, count),
-    ])
+    const { answers, degraded } = await this.store().judge([counted(answerKey(rule, target), trigger.windowMs, count)])
     if (degraded) return false
     const hits = answers[0]!.count + count
     if (trigger.kind === 'count') return hits >= trigger.limit
     const all = volumes?.get(volumeKey(target, trigger.windowMs)) ?? 0
     return all >= trigger.least && hits >= trigger.share * all
   }
+}
+
+/** Keys of all that rules count of a target, so that it can be forgotten. */
+export function countersOf(target: string, { counting, sharesWanted }: Pick<Classifier, 'counting' | 'sharesWanted'>) {
+  const windows = new Set(sharesWanted.flatMap(({ trigger }) => (trigger.kind === 'share' ? trigger.windowMs : [])))
+  return [...counting.map((rule) => answerKey(rule, target)), ...[...windows].map((ms) => volumeKey(target, ms))]
+}
+
+function answerKey(rule: string, target: string): string {
+  return keyText('answer', [rule, target])
 }
 
 export function volumeKey(target: string, windowMs: number): string {

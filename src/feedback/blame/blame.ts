@@ -1,7 +1,7 @@
 import { Recent } from '../../egress/recent'
 import { saySender } from '../../egress/sender-target'
 import type { Steering } from '../../egress/steering'
-import type { Order } from '../../egress/steering-action'
+import { type Order, begunAt } from '../../egress/steering-action'
 import { pathKey } from '../../egress/path-key'
 import { type Mode, isEnforced } from '../../policy/mode'
 import { sayDuration } from '../../policy/say'
@@ -91,13 +91,15 @@ export class Blame {
     const slowed = steering.find({ origin: 'blame', kind: 'rate', path: target })
     const paused = steering.find({ origin: 'blame', kind: 'suspend', path: target })
     const isToBePaused = paused !== undefined || (slowed !== undefined && now - slowed.since >= ESCALATE_MS)
+    const until = now + (isToBePaused ? blame.pauseMs : forMs)
     const order: Order = {
       path: target,
       origin: 'blame',
       ...(isToBePaused
-        ? { kind: 'suspend', values: { suspended: true }, until: now + blame.pauseMs }
-        : { kind: 'rate', values: { messageRate: blame.slow }, until: now + forMs }),
-      since: (isToBePaused ? paused : slowed)?.since ?? now,
+        ? { kind: 'suspend', values: { suspended: true } }
+        : { kind: 'rate', values: { messageRate: blame.slow } }),
+      until,
+      since: begunAt(isToBePaused ? paused : slowed, until, now),
       evidence: evidenceOf(suspect, path, said, blame.windowMs),
       mode: isEnforced(mode, target) ? 'enforce' : 'shadow',
     }

@@ -16,7 +16,7 @@ export interface Standing {
 
 export interface Suspect {
   readonly standing: Standing
-  /** Bad answers to all senders of its kind, and all answers to them. */
+  /** Bad answers to all mail, of whomever it is, and all answers. */
   readonly badOfAll: number
   readonly all: number
 }
@@ -31,6 +31,8 @@ export function suspectIn(
   { least, share, times }: Pick<BlamePolicy, 'least' | 'share' | 'times'>,
   domain?: string,
 ): Suspect | undefined {
+  // Mail of no campaign, or without a login, is mail of others too: each message is of one account, or one client.
+  const everybody = standings.filter(({ kind }) => kind === 'account' || kind === 'client')
   for (const kind of SENDER_KINDS) {
     const ofKind = standings.filter((one) => one.kind === kind)
     const candidates = domain === undefined ? ofKind : ofKind.filter(({ name }) => isOf(name, domain))
@@ -39,8 +41,8 @@ export function suspectIn(
       undefined,
     )
     if (!worst || worst.bad < least) continue
-    const badOfAll = sum(ofKind, 'bad')
-    const all = sum(ofKind, 'all')
+    const badOfAll = Math.max(sum(ofKind, 'bad'), sum(everybody, 'bad'))
+    const all = Math.max(sum(ofKind, 'all'), sum(everybody, 'all'))
     const [otherBad, others] = [badOfAll - worst.bad, all - worst.all]
     if (worst.bad < share * badOfAll) continue
     if (others > 0 && worst.bad * others < times * otherBad * worst.all) continue

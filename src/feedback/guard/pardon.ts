@@ -8,18 +8,26 @@ import { keysOf } from './figures'
 const PREFIX = 'guard_pardon'
 
 /**
- * Lets a sender go: takes actions off, and forgets what was counted, so that nobody is held again for what is forgiven. With
- * `leaveAloneMs` the guard does nothing about him for so long. Rejects with `StoreError`.
+ * Lets a sender go: takes actions off, and forgets what was counted, so that nobody is held again for what is forgiven: by the
+ * guard, and by rules for answers, `countersOf` a target. With `leaveAloneMs` the guard does nothing about him for so long. Rejects with `StoreError`.
  */
 export async function release(
   store: Store,
   desk: SteeringDesk,
   actions: readonly Action[],
-  { leaveAloneMs = 0, now = Date.now() }: { readonly leaveAloneMs?: number; readonly now?: number } = {},
+  {
+    leaveAloneMs = 0,
+    now = Date.now(),
+    countersOf = () => [],
+  }: {
+    readonly leaveAloneMs?: number
+    readonly now?: number
+    readonly countersOf?: (target: string) => readonly string[]
+  } = {},
 ): Promise<void> {
   const targets = [...new Set(actions.map(({ path }) => path))]
   // First, so that nobody is held anew by what is about to be forgotten.
-  await store.reset(targets.flatMap(keysOf))
+  await store.reset(targets.flatMap((target) => [...keysOf(target), ...countersOf(target)]))
   if (leaveAloneMs > 0) {
     await store.post(targets.map((target) => ({ key: keyOf(target), text: '', expiresAt: now + leaveAloneMs })))
   }

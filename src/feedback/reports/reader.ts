@@ -8,6 +8,11 @@ const MOST_INLINE_BYTES = 32 * 1024
 /** Of 8 MB each at most. */
 const MOST_WAITING = 8
 const READ_MS = 4000
+/**
+ * With the time for reading less than a hook has for its answer: who waits longer for those before him comes again, and his report
+ * does not go on to where mail goes that is no report.
+ */
+const WAIT_MS = 500
 /** One that reads nothing for so long is ended. */
 const IDLE_MS = 60_000
 const WORKER_HEAP_MB = 192
@@ -15,7 +20,7 @@ const WORKER_HEAP_MB = 192
 /** There is too much to read at the moment. */
 export class ReaderBusy extends Error {
   constructor() {
-    super(`${MOST_WAITING} reports wait to be read`)
+    super('other reports wait to be read')
     this.name = 'ReaderBusy'
   }
 }
@@ -34,6 +39,7 @@ interface Job extends Question {
 
 export interface ReaderOptions {
   readonly readMs?: number
+  readonly waitMs?: number
   readonly mostInlineBytes?: number
   /** File of the thread; default: the one beside this. */
   readonly thread?: string
@@ -54,9 +60,19 @@ export class ReportReader {
     if (message.length <= (this.options.mostInlineBytes ?? MOST_INLINE_BYTES)) return readReport(message, envelope)
     if (this.isClosed || this.waiting.length >= MOST_WAITING) return Promise.reject(new ReaderBusy())
     return new Promise((resolve, reject) => {
-      this.waiting.push({ message: new Uint8Array(message.subarray(0, MOST_BYTES)), envelope, resolve, reject })
+      const job = { message: new Uint8Array(message.subarray(0, MOST_BYTES)), envelope, resolve, reject }
+      this.waiting.push(job)
       this.begin()
+      if (this.waiting.includes(job)) setTimeout(() => this.giveUp(job), this.options.waitMs ?? WAIT_MS).unref()
     })
+  }
+
+  /** When it still waits. */
+  private giveUp(job: Job): void {
+    const place = this.waiting.indexOf(job)
+    if (place < 0) return
+    this.waiting.splice(place, 1)
+    job.reject(new ReaderBusy())
   }
 
   /** What waits is not read any more. */

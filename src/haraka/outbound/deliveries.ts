@@ -183,7 +183,9 @@ export class Deliveries implements SessionPolicy {
     this.known.take(id)
     void this.place(id, item, proceed).catch((error: unknown) => {
       this.options.onFailure('placing a message', error)
-      void this.endNow(id, item, () => item.temp_fail(`It could not be placed: ${String(error)}`))
+      void this.endNow(id, item, () =>
+        this.options.endings.endForTrouble(item, `It could not be placed: ${String(error)}`),
+      )
     })
   }
 
@@ -312,7 +314,9 @@ export class Deliveries implements SessionPolicy {
   private splitInHand({ id, item }: Delivery, most: number): void {
     void this.split(id, item, most).catch((error: unknown) => {
       this.options.onFailure('splitting a message', error)
-      void this.endNow(id, item, () => item.temp_fail(`It could not be split: ${String(error)}`))
+      void this.endNow(id, item, () =>
+        this.options.endings.endForTrouble(item, `It could not be split: ${String(error)}`),
+      )
     })
   }
 
@@ -335,7 +339,7 @@ export class Deliveries implements SessionPolicy {
       this.options.onFailure('beginning a delivery', error)
       item.next_cb = end
       item.hooks_to_run = []
-      item.temp_fail(`it could not be begun: ${String(error)}`)
+      this.options.endings.endForTrouble(item, `it could not be begun: ${String(error)}`)
     })
   }
 

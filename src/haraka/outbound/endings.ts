@@ -144,6 +144,12 @@ export class Endings {
     else item.temp_fail(untried.why)
   }
 
+  /** Puts off for trouble of our own, however often it was tried: Haraka would send it back by the number of its attempts. */
+  endForTrouble(item: QueueItem, why: string): void {
+    this.prepare(item)
+    item.temp_fail(why)
+  }
+
   /** Sends back what is not to be sent to any of its recipients, for each by its own reason. */
   endHeld(item: QueueItem, held: readonly Held[]): void {
     const [first] = held

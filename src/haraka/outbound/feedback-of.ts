@@ -21,15 +21,9 @@ export function feedbackOf(end: AttemptEnd, answer: FeedbackAnswer | undefined, 
   if (untried || attempt.hosts.length === 0) return []
   const origin = originOf(item)
   const { path: name, source, provider } = path
-  // After the dot all have the same, and there may be thousands.
-  const known = new Map<SmtpReply, FeedbackAnswer>()
-  const answerFor = ({ reply, phase }: RecipientFacts) => {
-    if (!reply || reply.code < 400) return answer
-    const read = known.get(reply) ?? answers.read(reply, phase, provider)
-    known.set(reply, read)
-    return read
-  }
-  return attempt.recipients.map((recipient) => {
+  const { recipients } = attempt
+  const answerFor = answersOfEach(recipients, answer, answers, provider)
+  return recipients.map((recipient) => {
     const kind: FeedbackKind = recipient.fate === 'deferred' && givenUp ? 'bounced' : recipient.fate
     const said = kind === 'delivered' ? undefined : answerFor(recipient)
     return {
@@ -44,6 +38,33 @@ export function feedbackOf(end: AttemptEnd, answer: FeedbackAnswer | undefined, 
       answer: said,
     }
   })
+}
+
+/**
+ * What each was told, or all together. `550 no such user` to a message for several says of none of them that he is not there:
+ * nobody knows who is meant.
+ */
+function answersOfEach(
+  recipients: readonly RecipientFacts[],
+  answer: FeedbackAnswer | undefined,
+  answers: Answers,
+  provider: string | undefined,
+): (recipient: RecipientFacts) => FeedbackAnswer | undefined {
+  // After the dot all have the same, and there may be thousands.
+  const known = new Map<SmtpReply, FeedbackAnswer>()
+  const first = new Set<SmtpReply>()
+  const shared = new Set<SmtpReply>()
+  for (const { reply } of recipients) if (reply) (first.has(reply) ? shared : first).add(reply)
+  const toAll = recipients.length > 1 ? answer && { ...answer, isHard: false } : answer
+  return ({ reply, phase }) => {
+    if (!reply || reply.code < 400) return toAll
+    const before = known.get(reply)
+    if (before) return before
+    const read = answers.read(reply, phase, provider)
+    const told = shared.has(reply) ? { ...read, isHard: false } : read
+    known.set(reply, told)
+    return told
+  }
 }
 
 function originOf({ todo }: AttemptEnd['item']): Origin {

@@ -64,8 +64,11 @@ export function labelSubmission({ connection, transaction, isTrusted, policy }: 
   const from = transaction.mail_from as Transaction['mail_from'] | null
   const classified = classify(rules, { account, tenant, isTrusted, header, isBounce: !from?.user })
   const { mailClass } = classified
+  // What a stranger sends and we pass on, to a host behind us or an alias elsewhere, is not held against his server: behind it
+  // are all who write from there.
   const client = connection.remote.ip
-  const label = { mailClass, tenant, account, campaign: mayTell ? campaign : undefined, client }
+  const ours = mayTell ? { campaign, client } : { campaign: undefined, client: undefined }
+  const label = { mailClass, tenant, account, ...ours }
   Object.assign(transaction.notes, notesOf(label))
   return { classified, header, label }
 }

@@ -171,7 +171,7 @@ function makeDeliveries(
     }),
     mostUnderWay: () => Math.min(config.cfg.concurrency_max, MOST_UNDER_WAY),
     splitUp: async (item, most) => enqueue(await splitter.splitUp(item, most)),
-    heldIn: (item) => runtime.suppressions?.heldIn(item, labelFor(item, runtime).tenant) ?? [],
+    heldIn: (item) => runtime.suppressions?.heldIn(item, labelFor(item, runtime)) ?? [],
     setApart: async (item, recipients) => {
       const others = item.todo!.rcpt_to.filter((recipient) => !recipients.includes(recipient))
       enqueue(await splitter.splitInto(item, [recipients, others]))

@@ -108,6 +108,16 @@ describe('rules for answers', () => {
       "a: {says: y, class: rate, then: [{do: pause, of: account, for: 60d}], is: ['450 y']}",
       'responses.a.then[0].for: ',
     ],
+    [
+      'a share of one recipient',
+      "a: {says: y, class: rate, then: [{do: suppress, when: {share: 10%, least: 5, in: 1h}, for: 1d}], is: ['550 y']}",
+      'responses.a.then[0].when: of one recipient there is no share: write immediate, or 3/31d',
+    ],
+    [
+      'a key that some orders have, and this one has not',
+      "a: {says: y, class: rate, then: [{do: delay, when: 3/h, for: 1h}], is: ['450 y']}",
+      'responses.a.then[0].when: unknown key: remove it',
+    ],
     ['a removal of nothing', 'a: false', 'no rule of this name is shipped'],
     ['a key that there is not', "a: {say: y, class: rate, is: ['450 y']}", 'did you mean "says"?'],
   ] as const) {

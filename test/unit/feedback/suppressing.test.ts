@@ -9,19 +9,21 @@ describe('whom the world tells us not to write to', () => {
   let batches: (readonly NewSuppression[])[]
   let failures: unknown[]
   let isIll: boolean
+  let isOff: boolean
   let suppressing: Suppressing
 
   beforeEach(() => {
-    ;[batches, failures, isIll] = [[], [], false]
+    ;[batches, failures, isIll, isOff] = [[], [], false, false]
     suppressing = new Suppressing({
       list: {
-        add: async (entries) => {
+        learn: async (entries) => {
           await Promise.resolve()
           if (isIll) throw new Error('disk full')
           batches.push(entries)
           return { added: entries.length, problems: [] }
         },
       },
+      isOff: () => isOff,
       onFailure: (error) => failures.push(error),
       clock: () => AT,
     })
@@ -54,6 +56,20 @@ describe('whom the world tells us not to write to', () => {
         },
       ],
     ])
+  })
+
+  it('is nobody for what a stranger wrote, who may have guessed the address', async () => {
+    suppressing.bounced(said('bounced', { isHard: true }, { origin: { account: undefined, client: undefined } }), DAY)
+    await suppressing.settled()
+    assert.deepEqual(batches, [])
+  })
+
+  it('is nobody while the list is switched off, whoever says so', async () => {
+    isOff = true
+    suppressing.read([said('complaint', undefined, { via: 'report' })])
+    suppressing.bounced(said('bounced', { isHard: true }), DAY)
+    await suppressing.settled()
+    assert.deepEqual(batches, [])
   })
 
   it('is written in batches, however many', async () => {

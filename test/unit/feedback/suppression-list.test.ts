@@ -50,6 +50,18 @@ describe('the suppression list', () => {
     assert.deepEqual(await reasons(['a@far.test']), ['complaint'])
   })
 
+  it('learns what holds for longer than what is known, and no less', async () => {
+    const of = (reason: 'manual' | 'hard_bounce') => ({ address: 'a@far.test', reason, by: 'x' }) as const
+    assert.equal((await list.learn([of('hard_bounce')])).added, 1)
+    await list.add([of('manual')])
+    assert.equal((await list.learn([of('hard_bounce')])).added, 0)
+    assert.deepEqual(await reasons(['a@far.test']), ['manual'])
+    now += 91 * DAY
+    assert.deepEqual(await reasons(['a@far.test']), ['manual'])
+    now += 3540 * DAY
+    assert.equal((await list.learn([of('hard_bounce')])).added, 1)
+  })
+
   it('keeps what one tenant says from the others, and removes it for him alone', async () => {
     await list.add([
       { address: 'a@far.test', reason: 'unsubscribe', tenant: 'acme', by: 'x' },

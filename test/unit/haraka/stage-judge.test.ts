@@ -8,7 +8,7 @@ import { Leases } from '../../../src/haraka/leases'
 import { type Session, Sessions } from '../../../src/haraka/session'
 import { StageJudge } from '../../../src/haraka/stage-judge'
 import { Tarpit } from '../../../src/haraka/tarpit'
-import type { Connection } from '../../../src/haraka/types'
+import type { Connection, EnvelopeAddress } from '../../../src/haraka/types'
 import type { Finding, Rule } from '../../../src/policy/decision'
 import type { Gate } from '../../../src/policy/gate'
 import { type GatePlan, planGates } from '../../../src/policy/pipeline'
@@ -30,6 +30,8 @@ describe('the judge of stages', () => {
   let leases: Leases
   let judge: StageJudge
   let jail: Jail | undefined
+  /** Recipients that were looked up in the suppression list. */
+  let lookedUp: unknown[]
   /** The list that names the client. */
   let list: string | undefined
   let offences: Connection[]
@@ -42,7 +44,7 @@ describe('the judge of stages', () => {
     store = new MemoryStore()
     await store.open()
     ;[events, failures, learnt, seen, offences] = [[], [], [], [], []]
-    ;[jail, list] = [undefined, undefined]
+    ;[jail, list, lookedUp] = [undefined, undefined, []]
     tarpit = new Tarpit(1000, 10)
     opening = undefined
     const config = configSchema.parse({ ...DEFAULTS, jail: { ...DEFAULTS.jail, mode: 'enforce' } })
@@ -62,7 +64,10 @@ describe('the judge of stages', () => {
       tarpit: () => tarpit,
       jail: () => jail,
       steering: () => undefined,
-      suppressions: () => undefined,
+      suppressions: () => ({
+        lookUp: (recipient: EnvelopeAddress) => void lookedUp.push(recipient.user),
+        drop: () => undefined,
+      }),
       reputations: () => undefined,
       store: () => store,
       opening: () => opening,
@@ -130,6 +135,22 @@ describe('the judge of stages', () => {
     const first = {}
     for (const token of [first, {}, first, first]) said(ask('messages', token, 'rcpt'))
     assert.deepEqual([seen.length, session.recipients], [4, 4])
+  })
+
+  it('looks up whom people of ours write to, and not whom a stranger does whose mail is passed on', () => {
+    plan = planGates([{ ...gate('suppress', () => false), stages: ['rcpt_ok'] }])
+    const asks = (user: string, relay?: object, account?: string) => {
+      const transaction = { results: { get: () => relay }, rcpt_to: [], notes: {} }
+      Object.assign(connection, { relaying: true, transaction, notes: { auth_user: account } })
+      const recipient = { user, host: 'near.test' }
+      said(judge.answer('suppress', 'rcpt_ok', connection, recipient, recipient))
+    }
+    asks('one', { pass: ['relay_dest_domain'] })
+    // Of a second message on the connection Haraka does not say why it may be relayed.
+    asks('two', { skip: ['relay_dest_domain(relay)'] })
+    assert.deepEqual(lookedUp, [])
+    asks('three', undefined, 'ann@near.test')
+    assert.deepEqual(lookedUp, ['three'])
   })
 
   it('has nothing to say at a stage that no gate is asked at', () => {

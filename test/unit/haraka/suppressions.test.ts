@@ -12,6 +12,8 @@ const addressOf = (user: string, host = 'far.test'): EnvelopeAddress => ({ user,
 const ANN = addressOf('ann', 'near.test')
 const NOBODY: EnvelopeAddress = { user: null, host: null }
 
+const OURS = { tenant: undefined, account: undefined, client: '192.0.2.7' }
+
 describe('the suppression list as plugins heed it', () => {
   let mode: Mode
   let store: MemoryStore
@@ -49,7 +51,7 @@ describe('the suppression list as plugins heed it', () => {
   it('lets mail go on when the store is ill, and tells of it', async () => {
     await store.close()
     assert.equal(await suppressions.lookUp(addressOf('bob'), ANN, undefined), undefined)
-    assert.deepEqual(await suppressions.heldIn(new FakeItem({ recipients: ['bob@far.test'] }).item, undefined), [])
+    assert.deepEqual(await suppressions.heldIn(new FakeItem({ recipients: ['bob@far.test'] }).item, OURS), [])
     assert.deepEqual(failures, ['rcpt_ok', 'send_email'])
   })
 
@@ -71,14 +73,22 @@ describe('the suppression list as plugins heed it', () => {
     assert.equal(suppressions.takeOff({ transaction: null }), undefined)
   })
 
+  it('lets mail of strangers go on to who is of ours', async () => {
+    const stranger = { ...OURS, client: undefined }
+    const message = (sender: string) => new FakeItem({ recipients: ['eve@far.test'], sender }).item
+    assert.deepEqual(await suppressions.heldIn(message('x@elsewhere.test'), stranger), [])
+    assert.equal((await suppressions.heldIn(message('x@elsewhere.test'), OURS)).length, 1)
+    assert.equal((await suppressions.heldIn(message(''), stranger)).length, 1, 'a bounce')
+  })
+
   it('holds recipients of what waits, each by his own reason', async () => {
     const recipients = ['ann@far.test', 'bob@far.test', 'eve@far.test', 'joe@far.test']
     const held = async (tenant?: string, sender?: string) =>
       (
-        await suppressions.heldIn(
-          new FakeItem({ recipients, ...(sender === undefined ? {} : { sender }) }).item,
+        await suppressions.heldIn(new FakeItem({ recipients, ...(sender === undefined ? {} : { sender }) }).item, {
+          ...OURS,
           tenant,
-        )
+        })
       ).map(({ recipient, untried }) => [recipient.address, untried.status])
     assert.deepEqual(await held(), [
       ['bob@far.test', '5.7.1'],

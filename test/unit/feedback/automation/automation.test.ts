@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { Steering } from '../../../../src/egress/steering'
 import { Automation } from '../../../../src/feedback/automation/automation'
 import type { Consequence } from '../../../../src/feedback/automation/consequence'
+import { countersOf } from '../../../../src/feedback/automation/triggers'
 import { Classifier, type ResponseRule } from '../../../../src/feedback/classifier'
+import { release } from '../../../../src/feedback/guard/pardon'
 import type { Feedback } from '../../../../src/feedback/feedback'
 import type { Mode } from '../../../../src/policy/mode'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
@@ -153,6 +155,19 @@ describe('what answers set off', () => {
     assert.deepEqual([suppressed[7], blamed], [`u7@far.test ${HOUR}`, [GOOGLE]])
   })
 
+  it('suppresses only who is not there for good, whatever its class sets off', async () => {
+    const by = automation({ does: 'suppress', trigger: NOW, forMs: HOUR })
+    for (const responseClass of ['invalid', 'disabled'] as const) {
+      await hears(by, said('deferred', { responseClass, code: 451, enhanced: '4.3.0', text: 'User not found' }))
+      await hears(by, said('bounced', { responseClass, isHard: false }, { via: 'report', path: undefined }))
+    }
+    assert.deepEqual(suppressed, [])
+    await hears(by, said('bounced', { responseClass: 'invalid', isHard: true }))
+    assert.deepEqual(suppressed, [`bob@far.test ${HOUR}`])
+    await hears(by, said('deferred', { responseClass: 'mailbox_full', code: 452 }))
+    assert.equal(suppressed.length, 2, 'what the operator has written for other classes is done')
+  })
+
   it('waits for so many within a time, over all hosts', async () => {
     const [one, other] = [1, 2].map(() => automation({ does: 'suspend', of: 'path', trigger: THRICE, forMs: HOUR }))
     await hears(one!, said('deferred', {}))
@@ -177,6 +192,21 @@ describe('what answers set off', () => {
     assert.equal(orders().length, 1, '4 of 34')
   })
 
+  it('begins anew when somebody was let go: what was counted is forgotten', async () => {
+    const share = { kind: 'share', share: 0.1, least: 3, windowMs: HOUR } as const
+    for (const trigger of [THRICE, share]) {
+      const by = automation({ does: 'pause', of: 'account', trigger, forMs: HOUR })
+      await hears(by, said('bounced', {}), said('bounced', {}), said('bounced', {}))
+      assert.equal(orders().length, 1)
+      const options = { now, countersOf: (of: string) => countersOf(of, new Classifier(rules)) }
+      await release(store, steering.desk(), [...steering.actions()], options)
+      assert.deepEqual(orders(), [])
+      await hears(by, said('bounced', {}))
+      assert.deepEqual(orders(), [])
+      now += 2 * HOUR
+    }
+  })
+
   it('goes on while it is set off, under one id, and ends by itself', async () => {
     const by = automation({ does: 'suspend', of: 'path', trigger: NOW, forMs: HOUR })
     await hears(by, said('deferred', {}))
@@ -190,6 +220,29 @@ describe('what answers set off', () => {
     assert.deepEqual([second!.since, second!.until], [AT, now + HOUR])
     now += HOUR
     assert.deepEqual(orders(), [])
+  })
+
+  it('holds who is to be paused though he is to be reviewed too, whichever comes first', async () => {
+    const target = 'sender|account|ann@near.test'
+    const isPaused = () => [...steering.holding(target)].some(({ holds }) => holds)
+    const review = () => automation({ does: 'review', of: 'account', trigger: NOW, forMs: 7 * 24 * HOUR })
+    const pause = () => automation({ does: 'pause', of: 'account', trigger: NOW, forMs: HOUR })
+    await hears(review(), said('bounced', {}))
+    assert.equal(isPaused(), false)
+    await hears(pause(), said('bounced', {}))
+    assert.equal(isPaused(), true)
+    now += 0.6 * HOUR
+    await hears(review(), said('bounced', {}))
+    assert.equal(isPaused(), true)
+  })
+
+  it('goes on for longer than the longest action', async () => {
+    const by = automation({ does: 'suspend', of: 'path', trigger: NOW, forMs: 20 * 24 * HOUR })
+    for (let day = 0; day < 80; day++) {
+      await hears(by, said('deferred', {}))
+      assert.equal(orders().length, 1, `day ${day}`)
+      now += 24 * HOUR
+    }
   })
 
   it('is shown only in shadow, and is nothing when it is off', async () => {

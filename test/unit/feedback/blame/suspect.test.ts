@@ -40,6 +40,14 @@ describe('whom bad answers are to be blamed on', () => {
     assert.equal(name([...tenant, ...spread]), 'acme', 'many accounts of one tenant')
   })
 
+  it('is no campaign for what mail of no campaign does, and no account for what clients do', () => {
+    const spring = of('campaign', 'acme/spring', 6, 400)
+    const ann = of('account', 'ann', 6, 400)
+    assert.equal(name([spring, ann, of('account', 'eve', 300, 600)]), 'eve')
+    assert.equal(name([spring, ann, of('client', '192.0.2.7', 300, 600)]), '192.0.2.7')
+    assert.equal(name([spring, ann, of('account', 'eve', 6, 400), of('account', 'joe', 6, 400)]), undefined)
+  })
+
   it('is the only one there is', () => {
     assert.equal(name([of('account', 'app', 10, 200)]), 'app')
   })

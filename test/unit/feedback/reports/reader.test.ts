@@ -41,6 +41,14 @@ describe('reading large reports beside', function () {
     await assert.rejects(reader.read(large(8_000_000), envelope()), /not read within 1 ms/)
   })
 
+  it('has those come again who would wait too long for others', async () => {
+    open({ waitMs: 1 })
+    const [first, second] = [large(8_000_000), sample('qmail')].map((message) => reader.read(message, envelope()))
+    await assert.rejects(second!, ReaderBusy)
+    assert.equal((await first!).kind, 'bounce')
+    assert.equal((await reader.read(sample('qmail'), envelope())).kind, 'bounce')
+  })
+
   it('says when there is too much, and when it is over', async () => {
     open()
     const reports = Array.from({ length: 30 }, () => reader.read(large(1_000_000), envelope()))

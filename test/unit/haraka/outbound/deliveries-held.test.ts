@@ -29,18 +29,20 @@ describe('deliveries to who is suppressed', () => {
   let suppressed: string[]
   let lookups: number
   let apart: string[][]
+  /** Haraka's own: it sends back what was tried more often than these are many. */
+  let intervals: number[]
 
   beforeEach(() => {
     directory = mkdtempSync(path.join(os.tmpdir(), 'sluice-held-'))
     ;[ended, failures, proceeded, isSuspended, diskIsFull] = [[], [], [], false, false]
-    ;[suppressed, lookups, apart] = [[], 0, []]
+    ;[suppressed, lookups, apart, intervals] = [[], 0, [], [60, 120]]
     const store = new MemoryStore()
     const book = new PathBook(() => RULES)
     const records = new DeliveryRecords(book, () => BY_CODE_ALONE)
     const endings = new Endings({
       lifetimes: () => ({ lifetimeMs: 1e15, bounceLifetimeMs: 1e15, delayNoticeMs: undefined }),
       onUntried: (item, untried) => records.noteUntried(item, untried),
-      intervals: () => [],
+      intervals: () => intervals,
     } as Partial<EndingsOptions> as EndingsOptions)
     const route = { kind: 'hosts', hosts: [{ host: 'mx.far.test', preference: 10 }] } as const
     const planner = new Planner({
@@ -111,6 +113,13 @@ describe('deliveries to who is suppressed', () => {
     const one = await admit({ recipients: ['a@far.test', 'b@far.test'] })
     assert.match(one.calls[1]!, /^deferred: it could not be begun: Error: disk full/)
     assert.match(failures[0]!, /beginning a delivery: Error: disk full/)
+  })
+
+  it('put it off, too, when it was tried more often than Haraka tries by itself', async () => {
+    ;[suppressed, diskIsFull] = [['b@far.test'], true]
+    const one = await admit({ recipients: ['a@far.test', 'b@far.test'], failures: 20 })
+    assert.match(one.calls[1]!, /^deferred: /)
+    assert.ok(one.num_failures <= intervals.length, `${one.num_failures} failures, ${intervals.length} intervals`)
   })
 
   it('deliver to all when nobody is suppressed, after one look', async () => {

@@ -62,6 +62,28 @@ describe('what was said of the recipients of a message', () => {
     assert.deepEqual(short(early), Array(3).fill('deferred connections false'))
   })
 
+  it('says of nobody that he is not there when nobody knows who is meant', () => {
+    const atDot = attempted(['250 fine', '250 fine', '452 4.2.2 Mailbox full'], '550 5.1.1 No such user')
+    assert.deepEqual(short(atDot).slice(0, 2), Array(2).fill('bounced invalid false'))
+    const alone = attempted(['250 fine', '452 4.2.2 Mailbox full', '452 4.2.2 Mailbox full'], '550 5.1.1 No such user')
+    assert.equal(short(alone)[0], 'bounced invalid true')
+    const atData = attempted(['250 fine', '250 fine', '250 fine'])
+    atData.replied('data', parseReply(['550 5.1.1 No such user']))
+    assert.deepEqual(short(atData), Array(3).fill('bounced invalid false'))
+  })
+
+  it('says of nobody that he is not there before anybody was named', () => {
+    for (const [phase, text] of [
+      ['greeting', '554 No such service here'],
+      ['mail', '550 Requested action not taken: mailbox unavailable'],
+    ] as const) {
+      const attempt = new Attempt(recipients.slice(0, 1), answers.readerFor(undefined))
+      attempt.tries({ host: 'mx.far.test', ip: '192.0.2.1', port: 25 })
+      attempt.replied(phase, parseReply([text]))
+      assert.deepEqual(short(attempt), ['bounced invalid false'], text)
+    }
+  })
+
   it('is a bounce when what was put off is given up', () => {
     const full = attempted(['452 4.2.2 Mailbox full', '250 fine', '250 fine'], '250 taken')
     assert.deepEqual(short(full, { givenUp: true }), ['bounced mailbox_full false', 'delivered - -', 'delivered - -'])

@@ -94,6 +94,14 @@ describe('the label of a submission', () => {
     })
   })
 
+  it('holds nothing against the server of a stranger whose mail is passed on', () => {
+    assert.equal(label({}).client, undefined)
+    assert.equal(label({ relay: { pass: ['relay_dest_domain'] } }).client, undefined)
+    assert.equal(label({ relay: { pass: ['acl'] } }).client, '192.0.2.7')
+    assert.equal(label({ ip: '192.0.2.200' }).client, '192.0.2.200')
+    assert.equal(label({ account: 'ann@example.com' }).client, '192.0.2.7')
+  })
+
   it('takes the word of trusted clients, and of those whom relay_acl_allow names', () => {
     for (const message of [{ ip: '192.0.2.200' }, { relay: { pass: 'acl' } }]) {
       const { note, lines } = label({ ...message, header: ['marketing'] })
