@@ -7,6 +7,7 @@ import { countersOf } from '../feedback/automation/triggers'
 import { release as releaseSenders } from '../feedback/guard/pardon'
 import { readDuration } from '../config/units'
 import { OPERATOR } from '../policy/ban'
+import { oneLine } from '../telemetry/escape'
 import { type Common, common } from './directory'
 import { actionForMachines, utc } from './egress/show'
 import { readConfig, withStore } from './open'
@@ -100,7 +101,8 @@ function forMachines(action: Action, waiting: Waiting | undefined): object {
 
 function nameOf(path: string): string {
   const name = readSenderTarget(path)
-  return name ? saySender(name) : path
+  // Whoever logs in chooses it.
+  return name ? oneLine(saySender(name)) : path
 }
 
 async function release(
