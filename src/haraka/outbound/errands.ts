@@ -12,7 +12,7 @@ import {
 import { type QueueHead, readHead } from '../../egress/queue-file'
 import { Recent } from '../../egress/recent'
 import type { BoardChange, BoardEntry, Store } from '../../store/store'
-import type { Ended } from './deliveries'
+import type { Ended } from './deliveries-options'
 import type { PutOffMessage } from './put-off'
 import type { QueueItem } from './queue-item'
 

@@ -9,7 +9,7 @@ import {
 } from '../../egress/path-load'
 import { Pace } from '../../egress/pace'
 import type { Store } from '../../store/store'
-import type { Work } from './deliveries'
+import type { Work } from './deliveries-options'
 
 export interface LoadBoardOptions {
   /** Name of this process. */

@@ -1,5 +1,5 @@
 import type { ClassFigure, EgressReadings } from '../../telemetry/delivery-metrics'
-import type { Work } from './deliveries'
+import type { Work } from './deliveries-options'
 
 export interface ReadingsSource {
   readonly work: () => Iterable<Work>

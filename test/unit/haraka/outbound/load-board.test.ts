@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { MOST_REPORTED, readLoad, readProcess } from '../../../../src/egress/path-load'
-import type { Work } from '../../../../src/haraka/outbound/deliveries'
+import type { Work } from '../../../../src/haraka/outbound/deliveries-options'
 import { LoadBoard } from '../../../../src/haraka/outbound/load-board'
 import { readingsOf } from '../../../../src/haraka/outbound/readings'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
