@@ -1,3 +1,4 @@
+import { countingAsk } from '../policy/counting'
 import { isEnforced } from '../policy/mode'
 import type { Ask, Clock, Store } from '../store/store'
 import type { BreakerPolicy, ControllerPolicy } from './controller-policy'
@@ -40,8 +41,6 @@ const HALF_RANGE = 12
 /** Slowing a path down makes its volume smaller; below that by so much it is as usual again. */
 const HYSTERESIS = 0.9
 const MOST_PATHS = 10_000
-/** Volumes are counted, not limited. */
-const NO_LIMIT = 1024 ** 4
 
 /**
  * Slows a path down whose volume jumps, as it does when another server or source has failed and this one takes over: what
@@ -133,10 +132,9 @@ export class Breaker {
 }
 
 function asksFor(path: string, told: number, before: number | undefined): Ask[] {
-  const windows = [{ limit: NO_LIMIT, windowMs: VOLUME_MS }]
   const sample = before === undefined ? {} : { sample: sampleOf(before) }
   return [
-    { op: 'window', key: pathKey('egress_volume', path), enforced: false, windows, cost: told },
+    countingAsk(pathKey('egress_volume', path), told, VOLUME_MS),
     { op: 'merit', key: pathKey('egress_usual', path), enforced: false, leastMean: -1, ...USUAL, ...sample },
   ]
 }

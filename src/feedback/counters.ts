@@ -1,5 +1,6 @@
 import { keyText } from '../keys/key'
-import { type Ask, MAX_ASKS, type Window } from '../store/store'
+import { countingAsk } from '../policy/counting'
+import { type Ask, MAX_ASKS } from '../store/store'
 import type { Feedback } from './feedback'
 
 /** What is counted of our mail. `hard` and `soft` are bounces: there is no use in writing there, or there may be. */
@@ -12,9 +13,7 @@ export type CountedBy = (typeof COUNTED_BY)[number]
 
 /** Windows of all counters. */
 export const WINDOWS_MS = { '1h': 3_600_000, '24h': 86_400_000, '7d': 7 * 86_400_000 } as const
-/** No limit: they only count. The largest that a store can hold. */
-const NO_LIMIT = 1024 ** 4
-const WINDOWS: readonly Window[] = Object.values(WINDOWS_MS).map((windowMs) => ({ limit: NO_LIMIT, windowMs }))
+const WINDOWS: readonly number[] = Object.values(WINDOWS_MS)
 
 /** Beginning of all keys, `feedback_tenant|hard|acme`; of a campaign the tenant stands before: `feedback_campaign|hard|acme|spring`. */
 export const COUNTER_PREFIX = 'feedback_'
@@ -75,9 +74,7 @@ export class FeedbackCounters {
   flush(): void {
     clearTimeout(this.timer)
     this.timer = undefined
-    const asks = [...this.waiting].map(([key, cost]): Ask => {
-      return { op: 'window', key, enforced: false, windows: WINDOWS, cost }
-    })
+    const asks = [...this.waiting].map(([key, cost]) => countingAsk(key, cost, ...WINDOWS))
     this.waiting.clear()
     for (let start = 0; start < asks.length; start += MAX_ASKS) this.learn(asks.slice(start, start + MAX_ASKS))
   }

@@ -1,13 +1,11 @@
 import { keyText } from '../../keys/key'
-import { MAX_ASKS, type Store, type WindowAsk } from '../../store/store'
+import { countingAsk } from '../../policy/counting'
+import { MAX_ASKS, type Store } from '../../store/store'
 import type { Classifier } from '../classifier'
 import type { Trigger } from './consequence'
 
 /** How many recipients there were for each target, this time included; undefined where the store cannot tell. */
 export type Volumes = ReadonlyMap<string, number> | undefined
-
-/** Nobody has so many answers in a month. */
-const NO_LIMIT = 2 ** 40
 
 /** Counts answers until something is to be done for them, over all hosts that share the store. Rejects with `StoreError`. */
 export class Triggers {
@@ -20,7 +18,7 @@ export class Triggers {
     for (let at = 0; at < all.length; at += MAX_ASKS) {
       const some = all.slice(at, at + MAX_ASKS)
       const { answers, degraded } = await this.store().judge(
-        some.map(([key, { count, windowMs }]) => counted(key, windowMs, count)),
+        some.map(([key, { count, windowMs }]) => countingAsk(key, count, windowMs)),
       )
       // What one process has seen is not what all have.
       if (degraded) return undefined
@@ -35,7 +33,9 @@ export class Triggers {
    */
   async isPulled(rule: string, trigger: Trigger, target: string, count: number, volumes: Volumes): Promise<boolean> {
     if (trigger.kind === 'immediate') return true
-    const { answers, degraded } = await this.store().judge([counted(answerKey(rule, target), trigger.windowMs, count)])
+    const { answers, degraded } = await this.store().judge([
+      countingAsk(answerKey(rule, target), count, trigger.windowMs),
+    ])
     if (degraded) return false
     const hits = answers[0]!.count + count
     if (trigger.kind === 'count') return hits >= trigger.limit
@@ -56,8 +56,4 @@ function answerKey(rule: string, target: string): string {
 
 export function volumeKey(target: string, windowMs: number): string {
   return keyText('answered', [target, String(windowMs)])
-}
-
-function counted(key: string, windowMs: number, cost: number): WindowAsk {
-  return { op: 'window', key, enforced: false, windows: [{ limit: NO_LIMIT, windowMs }], cost }
 }

@@ -1,5 +1,6 @@
 import { senderTarget, sendersOf, readSenderTarget } from '../../egress/sender-target'
 import { keyValue } from '../../keys/key'
+import { countingAsk } from '../../policy/counting'
 import { MAX_ASKS, type Ask, type Store } from '../../store/store'
 import type { Feedback } from '../feedback'
 import type { ResponseClass } from '../response-class'
@@ -9,7 +10,6 @@ import type { Standing } from './suspect'
 const BAD: ReadonlySet<ResponseClass> = new Set([
   ...(['reputation', 'listed', 'content', 'rate', 'authentication', 'invalid', 'disabled'] as const),
 ])
-const NO_LIMIT = 2 ** 40
 /** So often what was counted goes to the store; nobody waits for it. */
 const FLUSH_MS = 2000
 /** Beyond so many it goes there at once. */
@@ -92,7 +92,7 @@ export class Tally {
   }
 
   private ask(key: string, cost: number): Ask {
-    return { op: 'window', key, enforced: false, windows: [{ limit: NO_LIMIT, windowMs: this.windowMs() }], cost }
+    return countingAsk(key, cost, this.windowMs())
   }
 }
 

@@ -1,13 +1,12 @@
 import { pathKey } from '../../egress/path-key'
-import type { Ask, Store, WindowAsk } from '../../store/store'
+import { countingAsk } from '../../policy/counting'
+import type { Ask, Store } from '../../store/store'
 import { COUNTERS, type Counter, type Counts, noCounts } from './counting'
 import type { GuardPolicy } from './guard-policy'
 
 /** What is known of a sender within the windows of the policy, over all processes. */
 export type Figures = Readonly<Counts>
 
-/** Counted, not limited. */
-const NO_LIMIT = 1024 ** 4
 /** Of one trip: a batch holds 64 asks. */
 export const SENDERS_A_TRIP = 10
 /** Of the delivered and of complaints about them. */
@@ -72,17 +71,10 @@ async function judge(
   policy: Windows,
 ): Promise<Figures[] | undefined> {
   const asks: Ask[] = senders.flatMap(({ target, counts }) =>
-    COUNTERS.map((counter): WindowAsk => {
+    COUNTERS.map((counter) => {
       const windowMs = SLOW_COUNTERS.has(counter) ? policy.complaints.windowMs : policy.windowMs
-      const windows = [{ limit: NO_LIMIT, windowMs }]
       // Those of a share always together, also when there is nothing new: so they leave the window together.
-      return {
-        op: 'window',
-        key: pathKey(`${what}_${counter}`, target),
-        enforced: false,
-        windows,
-        cost: counts[counter],
-      }
+      return countingAsk(pathKey(`${what}_${counter}`, target), counts[counter], windowMs)
     }),
   )
   const { answers, degraded } = await store.judge(asks)
