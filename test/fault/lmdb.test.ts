@@ -92,6 +92,27 @@ describe('lmdb store, when things go wrong', () => {
       assert.equal((await sleeper.judge([hot])).committed, false)
     })
 
+    it('notices it also when it was stopped just after it had looked', async () => {
+      const hot = askHourly('hot', 1)
+      const sleeper = await scene.openStore({ tickMs: 60_000 })
+      // The same for all stores of this process.
+      const environment = scene.openEnvironment()
+      const write = environment.write.bind(environment)
+      const stopped = mock.method(environment, 'write', (records: number, work: () => unknown) => {
+        const result = write(records, work)
+        stopped.mock.restore()
+        takeAllForDead()
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, TRUST_MS + 100)
+        return result
+      })
+      // It is in memory only; the ping writes it down, and is stopped when that is done.
+      await sleeper.judge([askHourly('other')])
+      await sleeper.ping()
+      const store = await scene.openStore()
+      assert.equal((await store.judge([hot])).committed, true)
+      assert.equal((await sleeper.judge([hot])).committed, false)
+    })
+
     it('notices before it judges among others that it was taken for dead', async () => {
       const hot = askHourly('hot', 2)
       const [store, sleeper] = [await scene.openStore(), await scene.openStore({ tickMs: 60_000 })]
@@ -115,7 +136,9 @@ describe('lmdb store, when things go wrong', () => {
       assert.equal(await modeOf(store), 'exclusive')
       for (let count = 1; count < 5; count++) assert.equal((await store.judge([hot])).answers[0]!.count, count)
       remote.child.kill('SIGCONT')
-      assert.equal((await remote.judge([hot])).committed, false)
+      const late = await remote.judge([hot])
+      assert.deepEqual([...scene.notices, ...(await remote.notices())], [])
+      assert.deepEqual(late, { ...late, committed: false, degraded: false })
       assert.equal(await modeOf(store), 'shared')
     })
   })

@@ -54,6 +54,7 @@ export class Tenure {
   private readonly members: Membership
   private readonly health: Health
   private joining: Promise<void> = Promise.resolve()
+  /** When it last began to look, not when it was done: it may have been stopped in between. */
   private verifiedAt = -Infinity
   private awaitedSince: number | undefined
   private roundAt = -Infinity
@@ -116,10 +117,11 @@ export class Tenure {
   async join(): Promise<void> {
     this.mode = 'joining'
     for (;;) {
+      const lookedAt = performance.now()
       const mode = this.tryEnter()
       if (mode) {
         this.mode = mode
-        this.verifiedAt = performance.now()
+        this.verifiedAt = lookedAt
         return
       }
       await delay(JOIN_POLL_MS)
@@ -214,6 +216,7 @@ export class Tenure {
   }
 
   private verify(): boolean {
+    this.verifiedAt = performance.now()
     this.environment.refresh()
     try {
       const held = this.environment.write(1, () => {
@@ -225,7 +228,6 @@ export class Tenure {
       this.fallIll(error)
       if (!this.members.holds) this.rejoin()
     }
-    this.verifiedAt = performance.now()
     return this.mode === 'exclusive'
   }
 
@@ -249,6 +251,7 @@ export class Tenure {
 
   /** One transaction of write-behind; with it the handover to shared work, once nothing is unwritten and others wait. */
   private flush(): void {
+    const lookedAt = performance.now()
     const changes = this.cache.changes(this.lot)
     const outcome = this.environment.write(changes.length, () => {
       if (!this.members.holds) return 'lost'
@@ -263,7 +266,7 @@ export class Tenure {
       this.rejoin()
       return
     }
-    this.verifiedAt = performance.now()
+    this.verifiedAt = lookedAt
     this.lot = Math.min(LOT, this.lot * 2)
     this.cache.written(changes)
     // A round that found nothing unwritten ends with its one transaction.
@@ -276,6 +279,7 @@ export class Tenure {
     const others = this.members.others()
     const leads = others.every((owner) => owner.id > this.members.name)
     if (!leads && !this.members.beatDue) return
+    const lookedAt = performance.now()
     this.mode = this.environment.write(1, () => {
       if (!this.members.holds) throw LOST
       this.members.removeDead()
@@ -284,7 +288,7 @@ export class Tenure {
       if (alone || this.members.beatDue) this.members.beat(alone ? 'exclusive' : 'shared')
       return alone ? 'exclusive' : 'shared'
     })
-    this.verifiedAt = performance.now()
+    this.verifiedAt = lookedAt
     if (leads) this.environment.lookAfter((problem) => this.options.notice(problem))
   }
 
