@@ -3,8 +3,7 @@ import { isSenderTarget, readSenderTarget, saySender, senderTarget } from '../eg
 import { type Action, LONGEST_ACTION_MS, type Order, actionOf } from '../egress/steering-action'
 import { sayValues } from '../egress/say-values'
 import { SteeringDesk } from '../egress/steering-desk'
-import { countersOf } from '../feedback/automation/triggers'
-import { release as releaseSenders } from '../feedback/guard/pardon'
+import { release as releaseSenders } from '../feedback/release'
 import { readDuration } from '../config/units'
 import { OPERATOR } from '../policy/ban'
 import { oneLine } from '../telemetry/escape'
@@ -19,7 +18,7 @@ const EXAMPLES = `
 Examples:
   sluice review list                               who is slowed down or paused, why, and what waits
   sluice review release ann@example.com            she has a new password: her mail goes on
-  sluice review release 7KQ2M4X --for 7d           and the guard leaves the sender alone for a week
+  sluice review release 7KQ2M4X --for 7d           and nothing is ordered against him for a week
   sluice review pause tenant:acme --reason "their list is bought"`
 
 interface Changing extends Common {
@@ -124,7 +123,7 @@ async function release(
     if (released.length === 0) throw new CliError(`${who} is neither slowed down nor paused: see sluice review list`)
     if (!dryRun) {
       const alone = leaveAloneMs === undefined ? {} : { leaveAloneMs }
-      await releaseSenders(store, desk, released, { ...alone, countersOf: (target) => countersOf(target, responses) })
+      await releaseSenders(store, desk, responses, released, alone)
     }
     if (json) return printJson({ dryRun: dryRun === true, released: released.map(actionForMachines) })
     for (const { id, path, values, origin } of released) {
@@ -132,7 +131,7 @@ async function release(
     }
     if (dryRun) return
     say('What was counted is forgotten: only what is said from now on counts.')
-    if (leaveAloneMs !== undefined) say(`The guard leaves him alone for ${humanTime(leaveAloneMs)}.`)
+    if (leaveAloneMs !== undefined) say(`Nothing is ordered against him for ${humanTime(leaveAloneMs)}, but by people.`)
     say('Queued mail goes when its next try is due. To have it tried now: sluice egress flush DOMAIN')
   })
 }

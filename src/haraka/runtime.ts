@@ -6,6 +6,7 @@ import { sayValues } from '../egress/say-values'
 import { Steering } from '../egress/steering'
 import { FeedbackCounters } from '../feedback/counters'
 import { FeedbackStream } from '../feedback/feedback'
+import { Pardons } from '../feedback/pardon'
 import { Suppressing } from '../feedback/suppressing'
 import { SuppressionList } from '../feedback/suppression-list'
 import { DNSBL_PLUGIN } from '../gates/dnsbl/dnsbl-gate'
@@ -67,6 +68,8 @@ export class Runtime {
   reputations: Reputations | undefined
   /** There is one when a plugin is listed that heeds what is ordered for paths and senders. */
   steering: Steering | undefined
+  /** Senders that nothing is ordered against for a while. */
+  readonly pardons = new Pardons()
   /** Addresses that no mail is sent to: whoever learns of one adds it. */
   readonly suppressionList = new SuppressionList({
     records: () => this.serve().store.records,
@@ -271,6 +274,7 @@ export class Runtime {
         .then(() => this.jail?.follow(opened.store))
         .then(() => {
           this.steering?.follow(opened.store)
+          if (this.steering) this.pardons.follow(opened.store)
           this.isReady = true
         })
       this.opened = {

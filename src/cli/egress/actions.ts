@@ -2,9 +2,10 @@ import { Command } from 'commander'
 import { sayValues } from '../../egress/say-values'
 import { SteeringDesk } from '../../egress/steering-desk'
 import type { Action } from '../../egress/steering-action'
-import { release } from '../../feedback/guard/pardon'
+import { isSenderTarget } from '../../egress/sender-target'
+import { release } from '../../feedback/release'
 import { type Common, common } from '../directory'
-import { withStore } from '../open'
+import { readConfig, withStore } from '../open'
 import { CliError, humanTime, print, printJson, say, table } from '../terminal'
 import { actionForMachines } from './show'
 
@@ -53,9 +54,10 @@ async function cancel(id: string, { dir, json, dryRun }: Common & { readonly dry
   await withStore(dir, async (store) => {
     const desk = new SteeringDesk(store)
     const action = await desk.look(id)
-    // What was counted goes too, or the next word about a sender of the guard would hold him again.
-    if (action && !dryRun) await (action.origin === 'guard' ? release(store, desk, [action]) : desk.withdraw([action]))
     if (!action) throw new CliError(`there is no action ${id} (any more): see sluice egress actions`)
+    // What was counted goes too, or the next word about a sender would hold him again.
+    const isSender = isSenderTarget(action.path)
+    if (!dryRun) await (isSender ? release(store, desk, readConfig(dir).responses, [action]) : desk.withdraw([action]))
     if (json) return printJson({ dryRun: dryRun === true, ...actionForMachines(action) })
     const { path, values, origin } = action
     print(`${dryRun ? 'would cancel' : 'cancelled'} ${action.id}: ${sayValues(values)} for ${path}, by ${origin}`)

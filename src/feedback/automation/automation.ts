@@ -6,6 +6,7 @@ import { sayDuration } from '../../policy/say'
 import type { Clock, Store } from '../../store/store'
 import { type Classifier, saysNobody } from '../classifier'
 import type { Feedback, FeedbackAnswer } from '../feedback'
+import type { Pardons } from '../pardon'
 import { type Consequence, sayTrigger } from './consequence'
 import { Triggers, type Volumes, volumeKey } from './triggers'
 
@@ -14,6 +15,8 @@ export interface AutomationOptions {
   readonly mode: () => Mode
   readonly store: () => Store
   readonly steering: Steering
+  /** Senders whom nobody holds back for a while. */
+  readonly pardons: Pick<Pardons, 'has'>
   /** A recipient is not to be written to any more. Must not throw. */
   readonly suppress: (said: Feedback, forMs: number) => void
   /** Whoever it is to be blamed on is to be found. Must not throw. */
@@ -124,7 +127,7 @@ export class Automation {
 
   private async order(said: Due['said'], consequence: Consequence, target: string): Promise<void> {
     const ordered = orderOf(consequence)
-    if (!ordered) return
+    if (!ordered || this.options.pardons.has(target)) return
     const { kind, values, isOnlyShown } = ordered
     const now = this.clock()
     const slot = { origin: 'rule', kind, path: target } as const

@@ -8,6 +8,7 @@ import { sayDuration } from '../../policy/say'
 import type { Clock, Store } from '../../store/store'
 import type { BlamePolicy } from '../automation/policy'
 import type { Feedback } from '../feedback'
+import type { Pardons } from '../pardon'
 import { type Suspect, domainIn, suspectIn } from './suspect'
 import { Tally } from './tally'
 
@@ -15,6 +16,8 @@ export interface BlameOptions {
   readonly policy: () => { readonly mode: Mode; readonly blame: BlamePolicy }
   readonly store: () => Store
   readonly steering: Steering
+  /** Whom nobody holds back for a while. */
+  readonly pardons: Pick<Pardons, 'has'>
   /** Must not throw. */
   readonly onNotice: (message: string) => void
   /** The store could not be asked or told. Must not throw. */
@@ -86,8 +89,9 @@ export class Blame {
   private async holdBack(suspect: Suspect, path: string, said: Feedback, forMs: number, mode: Mode): Promise<void> {
     const { blame } = this.options.policy()
     const { target } = suspect.standing
+    const { steering, pardons } = this.options
+    if (pardons.has(target)) return
     const now = this.clock()
-    const { steering } = this.options
     const slowed = steering.find({ origin: 'blame', kind: 'rate', path: target })
     const paused = steering.find({ origin: 'blame', kind: 'suspend', path: target })
     const isToBePaused = paused !== undefined || (slowed !== undefined && now - slowed.since >= ESCALATE_MS)

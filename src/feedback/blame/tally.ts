@@ -18,6 +18,10 @@ const MOST_WAITING = 500
 const MOST_SENDERS = 10_000
 /** Complaints come by mail, and say nothing of a path. */
 const REPORTS = 'reports'
+/** Keys are `blame|PLACE|all|TARGET` and `blame|PLACE|bad|TARGET`. */
+const PREFIX = 'blame|'
+/** Senders at all places that somebody's counters are looked for among. */
+const MOST_COUNTERS = 100_000
 
 interface Counted {
   all: number
@@ -58,7 +62,7 @@ export class Tally {
     await this.flush()
     const standings = new Map<string, { target: string; all: number; bad: number }>()
     for (const place of [path, REPORTS]) {
-      const prefix = `blame|${keyValue(place)}|`
+      const prefix = `${PREFIX}${keyValue(place)}|`
       for (const { key, counts } of await this.store().list(prefix, 2 * MOST_SENDERS)) {
         const [, what, target] = /^(all|bad)\|(.*)$/s.exec(key.slice(prefix.length)) ?? []
         if (what === undefined || target === undefined) continue
@@ -83,8 +87,8 @@ export class Tally {
     const asks = [...this.waiting].flatMap(([key, { all, bad }]) => {
       const [, place, target] = /^([^|]*)\|(.*)$/s.exec(key)!
       return [
-        this.ask(`blame|${place}|all|${target}`, all),
-        ...(bad > 0 ? [this.ask(`blame|${place}|bad|${target}`, bad)] : []),
+        this.ask(`${PREFIX}${place}|all|${target}`, all),
+        ...(bad > 0 ? [this.ask(`${PREFIX}${place}|bad|${target}`, bad)] : []),
       ]
     })
     this.waiting.clear()
@@ -94,6 +98,22 @@ export class Tally {
   private ask(key: string, cost: number): Ask {
     return countingAsk(key, cost, this.windowMs())
   }
+}
+
+/**
+ * Keys of all that is counted at the places where these senders have done badly, so that it can be forgotten: what was
+ * forgiven an account would else be laid at the door of its tenant. Rejects with `StoreError`.
+ */
+export async function countedBeside(store: Store, targets: readonly string[]): Promise<string[]> {
+  const known = (await store.list(PREFIX, MOST_COUNTERS)).map(({ key }) => ({ key, ...readKey(key) }))
+  const places = new Set(known.flatMap(({ place, bad }) => (bad !== undefined && targets.includes(bad) ? place : [])))
+  return known.flatMap(({ key, place }) => (places.has(place) ? key : []))
+}
+
+/** `bad`: whose bad answers it counts. */
+function readKey(key: string): { readonly place: string; readonly bad: string | undefined } {
+  const [, place = '', bad] = /^blame\|([^|]*)\|(?:all\||bad\|(.*))/s.exec(key) ?? []
+  return { place, bad }
 }
 
 function isBad({ kind, answer }: Feedback): boolean {

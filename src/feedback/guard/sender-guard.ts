@@ -10,7 +10,7 @@ import { Counting, isAgainstSender } from './counting'
 import { type Figures, SENDERS_A_TRIP, difference, excuse, tellCounts, withoutExcused } from './figures'
 import type { GuardPolicy } from './guard-policy'
 import { type SenderStanding, type Step, judgeSender } from './judgement'
-import { Pardons } from './pardon'
+import type { Pardons } from '../pardon'
 import { type Tally, Tallies } from './tallies'
 
 /** A step that this process has made, once it stands. Told in one process of all. */
@@ -27,6 +27,8 @@ export interface SenderGuardOptions {
   readonly store: () => Store
   /** Follows the board of the same store. */
   readonly steering: Steering
+  /** Whom the guard leaves alone for a while. */
+  readonly pardons: Pick<Pardons, 'has'>
   /** Must not throw. */
   readonly onStep: (step: SenderStep) => void
   /** The store could not be asked or told; senders stay as they are. Must not throw. */
@@ -63,7 +65,6 @@ export class SenderGuard {
   private readonly suspected = new Recent<number>(MOST_SENDERS)
   /** Who was just held, with the figures that were excused for those less particular. */
   private readonly excused = new Recent<Figures>(MOST_SENDERS)
-  private readonly pardons = new Pardons()
   private underWay: Promise<void> = Promise.resolve()
   private callOff: (() => void) | undefined
   private dueAt = Infinity
@@ -72,11 +73,6 @@ export class SenderGuard {
   constructor(private readonly options: SenderGuardOptions) {
     this.clock = options.clock ?? Date.now
     this.later = options.later ?? laterBySystem
-  }
-
-  /** Knows whom to leave alone from now on. */
-  follow(store: Store): void {
-    store.onBoard((change) => this.pardons.apply(change))
   }
 
   /** As a reader of the stream of feedback. */
@@ -122,7 +118,7 @@ export class SenderGuard {
       this.noteWider(target, targets.slice(index + 1))
       // What comes of it from now on is his alone.
       const { slow, pause } = this.actionsOf(target)
-      if (slow ?? pause ?? this.pardons.has(target, this.clock())) break
+      if (slow ?? pause ?? this.options.pardons.has(target)) break
     }
   }
 
@@ -167,7 +163,7 @@ export class SenderGuard {
     // Few come so far: only here it matters what somebody more particular is held for.
     const left = await withoutExcused(this.options.store(), tally.target, figures, guard)
     const step = left && judgeSender(guard, left, standingOf(before))
-    if (step && !this.pardons.has(tally.target, this.clock())) await this.make(tally, step, left, before)
+    if (step && !this.options.pardons.has(tally.target)) await this.make(tally, step, left, before)
   }
 
   /** Whatever process sees it first, what is held against a campaign is not to be held against its account and tenant too. */

@@ -27,6 +27,7 @@ export function openLearning(
     policy: () => runtime.policy.egress.controller,
     store,
     steering,
+    pardons: runtime.pardons,
     onFailure: (error: unknown) => onFailure('steering a path', error),
   }
   const controller = new Controller(shared)

@@ -29,11 +29,10 @@ export function openGuarding(by: HarakaPlugin, runtime: Runtime): Guarding {
     policy: () => runtime.policy.automation,
     store: () => runtime.serve().store,
     steering: runtime.openSteering(),
+    pardons: runtime.pardons,
     onStep: tell.step,
     onFailure: onFailure('judging senders'),
   })
-  const opened = runtime.serve()
-  opened.ready.then(() => guard.follow(opened.store)).catch(onFailure('following the board'))
   runtime.feedback.read(guard.note)
   const addresses = watchOwnAddresses(runtime, tell.listing, onFailure('looking own addresses up'))
   return {

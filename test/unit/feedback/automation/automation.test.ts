@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { Steering } from '../../../../src/egress/steering'
 import { Automation } from '../../../../src/feedback/automation/automation'
 import type { Consequence } from '../../../../src/feedback/automation/consequence'
-import { countersOf } from '../../../../src/feedback/automation/triggers'
 import { Classifier, type ResponseRule } from '../../../../src/feedback/classifier'
-import { release } from '../../../../src/feedback/guard/pardon'
 import type { Feedback } from '../../../../src/feedback/feedback'
+import { Pardons } from '../../../../src/feedback/pardon'
+import { release } from '../../../../src/feedback/release'
 import type { Mode } from '../../../../src/policy/mode'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { AT, GOOGLE, said } from '../said'
@@ -18,6 +18,7 @@ describe('what answers set off', () => {
   let now: number
   let store: MemoryStore
   let steering: Steering
+  let pardons: Pardons
   let mode: Mode
   let rules: ResponseRule[]
   let suppressed: string[]
@@ -32,6 +33,8 @@ describe('what answers set off', () => {
     await store.open()
     steering = new Steering({ store: () => store, clock: () => now, mode: () => mode })
     steering.follow(store)
+    pardons = new Pardons(() => now)
+    pardons.follow(store)
   })
 
   /** The rule `ours` does this. */
@@ -47,7 +50,7 @@ describe('what answers set off', () => {
       rules: () => classifier,
       mode: () => mode,
       store: () => store,
-      steering,
+      ...{ steering, pardons },
       suppress: ({ recipient }, forMs) => suppressed.push(`${recipient} ${forMs}`),
       blame: ({ path }) => blamed.push(path!),
       onFailure: (error) => failures.push(error),
@@ -198,13 +201,29 @@ describe('what answers set off', () => {
       const by = automation({ does: 'pause', of: 'account', trigger, forMs: HOUR })
       await hears(by, said('bounced', {}), said('bounced', {}), said('bounced', {}))
       assert.equal(orders().length, 1)
-      const options = { now, countersOf: (of: string) => countersOf(of, new Classifier(rules)) }
-      await release(store, steering.desk(), [...steering.actions()], options)
+      await release(store, steering.desk(), new Classifier(rules), [...steering.actions()])
       assert.deepEqual(orders(), [])
       await hears(by, said('bounced', {}))
       assert.deepEqual(orders(), [])
       now += 2 * HOUR
     }
+  })
+
+  it('leaves alone for as long who is to be left alone, and the paths not', async () => {
+    const pause: Consequence = { does: 'pause', of: 'account', trigger: NOW, forMs: HOUR }
+    const by = automation(pause, { does: 'suspend', of: 'path', trigger: NOW, forMs: HOUR })
+    await hears(by, said('bounced', {}))
+    const ofSenders = steering.actions().filter(({ path }) => path.startsWith('sender|'))
+    const alone = { leaveAloneMs: 2 * HOUR, clock: () => now }
+    await release(store, steering.desk(), new Classifier(rules), ofSenders, alone)
+    await hears(by, said('bounced', {}))
+    assert.deepEqual(
+      orders().map(([path]) => path),
+      [GOOGLE],
+    )
+    now += 2 * HOUR
+    await hears(by, said('bounced', {}))
+    assert.equal(orders().length, 2)
   })
 
   it('goes on while it is set off, under one id, and ends by itself', async () => {

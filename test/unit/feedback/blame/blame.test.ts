@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { Steering } from '../../../../src/egress/steering'
 import { Blame } from '../../../../src/feedback/blame/blame'
+import { Classifier } from '../../../../src/feedback/classifier'
 import type { Feedback } from '../../../../src/feedback/feedback'
+import { Pardons } from '../../../../src/feedback/pardon'
+import { release } from '../../../../src/feedback/release'
 import type { Mode } from '../../../../src/policy/mode'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { AT, said } from '../said'
@@ -16,6 +19,7 @@ describe('the search for whom to blame', () => {
   let now: number
   let store: MemoryStore
   let steering: Steering
+  let pardons: Pardons
   let mode: Mode
   let notices: string[]
   let failures: unknown[]
@@ -27,6 +31,8 @@ describe('the search for whom to blame', () => {
     await store.open()
     steering = new Steering({ store: () => store, clock: () => now, mode: () => mode })
     steering.follow(store)
+    pardons = new Pardons(() => now)
+    pardons.follow(store)
   })
   afterEach(() => blames.forEach((blame) => blame.close()))
 
@@ -35,7 +41,7 @@ describe('the search for whom to blame', () => {
     const blame = new Blame({
       policy: () => ({ mode, blame: BLAME }),
       store: () => store,
-      steering,
+      ...{ steering, pardons },
       onNotice: (message) => notices.push(message),
       onFailure: (error) => failures.push(error),
       clock: () => now,
@@ -120,6 +126,32 @@ describe('the search for whom to blame', () => {
       orders().map(([path]) => path),
       ['sender|account|eve@x.test'],
     )
+  })
+
+  it('begins anew with who was let go, and leaves alone who is to be left alone', async () => {
+    const blame = host()
+    const rules = new Classifier([])
+    const letGo = (leaveAloneMs: number) =>
+      release(store, steering.desk(), rules, steering.actions(), { leaveAloneMs, clock: () => now })
+    blame.read([...times(50, good('ann@near.test')), ...times(10, bad('eve@other.test'))])
+    await looks(blame, bad('eve@other.test'))
+    await letGo(0)
+    now += 61_000
+    blame.read(times(4, bad('eve@other.test')))
+    await looks(blame, bad('eve@other.test'))
+    assert.deepEqual(orders(), [], 'four alone are too few')
+    now += 61_000
+    blame.read([bad('eve@other.test')])
+    await looks(blame, bad('eve@other.test'))
+    assert.equal(orders().length, 1)
+    await letGo(HOUR / 2)
+    now += 61_000
+    blame.read(times(10, bad('eve@other.test')))
+    await looks(blame, bad('eve@other.test'))
+    assert.deepEqual(orders(), [])
+    now += HOUR / 2
+    await looks(blame, bad('eve@other.test'))
+    assert.equal(orders().length, 1)
   })
 
   it('shows in shadow what it would do, and does nothing when it is off', async () => {

@@ -2,6 +2,7 @@ import type { Origin, Feedback, FeedbackAnswer, FeedbackKind } from '../../../..
 import type { GuardPolicy } from '../../../../src/feedback/guard/guard-policy'
 import { SenderGuard, type SenderStep } from '../../../../src/feedback/guard/sender-guard'
 import { Steering } from '../../../../src/egress/steering'
+import { Pardons } from '../../../../src/feedback/pardon'
 import type { Mode } from '../../../../src/policy/mode'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 
@@ -87,14 +88,15 @@ export class GuardScene {
     const store = () => this.store
     const steering = new Steering({ store, clock })
     steering.follow(this.store)
+    const pardons = new Pardons(clock)
+    pardons.follow(this.store)
     const guard = new SenderGuard({
-      ...{ store, steering, clock },
+      ...{ store, steering, pardons, clock },
       policy: () => ({ mode: this.mode, guard: this.guard }),
       onStep: (step) => this.steps.push(step),
       onFailure: (error) => this.failures.push(error),
       later: () => () => undefined,
     })
-    guard.follow(this.store)
     this.processes.push({ guard, steering })
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { SteeringDesk } from '../../../../src/egress/steering-desk'
-import { release } from '../../../../src/feedback/guard/pardon'
+import { Classifier } from '../../../../src/feedback/classifier'
+import { release } from '../../../../src/feedback/release'
 import { StoreError } from '../../../../src/store/store'
 import { FULL, GUARD, GuardScene, HOUR, answerOf, many, said } from './guard-scene'
 
@@ -16,8 +17,8 @@ describe('guard of senders', () => {
 
   async function letGo(leaveAloneMs?: number): Promise<void> {
     const desk = new SteeringDesk(scene.store, () => scene.now)
-    const options = { now: scene.now, ...(leaveAloneMs === undefined ? {} : { leaveAloneMs }) }
-    await release(scene.store, desk, await desk.list(), options)
+    const options = { clock: () => scene.now, ...(leaveAloneMs === undefined ? {} : { leaveAloneMs }) }
+    await release(scene.store, desk, new Classifier([]), await desk.list(), options)
   }
 
   it('leaves alone who has few recipients, and whose share is not above the threshold', async () => {

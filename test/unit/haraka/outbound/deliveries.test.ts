@@ -263,8 +263,8 @@ describe('deliveries', () => {
       const waiting = await admit()
       ;[paused, suspended] = [senderPaused('tenant acme', 'K7Q2MX'), []]
       deliveries.pump(FAR)
-      for (let turn = 0; turn < 200 && proceeded.length === 0; turn++) await settle()
-      assert.equal(proceeded.length, 1)
+      // The runner's time limit is the bound.
+      while (proceeded.length === 0) await begun()
       waiting.get_mx()
       assert.match(waiting.calls.at(-1)!, /^deferred: Sending is paused here for tenant acme/)
     })
