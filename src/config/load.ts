@@ -11,12 +11,12 @@ import { MOST_EXPLAINED, type Mistake, mistakesOf, sayValue } from './issues'
 import { locate, problemAt } from './locate'
 import { type MapFile, MapFiles } from './map-files'
 import { isSection, mergeConfig } from './merge'
-import { type ConfigProblem, byPlace } from './problem'
+import { type ConfigProblem, byPlace, pathText } from './problem'
 import { type ReadProviders, readProviders, strangeSources } from './providers/read'
 import { type ReadResponses, readResponses } from './responses/read'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
-import { strangeGroup } from './sections/egress-warmup'
+import { strangeGroups } from './sections/egress-warmup'
 import { storeMistakes } from './store-address'
 
 export { type ConfigProblem, formatProblem } from './problem'
@@ -124,8 +124,15 @@ function withProviders(name: string, outcome: PolicyOutcome, { outcome: read }: 
   if ('problems' in outcome) return outcome
   const strange = strangeSources(read.files, outcome.policy.egress.sources)
   if (strange.length > 0) return first(strange)
-  const group = strangeGroup(outcome.policy.egress.warmup, [...read.rules.providers.keys()])
-  return group === undefined ? { ...outcome, egress: read.rules } : refuse(name, group)
+  const groups = strangeGroups(outcome.policy.egress.warmup, [...read.rules.providers.keys()])
+  if (groups.length > 0) return first(groups.map((mistake) => placed(name, outcome.origins, mistake)))
+  return { ...outcome, egress: read.rules }
+}
+
+/** A mistake that shows only beside another file. */
+function placed(file: string, origins: Origins, { path, message }: Mistake): ConfigProblem {
+  const origin = origins.of(path)
+  return problemAt(file, origin === 'default' ? { line: 1, column: 1 } : origin, pathText(path), message)
 }
 
 function refuse(file: string, message: string): Refused {

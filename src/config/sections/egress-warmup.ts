@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Calendar, isTimeZone } from '../../egress/warmup/calendar'
 import type { Ladder } from '../../egress/warmup/ladder'
 import { OTHER, type SourceWarmup, type WarmupPolicy } from '../../egress/warmup/policy'
+import type { Mistake } from '../issues'
 import { NAME, NAME_HELP } from '../names'
 import { didYouMean } from '../problem'
 import { type Read, readShare } from '../units'
@@ -161,15 +162,16 @@ function ladderFrom(all: Section, own: Said): Ladder {
   return { start, growth: own.growth ?? all.growth, stages, until, cools: true }
 }
 
-/** A slip in the name of a provider would let a new address send it all there is. Undefined when all are known. */
-export function strangeGroup({ sources }: WarmupPolicy, providers: readonly string[]): string | undefined {
+/** A slip in the name of a provider would let a new address send it all there is. */
+export function strangeGroups({ sources }: WarmupPolicy, providers: readonly string[]): Mistake[] {
   const known = [...providers, OTHER]
-  for (const [source, { groups = [] }] of sources) {
-    const strange = groups.find((group) => !known.includes(group))
-    if (strange === undefined) continue
-    const meant = didYouMean(strange, known)
-    const mend = meant === undefined ? 'see config/sluice/providers.yaml, or write other' : `did you mean "${meant}"?`
-    return `egress.sources.${source}.warmup.groups: no provider is called ${strange}: ${mend}`
-  }
-  return undefined
+  return [...sources].flatMap(([source, { groups = [] }]) =>
+    groups.flatMap((group, index) => {
+      if (known.includes(group)) return []
+      const meant = didYouMean(group, known)
+      const mend = meant === undefined ? 'see config/sluice/providers.yaml, or write other' : `did you mean "${meant}"?`
+      const path = ['egress', 'sources', source, 'warmup', 'groups', index]
+      return { path, at: 'value', message: `no provider is called ${group}: ${mend}` } as const
+    }),
+  )
 }
