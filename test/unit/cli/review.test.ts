@@ -86,7 +86,7 @@ describe('sluice review', () => {
       assert.equal((await targets()).length, 3)
       const { stdout, stderr } = await run('release', who, '--for', '7d')
       assert.equal(stdout.match(/released account ann@example\.com/g)?.length, 2)
-      assert.match(stderr, /leaves him alone for 7 d[^]*sluice egress flush/)
+      assert.match(stderr, /against him for 7 d[^]*sluice egress flush/)
       assert.deepEqual(await targets(), ['sender|tenant|example.com'])
       const figures = await atStore((store) => tellCounts(store, [{ target: ANNS, counts: noCounts() }], GUARD))
       assert.deepEqual(figures, [noCounts()])
