@@ -3,6 +3,9 @@ import { NO_ORDERS } from '../../../src/egress/steering'
 import type { Store } from '../../../src/store/store'
 import { ControllerScene, MIN, PATH, POLICY } from './controller-scene'
 
+/** Halves from 100 % to 1 %. */
+const TO_FLOOR = 7
+
 describe('controller', () => {
   let scene: ControllerScene
   beforeEach(async () => {
@@ -80,13 +83,13 @@ describe('controller', () => {
   })
 
   it('goes down to the floor, and suspends the path when it is throttled there', async () => {
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < TO_FLOOR; round++) {
       await scene.note('throttled', 3)
       scene.cool()
     }
-    assert.deepEqual([scene.factor, scene.suspended], [0.05, false])
+    assert.deepEqual([scene.factor, scene.suspended], [0.01, false])
     await scene.note('throttled', 3)
-    assert.deepEqual(kinds(), ['slower', 'slower', 'slower', 'slower', 'slower', 'suspend'])
+    assert.deepEqual(kinds(), [...Array.from({ length: TO_FLOOR }, () => 'slower'), 'suspend'])
     assert.equal(scene.orders.suspendedUntil, scene.now + 5 * MIN)
     assert.match(scene.steps.at(-1)!.step.evidence, /^3 of 3 .*, at the least speed; suspended for 5 min$/)
   })
@@ -197,7 +200,7 @@ describe('controller', () => {
 
   it('says in shadow what it would do, and does nothing', async () => {
     scene.policy = { ...POLICY, mode: { kind: 'shadow' } }
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; round <= TO_FLOOR; round++) {
       await scene.note('throttled', 3)
       scene.cool()
     }
@@ -210,7 +213,7 @@ describe('controller', () => {
         ['rate', 'shadow'],
       ],
     )
-    assert.equal(scene.steps.length, 6)
+    assert.equal(scene.steps.length, TO_FLOOR + 1)
 
     scene.policy = POLICY
     await scene.note('throttled', 3)

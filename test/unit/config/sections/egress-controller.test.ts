@@ -15,7 +15,7 @@ describe('the section of the egress controller', () => {
       throttles: 3,
       softBounces: { share: 0.1, least: 20 },
       decrease: 0.5,
-      floor: 0.05,
+      floor: 0.01,
       recovery: { step: 0.1, everyMs: 300_000 },
       cooldownMs: 60_000,
       outage: { share: 0.9, least: 10 },
