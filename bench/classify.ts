@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse } from 'yaml'
-import type { AttemptPhase } from '../src/egress/attempt'
+import type { AttemptPhase } from '../src/policy/attempt-phase'
 import { shippedProviders } from '../src/config/providers/read'
 import { readResponses } from '../src/config/responses/read'
 import type { Classifier } from '../src/feedback/classifier'

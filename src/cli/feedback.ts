@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { ATTEMPT_PHASES, type AttemptPhase } from '../egress/attempt'
+import { ATTEMPT_PHASES, type AttemptPhase } from '../policy/attempt-phase'
 import type { Classified, Classifier } from '../feedback/classifier'
 import { type Consequence, sayTrigger } from '../feedback/automation/consequence'
 import { readResponse } from '../feedback/read-response'

@@ -1,19 +1,5 @@
+import type { AttemptPhase } from '../policy/attempt-phase'
 import { type SmtpReply, tellReply } from './smtp-reply'
-
-/** Where in a session something happened, in its order. `block` is the message itself, between DATA and the final dot. */
-export const ATTEMPT_PHASES = [
-  'connect',
-  'greeting',
-  'hello',
-  'starttls',
-  'auth',
-  'mail',
-  'rcpt',
-  'data',
-  'block',
-  'dot',
-] as const
-export type AttemptPhase = (typeof ATTEMPT_PHASES)[number]
 
 /** Why there was no answer. */
 export type FailureKind =

@@ -1,4 +1,5 @@
-import type { AttemptPhase, ReadAnswer } from '../egress/attempt'
+import type { ReadAnswer } from '../egress/attempt'
+import type { AttemptPhase } from '../policy/attempt-phase'
 import type { SmtpReply } from '../egress/smtp-reply'
 import type { Classifier } from './classifier'
 import type { FeedbackAnswer } from './feedback'

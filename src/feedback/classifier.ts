@@ -1,4 +1,4 @@
-import type { AttemptPhase } from '../egress/attempt'
+import type { AttemptPhase } from '../policy/attempt-phase'
 import type { Consequence } from './automation/consequence'
 import { Phrases, plainPhrase, plainText } from './phrases'
 import type { Response, ResponseClass, ResponseScope } from './response-class'

@@ -1,4 +1,5 @@
-import type { Attempt, AttemptPhase } from '../egress/attempt'
+import type { Attempt } from '../egress/attempt'
+import type { AttemptPhase } from '../policy/attempt-phase'
 import type { Outcome, OutcomeKind } from '../egress/controller-evidence'
 import type { FeedbackAnswer } from './feedback'
 import type { ResponseClass } from './response-class'

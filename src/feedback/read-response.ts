@@ -1,4 +1,4 @@
-import type { AttemptPhase } from '../egress/attempt'
+import type { AttemptPhase } from '../policy/attempt-phase'
 import { parseReply } from '../egress/smtp-reply'
 import type { Response } from './response-class'
 

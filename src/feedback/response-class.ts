@@ -1,4 +1,4 @@
-import type { AttemptPhase } from '../egress/attempt'
+import type { AttemptPhase } from '../policy/attempt-phase'
 
 /** What an answer is about. */
 export const RESPONSE_CLASSES = {

@@ -1,22 +1,9 @@
+import { ATTEMPT_PHASES } from '../policy/attempt-phase'
 import { AttemptQuota } from './attempt-quota'
 import { quoted, token } from './escape'
 import type { AttemptEvent } from './events'
 import type { LineLog } from './log-line'
 import { type AttemptResult, resultOfAttempt } from './result'
-
-/** Phases of a session in their order; `block` is the message itself. */
-export const PHASES = [
-  'connect',
-  'greeting',
-  'hello',
-  'starttls',
-  'auth',
-  'mail',
-  'rcpt',
-  'data',
-  'block',
-  'dot',
-] as const
 
 /** How many lines were left out is said once in this time at most. */
 const LEFT_OUT_MS = 60_000
@@ -69,7 +56,7 @@ function figures(event: AttemptEvent): string {
 }
 
 function session({ session, tls, verified, phase, code, failure, about, scope, rule, phasesMs }: AttemptEvent): string {
-  const phases = PHASES.map((name) => `${name}_ms=${milliseconds(phasesMs[name])}`)
+  const phases = ATTEMPT_PHASES.map((name) => `${name}_ms=${milliseconds(phasesMs[name])}`)
   return (
     `session=${session ?? '-'} tls=${token(tls)} verified=${tls === undefined ? '-' : verified ? 'yes' : 'no'}` +
     ` phase=${token(phase)} code=${code === 0 ? '-' : code} failure=${token(failure)} about=${token(about)}` +

@@ -1,6 +1,6 @@
 /** The shape of `config/sluice/responses.yaml`, the shipped one and the operator's. */
 import { z } from 'zod'
-import { ATTEMPT_PHASES } from '../../egress/attempt'
+import { ATTEMPT_PHASES } from '../../policy/attempt-phase'
 import { RESPONSE_CLASSES, RESPONSE_SCOPES, type ResponseClass } from '../../feedback/response-class'
 import { plainPhrase } from '../../feedback/phrases'
 import { type JsonSchema, SchemaKeys } from '../json-schema'

@@ -30,10 +30,10 @@ export interface DeliveriesOptions {
   readonly mostUnderWay: () => number
   /** Makes messages to at most so many recipients of one, and puts them into Haraka's delivery queue. */
   readonly splitUp: (item: QueueItem, most: number) => Promise<void>
-  /** Whom a message is not to be sent to. Never rejects; without it everybody gets what was sent to him. */
-  readonly heldIn?: (item: QueueItem) => readonly Held[] | Promise<readonly Held[]>
+  /** Whom a message is not to be sent to. Never rejects. */
+  readonly heldIn: (item: QueueItem) => readonly Held[] | Promise<readonly Held[]>
   /** Makes two messages of one, that to these recipients and that to the others, and puts them into Haraka's delivery queue. */
-  readonly setApart?: (item: QueueItem, recipients: readonly QueuedRecipient[]) => Promise<void>
+  readonly setApart: (item: QueueItem, recipients: readonly QueuedRecipient[]) => Promise<void>
   readonly onAttempt: (end: AttemptEnd) => void
   readonly onFailure: (what: string, error: unknown) => void
   readonly onNotice: (message: string) => void

@@ -312,10 +312,10 @@ export class Deliveries implements SessionPolicy {
       end()
       return this.wait(delivery)
     }
-    const looked = this.options.heldIn?.(item) ?? []
+    const looked = this.options.heldIn(item)
     const held = looked instanceof Promise ? await looked : looked
     if (held.length > 0 && held.length < item.todo!.rcpt_to.length) {
-      await this.options.setApart!(
+      await this.options.setApart(
         item,
         held.map(({ recipient }) => recipient),
       )

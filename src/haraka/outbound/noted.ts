@@ -1,4 +1,5 @@
-import type { Attempt, AttemptPhase } from '../../egress/attempt'
+import type { Attempt } from '../../egress/attempt'
+import type { AttemptPhase } from '../../policy/attempt-phase'
 import { parseReply } from '../../egress/smtp-reply'
 import type { Reply } from './reply-reader'
 

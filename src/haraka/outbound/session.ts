@@ -1,4 +1,5 @@
-import type { AttemptPhase, FailureKind } from '../../egress/attempt'
+import type { FailureKind } from '../../egress/attempt'
+import type { AttemptPhase } from '../../policy/attempt-phase'
 import { parseReply, tellReply } from '../../egress/smtp-reply'
 import type { BrokenTls } from './broken-tls'
 import { type SessionDemands, higher } from './demands'

@@ -1,4 +1,4 @@
-import type { AttemptPhase } from '../../egress/attempt'
+import type { AttemptPhase } from '../../policy/attempt-phase'
 import type { EgressProfile } from '../../egress/profile'
 
 /** What has its time: the phases of an attempt, and RSET between two. `block` is each piece of the message. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { Attempt, type AttemptPhase, type FailureKind } from '../../../src/egress/attempt'
+import { Attempt, type FailureKind } from '../../../src/egress/attempt'
+import type { AttemptPhase } from '../../../src/policy/attempt-phase'
 import { parseReply } from '../../../src/egress/smtp-reply'
 import { shippedResponses } from '../../../src/config/responses/read'
 import { Answers } from '../../../src/feedback/answers'

@@ -17,6 +17,7 @@ import type { QueueItem } from '../../../../src/haraka/outbound/queue-item'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { RULES } from '../../egress/fixtures'
+import { deliveriesOptions } from './deliveries-options'
 import { FakeItem, type FakeOptions, handOver, systemAnswers } from './fake-item'
 
 const FAR = 'egress|default|mx.far.test'
@@ -48,19 +49,12 @@ describe('deliveries that go by a budget', () => {
       addressesOf: async () => [{ exchange: '192.0.2.1', from_dns: 'mx.far.test', priority: 0 }],
     } as unknown as Routes
     const source = { name: 'default', bind: undefined, bind6: undefined, helo: undefined }
+    const planner = new Planner({ book, routes, labelOf: () => OWN_MAIL, sourceFor: () => source })
     deliveries = new Deliveries({
-      ...{ book, records, endings, store: () => store },
-      planner: new Planner({ book, routes, labelOf: () => OWN_MAIL, sourceFor: () => source }),
-      pausedBy: () => undefined,
-      mostSessionMessages: () => undefined,
+      ...deliveriesOptions({ book, planner, records, endings, store: () => store }),
       budget: { take: (delivery) => take(delivery), giveBack: (taken) => void givenBack.push(...taken) },
       limitsOf: ({ profile }) => ({ connections: profile.connections, rate: undefined, ...limits }),
-      connections: () => ({ count: () => 0, closeIdle: () => undefined }),
-      mostUnderWay: () => 100,
       splitUp: async (item, most) => void split.push([item.filename, most]),
-      onAttempt: () => undefined,
-      onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
-      onNotice: (message) => assert.fail(message),
     })
   })
   afterEach(() => {

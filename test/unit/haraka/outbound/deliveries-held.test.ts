@@ -5,7 +5,6 @@ import path from 'node:path'
 import { PathBook } from '../../../../src/egress/path-book'
 import type { AttemptEnd } from '../../../../src/haraka/outbound/attempt-event'
 import { Deliveries } from '../../../../src/haraka/outbound/deliveries'
-import type { DeliveriesOptions } from '../../../../src/haraka/outbound/deliveries-options'
 import { BY_CODE_ALONE } from '../../../../src/egress/attempt'
 import { DeliveryRecords, Planner } from '../../../../src/haraka/outbound/delivery'
 import { Endings, type EndingsOptions } from '../../../../src/haraka/outbound/endings'
@@ -13,6 +12,7 @@ import type { Routes } from '../../../../src/haraka/outbound/routes'
 import { OWN_MAIL } from '../../../../src/egress/label'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { RULES } from '../../egress/fixtures'
+import { deliveriesOptions } from './deliveries-options'
 import { FakeItem, type FakeOptions, handOver, systemAnswers } from './fake-item'
 
 const FAR = 'egress|default|mx.far.test'
@@ -53,13 +53,8 @@ describe('deliveries to who is suppressed', () => {
       sourceFor: () => ({ name: 'default', bind: undefined, bind6: undefined, helo: undefined }),
     })
     deliveries = new Deliveries({
-      ...{ book, planner, records, endings, store: () => store },
-      budget: { take: () => undefined, giveBack: () => undefined },
-      mostSessionMessages: () => undefined,
+      ...deliveriesOptions({ book, planner, records, endings, store: () => store }),
       limitsOf: () => ({ connections: 9, rate: undefined, suspendedUntil: isSuspended ? Infinity : undefined }),
-      connections: () => ({ count: () => 0, closeIdle: () => undefined }),
-      mostUnderWay: () => 9,
-      pausedBy: () => undefined,
       heldIn: async ({ todo }) => {
         lookups++
         const untried = (address: string) => ({ isFinal: true, status: '5.7.1', why: `${address} is suppressed.` })
@@ -72,7 +67,7 @@ describe('deliveries to who is suppressed', () => {
       },
       onAttempt: (end) => ended.push(end),
       onFailure: (what, error) => void failures.push(`${what}: ${String(error)}`),
-    } as Partial<DeliveriesOptions> as DeliveriesOptions)
+    })
   })
   afterEach(() => {
     deliveries.close()

@@ -19,6 +19,7 @@ import type { Reporter, Told } from '../../../../src/haraka/outbound/reports'
 import type { Route, Routes } from '../../../../src/haraka/outbound/routes'
 import { MemoryStore } from '../../../../src/store/memory/memory-store'
 import { BASE_FIGURES, RULES, layer } from '../../egress/fixtures'
+import { deliveriesOptions } from './deliveries-options'
 import { FakeItem, type FakeOptions, QUEUED_AT, handOver, settle, systemAnswers } from './fake-item'
 
 const HOUR = 3_600_000
@@ -92,21 +93,15 @@ describe('deliveries', () => {
       sourceFor: () => sourceNow,
     })
     deliveries = new Deliveries({
-      book,
-      planner,
-      records,
-      endings,
-      store: () => store,
+      ...deliveriesOptions({ book, planner, records, endings, store: () => store }),
       pausedBy: () => paused,
       mostSessionMessages: () => mostOfSession,
-      budget: { take: () => undefined, giveBack: () => assert.fail('nothing was taken') },
       limitsOf: ({ path: name, profile }) => ({
         connections: profile.connections,
         rate: undefined,
         suspendedUntil: suspended.includes(name) ? Infinity : undefined,
         ...limits,
       }),
-      connections: () => ({ count: () => 0, closeIdle: () => undefined }),
       mostUnderWay: () => most,
       splitUp: async (item, most) => {
         if (diskIsFull) throw new Error('disk full')
