@@ -8,6 +8,10 @@ export interface ProviderFigure {
   readonly provider: string | undefined
   readonly value: number
 }
+/** A figure of a source with a provider. */
+export interface SourceFigure extends ProviderFigure {
+  readonly source: string
+}
 export interface ClassFigure extends ProviderFigure {
   readonly mailClass: string
 }
@@ -20,6 +24,10 @@ export interface EgressReadings {
   egressOldestMs(): Iterable<ClassFigure>
   /** Attempts under way. */
   egressUnderWay(): Iterable<ProviderFigure>
+  /** Recipients that a source which warms up may have today. */
+  warmupQuota(): Iterable<SourceFigure>
+  /** Those that it has had. */
+  warmupTaken(): Iterable<SourceFigure>
   /** Outbound sessions that are open, by their state: `busy` or `idle`. */
   egressSessions(): ReadonlyMap<string, number>
 }
@@ -91,12 +99,24 @@ export function registerEgressReadings(registry: Registry, readings: Partial<Egr
   joined('egress_under_way', 'Attempts to deliver that are under way', 'sum', ['provider'], () =>
     [...(readings.egressUnderWay?.() ?? [])].map(({ provider, value }) => [[providerLabel(provider)], value]),
   )
+  // The store counts for all, and each process knows what it last heard.
+  const sources = ['source', 'provider']
+  joined('warmup_quota', 'Recipients that a source which warms up may have today', 'max', sources, () =>
+    bySource(readings.warmupQuota?.() ?? []),
+  )
+  joined('warmup_taken', 'Recipients that a source which warms up has had today', 'max', sources, () =>
+    bySource(readings.warmupTaken?.() ?? []),
+  )
   const sessions = head('egress_sessions', 'Outbound sessions open at the moment', 'gauge', 'sum')
   new LabelledReading(sessions, 'state', () => readings.egressSessions?.() ?? new Map()).register(registry)
 }
 
 function byClass(figures: Iterable<ClassFigure>): LabelledFigure[] {
   return [...figures].map(({ provider, mailClass, value }) => [[providerLabel(provider), classLabel(mailClass)], value])
+}
+
+function bySource(figures: Iterable<SourceFigure>): LabelledFigure[] {
+  return [...figures].map(({ source, provider, value }) => [[source, providerLabel(provider)], value])
 }
 
 function providerLabel(provider: string | undefined): string {

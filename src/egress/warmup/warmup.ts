@@ -117,6 +117,18 @@ export class Warmup {
     }
   }
 
+  /** How far each source has come today that is held to its quota, as this process last heard. Tenants are too many. */
+  *standings(): IterableIterator<{ source: string; group: string; quota: number; taken: number }> {
+    const policy = this.options.policy()
+    for (const known of this.known.all()) {
+      const { id, course } = known
+      const ladder = ladderOf(policy, id)
+      if (!('source' in id) || !this.isOn(id) || !ladder || !course || isWarm(ladder, course.quota)) continue
+      const { taken, back, lost } = usedOf(known, course.date)
+      yield { ...id, quota: course.quota, taken: Math.max(0, taken + lost - back) }
+    }
+  }
+
   /** Whether mail had better go another way: there is nothing for the next `forMs`. */
   isHeld(id: WarmupId, forMs = 0): boolean {
     const known = this.known.get(courseKey(id))

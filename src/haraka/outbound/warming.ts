@@ -49,6 +49,11 @@ export class Warming implements Budget {
     this.warmup.follow(store)
   }
 
+  /** As {@link Warmup.standings}. */
+  standings(): ReturnType<Warmup['standings']> {
+    return this.warmup.standings()
+  }
+
   close(): void {
     this.warmup.close()
     clearTimeout(this.timer)

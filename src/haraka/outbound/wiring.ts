@@ -82,7 +82,7 @@ export function openEgress(by: HarakaPlugin, runtime: Runtime): Egress {
   })
   parts.pools = reuseSessions(by, deliveries)
   const sessions = () => parts.pools ?? { connections: 0, parked: 0 }
-  runtime.watch(readingsOf({ work: () => deliveries.work(), sessions }))
+  runtime.watch(readingsOf({ work: () => deliveries.work(), sessions, warmups: () => parts.warming.standings() }))
   endUnreadable((by.haraka_require('outbound') as Outbound).HMailItem.prototype, (item, why) => {
     endings.defer(() => undefined, item, { err: why })
   })

@@ -106,6 +106,8 @@ describe('metrics of deliveries', () => {
       egressOldestMs: () => paths,
       egressUnderWay: () => paths,
       egressSessions: () => new Map([['idle', 4]]),
+      warmupQuota: () => [{ source: 'fresh', provider: 'google', value: 200 }],
+      warmupTaken: () => [{ source: 'fresh', provider: undefined, value: 30 }],
     })
     const samples = await samplesOf(metrics)
     assert.equal(samples.get('sluice_egress_waiting{provider="google",class="system"}'), 3000)
@@ -114,6 +116,8 @@ describe('metrics of deliveries', () => {
     assert.equal(samples.get('sluice_egress_oldest_seconds{provider="other",class="system"}'), 2)
     assert.equal(samples.get('sluice_egress_under_way{provider="other"}'), 3500)
     assert.equal(samples.get('sluice_egress_sessions{state="idle"}'), 4)
+    assert.equal(samples.get('sluice_warmup_quota{source="fresh",provider="google"}'), 200)
+    assert.equal(samples.get('sluice_warmup_taken{source="fresh",provider="other"}'), 30)
   })
 
   it('say nothing of a queue that nobody has told of', async () => {

@@ -202,6 +202,8 @@ describe('metrics', () => {
       'suppressed_recipients_total counter',
       'tarpit_waiting gauge',
       'unbans_total counter',
+      'warmup_quota gauge',
+      'warmup_taken gauge',
     ])
   })
 

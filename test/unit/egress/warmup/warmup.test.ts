@@ -66,6 +66,21 @@ describe('warm-up', () => {
     assert.deepEqual(failures, [])
   })
 
+  it('says how far sources have come that are held to a quota, over all hosts, and tenants not', async () => {
+    policy = policyWith({ tenants: { mode: { kind: 'enforce' }, ladder: LADDER } })
+    const [one, two] = [host(), host()]
+    assert.deepEqual([...one.standings()], [])
+    await take(one, 10)
+    await take(two, 7, 5)
+    await take(one, 1, 1, { tenant: 'acme' })
+    assert.deepEqual([[...one.standings()], [...two.standings()]].flat(), [
+      { source: 'fresh', group: 'google', quota: 100, taken: 10 },
+      { source: 'fresh', group: 'google', quota: 100, taken: 45 },
+    ])
+    policy = policyWith({ mode: { kind: 'shadow' } })
+    assert.deepEqual([...one.standings()], [])
+  })
+
   it('asks nothing of mail of others: of other sources, of groups that are not named, and when it is off', async () => {
     policy = policyWith({
       sources: new Map([['fresh', { ladder: policy.sources.get('fresh')!.ladder, groups: ['google'] }]]),

@@ -94,6 +94,7 @@ describe('readings of what is on its way out', () => {
     const readings = readingsOf({
       work: () => work,
       sessions: () => ({ connections: 5, parked: 2 }),
+      warmups: () => [{ source: 'fresh', group: 'far', quota: 200, taken: 30 }],
       clock: () => 1000,
     })
     assert.deepEqual(
@@ -106,6 +107,10 @@ describe('readings of what is on its way out', () => {
     assert.deepEqual(
       [...readings.egressOldestMs()].map(({ value }) => value),
       [600, 600],
+    )
+    assert.deepEqual(
+      [...readings.warmupQuota(), ...readings.warmupTaken()],
+      [200, 30].map((value) => ({ source: 'fresh', provider: 'far', value })),
     )
     assert.deepEqual([...readings.egressUnderWay()][1], { provider: undefined, value: 4 })
     assert.deepEqual(
