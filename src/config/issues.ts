@@ -2,16 +2,8 @@
 import type { core } from 'zod'
 import { DEFAULTS } from './defaults'
 import { CONFIG_KEYS, type SchemaKeys } from './json-schema'
-import { didYouMean, pathText } from './problem'
+import { didYouMean, pathText, type Mistake } from './problem'
 import { redactKeys, redactSecrets } from './redact'
-
-/** A mistake by key path; the loader adds file and line. */
-export interface Mistake {
-  readonly path: readonly PropertyKey[]
-  /** Whether to point at the key or at its value. */
-  readonly at: 'key' | 'value'
-  readonly message: string
-}
 
 /** Nobody mends more at a time; a wrong file, pasted or copied, has tens of thousands. */
 export const MOST_EXPLAINED = 100

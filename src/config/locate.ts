@@ -1,6 +1,5 @@
 import type { ConfigDocument, Place } from './document'
-import type { Mistake } from './issues'
-import { type ConfigProblem, pathText } from './problem'
+import { type ConfigProblem, pathText, type Mistake } from './problem'
 import { redactKeys, redactProse } from './redact'
 
 /** A mistake with its place in a file. */

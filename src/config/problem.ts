@@ -12,6 +12,14 @@ export interface ConfigProblem {
   readonly message: string
 }
 
+/** A mistake by key path; the loader adds file and line. */
+export interface Mistake {
+  readonly path: readonly PropertyKey[]
+  /** Whether to point at the key or at its value. */
+  readonly at: 'key' | 'value'
+  readonly message: string
+}
+
 /**
  * One line, as compilers write it, so that editors can jump to it: `config/sluice.yaml:12:5 limits.sender.limt: …`. A
  * store's address may stand anywhere by mistake, also as a key: its password is not shown.

@@ -1,7 +1,6 @@
 /** What a rule says beside its schema: its overrides, its map file, and figures that cannot be meant. */
 import type { Count, Dimension, Override, Overrides } from '../gates/limits/rule'
 import { DEFAULTS } from './defaults'
-import type { Mistake } from './issues'
 import { isSection } from './merge'
 import {
   type MapProblem,
@@ -13,7 +12,7 @@ import {
   readOverrideValue,
 } from './maps'
 import type { MapFile, MapFiles } from './map-files'
-import { didYouMean } from './problem'
+import { didYouMean, type Mistake } from './problem'
 import type { RuleInput } from './schema'
 import { namesSize } from './units'
 

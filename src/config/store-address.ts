@@ -1,6 +1,6 @@
+import type { Mistake } from './problem'
 import { parseStoreSpec } from '../store/open-store'
 import { StoreError } from '../store/store'
-import type { Mistake } from './issues'
 import { isSection } from './merge'
 
 /** What is wrong with the store's address; nothing where the schema has already refused its shape. */

@@ -1,4 +1,4 @@
-import type { LineLog } from '../telemetry/log-line'
+import type { LineLog } from '../telemetry/line-log'
 import type { HarakaPlugin } from './types'
 
 /** Haraka's logger module, as far as we use it. */

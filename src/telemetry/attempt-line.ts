@@ -2,7 +2,7 @@ import { ATTEMPT_PHASES } from '../policy/attempt-phase'
 import { AttemptQuota } from './attempt-quota'
 import { quoted, token } from './escape'
 import type { AttemptEvent } from './events'
-import type { LineLog } from './log-line'
+import type { LineLog } from './line-log'
 import { type AttemptResult, resultOfAttempt } from './result'
 
 /** How many lines were left out is said once in this time at most. */

@@ -1,6 +1,6 @@
 import { quoted, token } from './escape'
 import type { FeedbackEvent } from './events'
-import type { LineLog } from './log-line'
+import type { LineLog } from './line-log'
 
 const MOST_REASON = 300
 /** In the order of the line. */

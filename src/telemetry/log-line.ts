@@ -16,18 +16,9 @@ import type {
   ZoneEvent,
 } from './events'
 import { oneLine, quoted, token } from './escape'
+import type { LineLog } from './line-log'
 import { RefusalQuota } from './refusal-quota'
 import { sayListed, saySenderStep } from './sender-line'
-
-/** Where lines go; the host's logger adds time and level. */
-export interface LineLog {
-  notice(line: string): void
-  info(line: string): void
-  warn(line: string): void
-  error(line: string): void
-  /** Whether `info` lines are written at all; if not, none is built. */
-  readonly writesInfo: () => boolean
-}
 
 /**
  * Writes the event stream as log lines.

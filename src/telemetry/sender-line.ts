@@ -1,6 +1,6 @@
 import { oneLine, quoted, token } from './escape'
 import type { ListedEvent, SenderEvent } from './events'
-import type { LineLog } from './log-line'
+import type { LineLog } from './line-log'
 
 const MOST_TEXT = 600
 

@@ -1,9 +1,8 @@
 /** What is wrong with a file of providers although its shape is right: rules that can never have an effect. */
 import { NEEDED_FIGURES } from '../../egress/profile'
 import type { EgressRules } from '../../egress/rules'
-import type { Mistake } from '../issues'
 import { readHost } from '../names'
-import { didYouMean } from '../problem'
+import { didYouMean, type Mistake } from '../problem'
 import type { Read } from '../units'
 import { type WrittenFigures, saidAndUnset } from './figures'
 import type { ProvidersFile } from './layers'

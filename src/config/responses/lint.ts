@@ -2,8 +2,7 @@
 import { Classifier, type ResponseRule } from '../../feedback/classifier'
 import { plainPhrase } from '../../feedback/phrases'
 import { readResponse } from '../../feedback/read-response'
-import type { Mistake } from '../issues'
-import { didYouMean } from '../problem'
+import { didYouMean, type Mistake } from '../problem'
 import type { ResponsesFile } from './rules'
 import type { WrittenRule } from './schema'
 
