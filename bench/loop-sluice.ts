@@ -13,7 +13,7 @@ import { hintOf, nextAttempt } from '../src/egress/retry'
 import { type ResolvedPath, resolvePath } from '../src/egress/rules'
 import { parseReply } from '../src/egress/smtp-reply'
 import { Steering } from '../src/egress/steering'
-import { limitsUnder } from '../src/egress/steering-limits'
+import { limitsUnder, stretchUnder } from '../src/egress/steering-limits'
 import { Answers } from '../src/feedback/answers'
 import { pathOutcome } from '../src/feedback/path-outcome'
 import { MemoryStore } from '../src/store/memory/memory-store'
@@ -49,6 +49,7 @@ export class SluiceSender implements Sender {
   private readonly answers = shippedAnswers()
   private readonly dispatcher: Dispatcher<Delivery>
   private readonly controller: Controller | undefined
+  private readonly steering: Steering
 
   private constructor(
     private readonly world: World,
@@ -61,6 +62,7 @@ export class SluiceSender implements Sender {
     const shared = { store: () => store, clock, onFailure: fail }
     const steering = new Steering(shared)
     steering.follow(store)
+    this.steering = steering
     this.dispatcher = new Dispatcher((name) => ({
       ...shared,
       path: name,
@@ -113,7 +115,8 @@ export class SluiceSender implements Sender {
   private defer(message: Message, said: string): void {
     const { time, random } = this.world
     const deferred = { ...message, isBounce: false, hintMs: hintOf(said) }
-    const following = nextAttempt({ ...this.profile.retry, ...LIFETIMES }, deferred, time.now(), random)
+    const stretch = stretchUnder(this.steering.ordersOf(this.path.path))
+    const following = nextAttempt({ ...this.profile.retry, ...LIFETIMES, stretch }, deferred, time.now(), random)
     if ('expired' in following) return this.world.end(message, 'bounced')
     time.afterSeconds(Math.ceil(following.afterMs / 1000), () => this.add(message))
   }

@@ -9,7 +9,10 @@ export interface Lifetimes {
 }
 
 /** When a message that was deferred is tried again, and when it is given up. */
-export interface RetryPlan extends RetryWaits, Lifetimes {}
+export interface RetryPlan extends RetryWaits, Lifetimes {
+  /** Waits are so many times as long, up to the longest: its path goes slower than usual. At least 1. */
+  readonly stretch: number
+}
 
 /** A message that could not be delivered just now. */
 export interface Deferred {
@@ -36,7 +39,8 @@ const LONGEST_HINT_MS = 6 * 3_600_000
 export function nextAttempt(plan: RetryPlan, deferred: Deferred, now: number, random: () => number): NextAttempt {
   const leftMs = timeLeft(plan, deferred, now)
   if (leftMs <= 0) return { expired: true }
-  const backoffMs = Math.min(plan.longestMs, plan.firstMs * plan.factor ** Math.max(0, deferred.attempts - 1))
+  const plainMs = plan.firstMs * plan.factor ** Math.max(0, deferred.attempts - 1)
+  const backoffMs = Math.min(plan.longestMs, plainMs * plan.stretch)
   const spread = 1 + plan.jitter * (2 * random() - 1)
   const wishedMs = Math.max(backoffMs * spread, Math.min(deferred.hintMs, LONGEST_HINT_MS))
   return { afterMs: Math.max(1000, Math.ceil(Math.min(wishedMs, leftMs))) }

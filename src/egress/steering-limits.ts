@@ -25,6 +25,14 @@ export function limitsUnder(
   }
 }
 
+/** At four times, the last of a burst came an hour later, and no fewer were refused; see docs/benchmarks.md, "The closed loop". */
+const MOST_STRETCH = 2
+
+/** How many times as long messages of a path wait between tries: those that come back soon are more of what it was slowed down for. */
+export function stretchUnder({ rateFactor }: Pick<PathOrders, 'rateFactor'>): number {
+  return Math.min(MOST_STRETCH, 1 / rateFactor)
+}
+
 /** Between two messages; 0 without a limit. */
 function intervalOf(rate: Window | undefined): number {
   return rate === undefined ? 0 : rate.windowMs / rate.limit

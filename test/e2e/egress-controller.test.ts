@@ -6,8 +6,8 @@ import type { HarakaServer } from '../support/haraka'
 import type { SmtpSink } from '../support/smtp-sink'
 import { sluice } from '../unit/cli/command'
 
-const providersAt = (rate: string) =>
-  'default: {message_rate: 1000/s, retry: {first: 1s, factor: 1, longest: 1s, jitter: 0%}}\n' +
+const providersAt = (rate: string, longest = '1s') =>
+  `default: {message_rate: 1000/s, retry: {first: 1s, factor: 1, longest: ${longest}, jitter: 0%}}\n` +
   `providers: {far: {match: {mx_suffix: [far.test]}, message_rate: ${rate}, sessions: {messages: 1000}}}\n`
 
 interface Action {
@@ -26,6 +26,13 @@ async function run(server: HarakaServer, ...args: string[]): Promise<string> {
 }
 
 const actions = async (server: HarakaServer) => JSON.parse(await run(server, 'actions', '--json')) as Action[]
+
+/** How long messages were to wait for their next try, in seconds. */
+async function waitsOf(server: HarakaServer): Promise<number[]> {
+  const { stdout } = await sluice('why', 'far.test', '--json', '--most', '1000', '--dir', server.dir)
+  const records = JSON.parse(stdout) as { readonly t: number; readonly retry?: number }[]
+  return records.flatMap(({ retry, t }) => (retry === undefined ? [] : Math.round((retry - t) / 1000)))
+}
 
 /** The first action of the controller. */
 async function firstAction(server: HarakaServer): Promise<Action> {
@@ -61,7 +68,7 @@ describe('a path that is throttled, end to end', function () {
     })
     const controller = `mode: ${mode}, window: 5s, cooldown: 1s, recovery: {step: 10%, every: 20s}, keep: 10m`
     return world.server({
-      providers: providersAt('40/s'),
+      providers: providersAt('40/s', '2s'),
       sluice: `store: lmdb:data/sluice\negress: {controller: {${controller}}}\n`,
     })
   }
@@ -76,6 +83,8 @@ describe('a path that is throttled, end to end', function () {
     assert.deepEqual([action.path, action.origin, action.mode], ['egress|default|far', 'controller', 'enforce'])
     assert.match(action.evidence, /^\d+ of \d+ answers in .* were throttling .*last "450 4\.7\.28 Our system/)
     assert.ok(action.values.rateFactor! <= 0.5)
+    const waits = async () => new Set(await waitsOf(server))
+    await eventually(async () => assert.deepEqual(await waits(), new Set([1, 2]), 'they grow with it'), 15_000, 250)
     await far.until('all', () => far.messages.length === 120, 60_000)
     const late = throttled.filter((at) => at > asked.at(-1)! - 3000)
     assert.ok(late.length <= 3, `${late.length} throttled in the last three seconds, ${throttled.length} in all`)
@@ -92,6 +101,7 @@ describe('a path that is throttled, end to end', function () {
     await delay(1500)
     const perSecond = askedSince(seenAt) / 1.5
     assert.ok(perSecond > 25, `${perSecond} a second`)
+    assert.deepEqual(new Set(await waitsOf(server)), new Set([1]))
   })
 })
 

@@ -15,6 +15,8 @@ export interface EndingsOptions {
   readonly lifetimes: () => Lifetimes & { readonly delayNoticeMs: number | undefined }
   /** What holds for a message, or by default. */
   readonly retryOf: (item: QueueItem) => EgressProfile['retry']
+  /** How many times as long as that it waits, for how its path is doing; 1 as usual. */
+  readonly stretchOf: (item: QueueItem) => number
   readonly lastAttempt: (item: QueueItem) => LastAttempt | undefined
   /** No host is asked in this attempt. */
   readonly onUntried: (item: QueueItem, why: Untried) => void
@@ -94,7 +96,7 @@ export class Endings {
     const isUnasked = this.options.lastAttempt(item)?.attempt.hosts.length === 0
     if (failure.err === NO_HOST_LEFT && isUnasked) this.noteUntried(item, ownHosts(item.todo.domain))
     const { queue_time: queuedAt } = item.todo
-    const plan = { ...this.options.retryOf(item), ...this.options.lifetimes() }
+    const plan = { ...this.options.retryOf(item), ...this.options.lifetimes(), stretch: this.options.stretchOf(item) }
     const hintMs = Math.max(hintFor(item, failure), this.options.delayFor(item))
     const deferred = { attempts: item.num_failures, queuedAt, isBounce: isBounce(item.todo), hintMs }
     const following = nextAttempt(plan, deferred, this.clock(), Math.random)

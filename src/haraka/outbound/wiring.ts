@@ -3,7 +3,7 @@ import { chooseSource } from '../../egress/sources'
 import { isSenderTarget, saySender, senderTarget, sendersOf } from '../../egress/sender-target'
 import type { Steering } from '../../egress/steering'
 import { concerns } from '../../egress/steering-action'
-import { limitsUnder } from '../../egress/steering-limits'
+import { limitsUnder, stretchUnder } from '../../egress/steering-limits'
 import { Answers } from '../../feedback/answers'
 import { isEnforced } from '../../policy/mode'
 import type { Runtime } from '../runtime'
@@ -145,7 +145,7 @@ function makeDeliveries(
     onFailure: (error) => told.onFailure('warming up', error),
   })
   const planner = makePlanner(by, runtime, { steering, warming }, book)
-  const endings = makeEndings({ outbound, config, runtime, records, answers, enqueue, told })
+  const endings = makeEndings({ outbound, config, runtime, steering, records, answers, enqueue, told })
   const splitter = new Splitter({
     writer: { ...outbound, names: by.haraka_require('outbound/qfile') as QueueWriter['names'] },
     onPart: (part, from) => deliveries.adopt(part, from),
@@ -216,16 +216,18 @@ interface EndingParts {
   readonly outbound: Outbound
   readonly config: OutboundConfig
   readonly runtime: Runtime
+  readonly steering: Steering
   readonly records: DeliveryRecords
   readonly answers: Answers
   readonly enqueue: (items: readonly QueueItem[]) => void
   readonly told: Tellers
 }
 
-function makeEndings({ outbound, config, runtime, records, answers, enqueue, told }: EndingParts): Endings {
+function makeEndings({ outbound, config, runtime, steering, records, answers, enqueue, told }: EndingParts): Endings {
   return new Endings({
     lifetimes: () => runtime.policy.egress,
     retryOf: (item) => records.profileOf(item).retry,
+    stretchOf: (item) => stretchUnder(steering.ordersOf(records.of(item)?.path.path ?? '')),
     lastAttempt: (item) => records.lastAttempt(item),
     onUntried: (item, untried) => records.noteUntried(item, untried),
     delayFor: (item) => delayFor(item, records, runtime, answers),

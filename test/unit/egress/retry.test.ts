@@ -11,6 +11,7 @@ const PLAN: RetryPlan = {
   jitter: 0.2,
   lifetimeMs: 24 * HOUR,
   bounceLifetimeMs: 4 * HOUR,
+  stretch: 1,
 }
 const NOW = Date.UTC(2026, 10, 22)
 
@@ -30,6 +31,16 @@ describe('retry', () => {
   it('waits twice as long each time, up to the longest', () => {
     const waits = [1, 2, 3, 4, 5, 6, 7, 50].map((attempts) => after({ attempts })! / MINUTE)
     assert.deepEqual(waits, [5, 10, 20, 40, 80, 160, 240, 240])
+  })
+
+  it('waits longer while its path goes slower, and never beyond the longest', () => {
+    const waits = [1, 2, 5, 50].map((attempts) => {
+      const next = nextAttempt({ ...PLAN, stretch: 4 }, deferred({ attempts }), NOW, () => 0.5)
+      return 'afterMs' in next ? next.afterMs / MINUTE : undefined
+    })
+    assert.deepEqual(waits, [20, 40, 240, 240])
+    const asked = nextAttempt({ ...PLAN, stretch: 4 }, deferred({ hintMs: 10 * MINUTE }), NOW, () => 0.5)
+    assert.deepEqual(asked, { afterMs: 20 * MINUTE })
   })
 
   it('spreads waits to either side', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { NO_ORDERS } from '../../../src/egress/steering'
-import { limitsUnder } from '../../../src/egress/steering-limits'
+import { limitsUnder, stretchUnder } from '../../../src/egress/steering-limits'
 
 const PROFILE = { connections: 10, messageRate: { limit: 100, windowMs: 1000 } }
 
@@ -21,6 +21,14 @@ describe('limits under orders', () => {
     assert.deepEqual([least.connections, least.rate?.intervalMs], [1, 60_000])
     const slower = { connections: 1, messageRate: { limit: 10, windowMs: 3_600_000 } }
     assert.equal(limitsUnder(slower, { ...NO_ORDERS, rateFactor: 0.5 }).rate?.intervalMs, 360_000)
+  })
+
+  it('stretch the waits of a path by as much as it goes slower, up to twice', () => {
+    const factors = [1, 0.8, 0.5, 0.01]
+    assert.deepEqual(
+      factors.map((rateFactor) => stretchUnder({ ...NO_ORDERS, rateFactor })),
+      [1, 1.25, 2, 2],
+    )
   })
 
   it('are what a person says, also above the profile', () => {

@@ -67,6 +67,7 @@ describe('deliveries', () => {
     const endings = new Endings({
       lifetimes: () => ({ lifetimeMs: 24 * HOUR, bounceLifetimeMs: 4 * HOUR, delayNoticeMs: 2 * HOUR }),
       retryOf: (item) => records.profileOf(item).retry,
+      stretchOf: () => 1,
       lastAttempt: (item) => records.lastAttempt(item),
       onGivenUp: (item) => records.noteGivenUp(item),
       delayFor: () => 0,

@@ -23,6 +23,7 @@ describe('how messages end that were not delivered', () => {
   let deferredUntil: number[]
   let untried: Untried[]
   let cannotReport: boolean
+  let stretch: number
   let delayMs: number
   let delayNoticeMs: number | undefined
   let intervals: number[]
@@ -33,7 +34,7 @@ describe('how messages end that were not delivered', () => {
     store = new MemoryStore({ clock: () => now })
     ;[told, notices, failures, again, deferredUntil, untried, intervals] = [[], [], [], [], [], [], [64]]
     cannotReport = false
-    delayMs = 0
+    ;[delayMs, stretch] = [0, 1]
     delayNoticeMs = undefined
     attempt = undefined
   })
@@ -42,6 +43,7 @@ describe('how messages end that were not delivered', () => {
     new Endings({
       lifetimes: () => ({ lifetimeMs: 24 * HOUR, bounceLifetimeMs: 4 * HOUR, delayNoticeMs }),
       retryOf: () => ({ firstMs: 5 * MINUTE, factor: 2, longestMs: 2 * HOUR, jitter: 0 }),
+      stretchOf: () => stretch,
       lastAttempt: () => attempt && { attempt, at: now - 1 },
       onGivenUp: () => undefined,
       delayFor: () => delayMs,
@@ -90,6 +92,13 @@ describe('how messages end that were not delivered', () => {
     it('are tried when the host asks for it, if that is later', async () => {
       assert.equal(await defer(process(), new FakeItem(), '451 4.7.1 try again in 15 minutes'), 900)
       assert.equal(await defer(process(), new FakeItem(), '451 4.7.1 try again in 3 seconds'), 300)
+    })
+
+    it('wait longer while their path goes slower', async () => {
+      stretch = 2
+      assert.equal(await defer(process(), new FakeItem()), 600)
+      stretch = 1
+      assert.equal(await defer(process(), new FakeItem()), 300)
     })
 
     it('are left alone for as long as a rule says', async () => {
