@@ -1,5 +1,14 @@
-/** A time as people say it, exact to the second and rounded up, so that nobody comes back too early: `1 minute 30 seconds`. */
+const DAY_MS = 86_400_000
+
+/**
+ * A time as people say it: `1 minute 30 seconds`. Exact to the second, from two days on to the hour; rounded up, so that nobody
+ * comes back too early.
+ */
 export function sayDuration(ms: number): string {
+  if (ms >= 2 * DAY_MS) {
+    const hours = Math.ceil(ms / 3_600_000)
+    return [plural(Math.floor(hours / 24), 'day'), plural(hours % 24, 'hour')].filter((part) => part !== '').join(' ')
+  }
   const seconds = Math.ceil(ms / 1000)
   const parts = [
     plural(Math.floor(seconds / 3600), 'hour'),

@@ -1,4 +1,5 @@
 import type { LimitRule } from '../../gates/limits/rule'
+import { SENDERS_PLUGIN } from '../../gates/senders/senders-gate'
 import type { DecisionRecord, RecordedDecision } from '../../telemetry/decision-record'
 
 /** What to type now: the command that shows the counter, and what to write into the configuration. */
@@ -14,6 +15,7 @@ export function adviceFor(
   const show = `sluice limits show ${shellQuoted(decision.key)}${dirOption}`
   if (decision.reason === 'ban') return banAdvice(decision, record, dirOption)
   if (decision.reason === 'suppressed') return suppressedAdvice(decision, dirOption)
+  if (decision.plugin === SENDERS_PLUGIN) return orderAdvice(decision, dirOption)
   if (decision.reason === 'score') return scoreAdvice(record)
   if (decision.reason === 'dnsbl') return dnsblAdvice(record, dirOption)
   if (decision.reason === 'rdns') return rdnsAdvice(record)
@@ -59,6 +61,16 @@ function suppressedAdvice({ key }: RecordedDecision, dirOption: string): string[
   return [
     `sluice suppress check ${shellQuoted(address)}${whose}${dirOption}   (why, since when, and until when)`,
     `to write there again: sluice suppress remove ${shellQuoted(address)}${whose}${dirOption}`,
+  ]
+}
+
+/** Who is paused or slowed down is let go by people, not by the configuration. The reference of a pause is the id of its order. */
+function orderAdvice({ reason, ref }: RecordedDecision, dirOption: string): string[] {
+  const isPaused = reason === 'paused'
+  const id = isPaused ? shellQuoted(ref) : 'ID'
+  return [
+    `sluice review list${dirOption}   (who has ordered it, and why)`,
+    `to let it go: sluice review release ${id}${dirOption}${isPaused ? '' : '   (the ID that the list says)'}`,
   ]
 }
 

@@ -67,11 +67,7 @@ function cameTo({ result, decisions }: DecisionRecord): string {
   switch (result) {
     case 'accept':
       if (decisions.length === 0) return 'was accepted'
-      return decisions.every(({ reason }) => reason === 'overload')
-        ? 'was accepted, though the server was overloaded'
-        : decisions.every(({ reason }) => reason === 'suppressed')
-          ? 'was accepted, though it is suppressed'
-          : 'was accepted, though over a limit'
+      return `was accepted, though ${despite(decisions)}`
     case 'drop':
       return 'was accepted, and the message does not go there'
     case 'delay':
@@ -83,6 +79,13 @@ function cameTo({ result, decisions }: DecisionRecord): string {
     case 'reject':
       return 'was refused for good'
   }
+}
+
+function despite(decisions: readonly RecordedDecision[]): string {
+  const isAll = (wanted: RecordedDecision['reason']) => decisions.every(({ reason }) => reason === wanted)
+  if (isAll('overload')) return 'the server was overloaded'
+  if (isAll('suppressed')) return 'it is suppressed'
+  return isAll('paused') ? 'it is paused' : 'over a limit'
 }
 
 function explainDecision(record: DecisionRecord, decision: RecordedDecision, context: ExplainContext): string[] {
@@ -111,6 +114,7 @@ function countedText(record: DecisionRecord, decision: RecordedDecision, rule: L
   if (decision.reason === 'overload') return overloadText(decision)
   if (decision.reason === 'ban') return `banned for ${sayDuration(windowMs)}`
   if (decision.reason === 'suppressed') return 'nothing: the address is on the suppression list'
+  if (decision.reason === 'paused') return 'nothing: an order holds back what this sender sends'
   if (decision.reason === 'score') return `${figure(count)} points, the threshold is ${figure(limit)}`
   if (decision.reason === 'dnsbl') return `${figure(count)} points of DNS lists, the threshold is ${figure(limit)}`
   if (decision.reason === 'rdns') return 'no reverse name of its IPv6 address'
@@ -140,6 +144,7 @@ function reputationText({ factor }: DecisionRecord, rule: LimitRule | undefined)
 /** What is counted where no rule in `limits` says it: `session_errors` → `errors`. */
 function nounFor({ rule, windowMs }: RecordedDecision): string | undefined {
   if (rule === 'mailbomb') return 'new senders'
+  if (rule === 'sender_slowed') return 'recipients'
   const name = /^session_(recipients|errors|junk)$/.exec(rule)?.[1]
   if (name === 'junk') return 'commands that move no mail'
   return name ?? (windowMs === 0 ? 'sessions' : undefined)
@@ -156,6 +161,7 @@ function freeText({ t }: DecisionRecord, decision: RecordedDecision, now: number
   if (rule.startsWith('session_') && retryAfterMs === 0) return 'in another session'
   if (retryAfterMs === 0) return 'unknown'
   const at = t + retryAfterMs
+  if (reason === 'paused') return `when somebody lets it go, at the latest ${utc(at)}`
   const left = at <= now ? 'that is past: the same attempt is judged afresh' : `${sayDuration(at - now)} from now`
   return `${utc(at)}, ${sayDuration(retryAfterMs)} later; ${left}`
 }

@@ -160,6 +160,38 @@ describe('sluice why', () => {
       assert.ok(lines.every((line) => !line.includes('limits.mailbomb')))
     })
 
+    it('tells who is paused or slowed down by an order, and how to let him go', () => {
+      const order = { plugin: 'senders', key: 'sender|account|ann@example.com', count: 0, limit: 0 }
+      const paused = decision({
+        ...order,
+        rule: rule({ name: 'sender_paused', plugin: 'senders' }),
+        ref: '7KQ2M4X',
+        reason: 'paused',
+        retryAfterMs: 31 * 86_400_000,
+      })
+      assert.deepEqual(linesOf({ decisions: [paused] }).slice(2, 8), [
+        '  rule       sender_paused (enforce)',
+        '  counted    nothing: an order holds back what this sender sends',
+        '  key        sender|account|ann@example.com',
+        '  free       when somebody lets it go, at the latest 2026-09-04 13:22:05 UTC',
+        '  do         sluice review list --dir /etc/haraka   (who has ordered it, and why)',
+        "             to let it go: sluice review release '7KQ2M4X' --dir /etc/haraka",
+      ])
+      assert.match(linesOf({ decisions: [{ ...paused, action: 'accept' }] })[0]!, /accepted, though it is paused$/)
+      const slowed = decision({
+        ...order,
+        rule: rule({ name: 'sender_slowed', plugin: 'senders' }),
+        key: 'sender_slowed|sender|account|ann@example.com',
+        ...{ count: 20, limit: 20, windowMs: 3_600_000 },
+      })
+      const lines = linesOf({ decisions: [slowed] })
+      assert.equal(lines[3], '  counted    20 recipients in 1 hour, the limit is 20')
+      assert.deepEqual(lines.slice(6, 8), [
+        '  do         sluice review list --dir /etc/haraka   (who has ordered it, and why)',
+        '             to let it go: sluice review release ID --dir /etc/haraka   (the ID that the list says)',
+      ])
+    })
+
     it('tells exemptions and the null sender', () => {
       const lines = linesOf({
         subject: subject({ sender: { address: '<>', domain: '', organisation: '' } }),

@@ -3,7 +3,7 @@ import { newReference } from '../../../src/policy/reference'
 import { sayDuration } from '../../../src/policy/say'
 
 describe('sayDuration', () => {
-  it('is exact to the second, rounded up', () => {
+  it('is exact to the second, from two days on to the hour, rounded up', () => {
     const cases: [number, string][] = [
       [0, 'a moment'],
       [1, '1 second'],
@@ -16,6 +16,10 @@ describe('sayDuration', () => {
       [3_661_000, '1 hour 1 minute 1 second'],
       [86_400_000, '24 hours'],
       [7_322_000, '2 hours 2 minutes 2 seconds'],
+      [2 * 86_400_000 - 1000, '47 hours 59 minutes 59 seconds'],
+      [2 * 86_400_000, '2 days'],
+      [2 * 86_400_000 + 1, '2 days 1 hour'],
+      [31 * 86_400_000 - 1, '31 days'],
     ]
     for (const [ms, said] of cases) assert.equal(sayDuration(ms), said)
   })
