@@ -8,6 +8,7 @@ import { type Common, common } from './directory'
 import { atList } from './suppress/at-list'
 import { exportCommand, importCommand } from './suppress/files'
 import { CliError, humanTime, print, printJson, readMost, say, table } from './terminal'
+import { shellQuoted } from './why/advice'
 import { forOption, forMachines, reasonOption } from './suppress/entry'
 
 const EXAMPLES = `
@@ -18,6 +19,9 @@ Examples:
   sluice suppress list --reason complaint
   sluice suppress import list.csv           one address a line, or CSV with a line that names the columns
   sluice suppress export --csv > list.csv`
+
+/** Its key has the tenant in it: without the name it cannot be looked up. */
+const ASK_TENANT = 'is it so for one tenant? add --tenant NAME; sluice suppress list names each'
 
 /** `sluice suppress …`. `check`: exit code 1 when the address is suppressed. */
 export function suppressCommand(): Command {
@@ -74,7 +78,8 @@ async function add(address: string, { dir, json, tenant, reason, detail, for: fo
     warnOfMode(policy)
     if (json) return printJson(entry && forMachines(entry))
     print(`suppressed ${normalAddress(address)}${ofWhom(tenant)} until ${entry ? day(entry.until) : 'now'}`)
-    say(`Every server that shares the store heeds it within a second. To undo: sluice suppress remove ${address}`)
+    const undo = `sluice suppress remove ${shellQuoted(address)}${tenant === undefined ? '' : ` --tenant ${shellQuoted(tenant)}`}`
+    say(`Every server that shares the store heeds it within a second. To undo: ${undo}`)
   })
 }
 
@@ -84,8 +89,9 @@ async function remove(address: string, { dir, json, tenant }: Common & { readonl
     const found = await list.remove(normal, tenant)
     if (json) printJson({ address: normal, tenant, found })
     else if (found) print(`removed ${normal}${ofWhom(tenant)}`)
-    if (!found)
-      throw new CliError(`${normal}${ofWhom(tenant)} is not suppressed (sluice suppress check tells for whom)`)
+    if (found) return
+    if (tenant === undefined) throw new CliError(`${normal} is not suppressed for everybody; ${ASK_TENANT}`)
+    throw new CliError(`${normal}${ofWhom(tenant)} is not suppressed`)
   })
 }
 
@@ -95,9 +101,9 @@ async function check(address: string, { dir, json, tenant }: Common & { readonly
     const entry = await findOne(list, normal, tenant)
     if (json)
       printJson({ address: normal, tenant, suppressed: entry !== undefined, entry: entry && forMachines(entry) })
-    else if (!entry) print(`${normal}${ofWhom(tenant)} is not suppressed`)
+    else if (!entry) print(`${normal} is not suppressed for ${tenant === undefined ? 'everybody' : `tenant ${tenant}`}`)
     else for (const line of table(details(entry))) print(line)
-    if (!entry) return
+    if (!entry) return tenant === undefined ? say(ASK_TENANT) : undefined
     warnOfMode(policy)
     process.exitCode = 1
   })
@@ -149,7 +155,7 @@ function row({ address, tenant, reason, detail, until, by }: Suppression): strin
   const left = humanTime(Math.max(0, until - Date.now()))
   return [
     oneLine(address),
-    tenant === undefined ? '-' : oneLine(tenant),
+    tenant === undefined ? 'everybody' : `tenant ${oneLine(tenant)}`,
     reason,
     left,
     by,

@@ -52,8 +52,10 @@ async function importFile(
       for await (const line of linesOf(input)) await reading.take(line)
       await reading.finish()
     } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      if (reading.line === 0) throw new CliError(`${file} cannot be read: ${why}`)
       const where = reading.added > 0 ? ` (${reading.added} addresses are added, and may be imported again)` : ''
-      throw new CliError(`line ${reading.line}: ${error instanceof Error ? error.message : String(error)}${where}`)
+      throw new CliError(`line ${reading.line}: ${why}${where}`)
     }
     const { added, bad } = reading
     if (json) printJson({ dryRun: dryRun === true, added, bad })

@@ -33,12 +33,25 @@ describe('sluice suppress', () => {
     assert.deepEqual([checked.code, rest], [1, { address: 'bob@far.test', suppressed: true }])
     assert.deepEqual([entry.reason, entry.detail, entry.by], ['complaint', 'abuse', 'operator'])
     assert.equal(Math.round((Date.parse(entry.until!) - Date.parse(entry.since!)) / 86_400_000), 30)
-    assert.match((await suppress('list')).stdout, /bob@far\.test +- +complaint +30 d +operator +abuse\n/)
+    assert.match((await suppress('list')).stdout, /bob@far\.test +everybody +complaint +30 d +operator +abuse\n/)
     assert.equal((await suppress('check', 'eve@far.test')).code, 0)
     assert.equal((await suppress('remove', 'bob@far.test')).code, 0)
     const again = await suppress('remove', 'bob@far.test')
     assert.deepEqual([again.code, /is not suppressed/.test(again.stderr)], [1, true])
     assert.match((await suppress('list')).stderr, /Nobody is suppressed/)
+  })
+
+  it('says of one tenant how to undo it, and how to see it', async () => {
+    const { stderr } = await suppress('add', 'bob@far.test', '--tenant', 'acme corp')
+    assert.match(stderr, /To undo: sluice suppress remove 'bob@far\.test' --tenant 'acme corp'\n/)
+    assert.match((await suppress('add', 'eve@far.test')).stderr, /To undo: sluice suppress remove 'eve@far\.test'\n/)
+    const hint = /is it so for one tenant\? add --tenant NAME; sluice suppress list names each/
+    const checked = await suppress('check', 'bob@far.test')
+    assert.deepEqual([checked.code, checked.stdout], [0, 'bob@far.test is not suppressed for everybody\n'])
+    assert.match(checked.stderr, hint)
+    const removed = await suppress('remove', 'bob@far.test')
+    assert.deepEqual([removed.code, hint.test(removed.stderr)], [1, true])
+    assert.doesNotMatch((await suppress('check', 'bob@far.test', '--tenant', 'other')).stderr, hint)
   })
 
   it('keeps tenants and reasons apart, and gives pages', async () => {
@@ -105,7 +118,9 @@ describe('sluice suppress', () => {
     assert.equal((await suppress('add', 'a@far.test', '--reason', 'spite')).code, 2)
     assert.equal((await suppress('add', 'a@far.test', '--for', 'ever')).code, 2)
     assert.equal((await suppress('export', '--csv', '--json')).code, 2)
-    assert.match((await suppress('import', path.join(dir, 'none'))).stderr, /ENOENT/)
+    const none = path.join(dir, 'none')
+    assert.ok((await suppress('import', none)).stderr.startsWith(`sluice: ${none} cannot be read: ENOENT`))
+    assert.ok((await suppress('import', dir)).stderr.startsWith(`sluice: ${dir} cannot be read: EISDIR`))
     writeFileSync(path.join(dir, 'config/sluice.yaml'), '')
     assert.match((await suppress('add', 'a@far.test')).stderr, /suppression\.mode is shadow/)
   })
