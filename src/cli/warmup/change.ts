@@ -7,7 +7,7 @@ import { type Ladder, quotaOf } from '../../egress/warmup/ladder'
 import { type WarmupId, type WarmupPolicy, ladderOf } from '../../egress/warmup/policy'
 import type { Store } from '../../store/store'
 import { type Common, common } from '../directory'
-import { readPolicy, withStore } from '../open'
+import { readConfig, withStore } from '../open'
 import { CliError, print, printJson } from '../terminal'
 import { WHO_HELP, type Who, isOf, nameOf, readWho } from './look'
 
@@ -69,9 +69,9 @@ function changing(command: Command): Command {
 }
 
 async function change(text: string, { dir, group, json, dryRun }: Options, make: Change): Promise<void> {
-  const policy = readPolicy(dir)
-  const { warmup } = policy.egress
-  const who = readWho(text, group, policy)
+  const config = readConfig(dir)
+  const { warmup } = config.policy.egress
+  const who = readWho(text, group, config)
   await withStore(dir, async (store) => {
     const ids = await idsOf(store, who)
     if (ids.length === 0) throw new CliError(`${text} has not begun with anybody: say --group, or let it send`)

@@ -1,4 +1,4 @@
-import type { Policy } from '../../config/compile'
+import type { LoadedPolicy } from '../../config/load'
 import { addDays } from '../../egress/warmup/calendar'
 import { type Counts, readCounts } from '../../egress/warmup/counters'
 import { type Course, beginCourse } from '../../egress/warmup/course'
@@ -29,15 +29,25 @@ export interface Who {
 }
 
 /** Throws a {@link CliError} for whom the configuration does not let warm up. */
-export function readWho(text: string, group: string | undefined, { egress: { warmup } }: Policy): Who {
+export function readWho(text: string, group: string | undefined, { policy, egress }: LoadedPolicy): Who {
+  const { warmup } = policy.egress
   if (text.startsWith('tenant:')) {
     if (warmup.tenants === undefined) throw new CliError('egress.warmup.new_tenants is off in config/sluice.yaml', 2)
     return { tenant: text.slice('tenant:'.length).toLowerCase() }
   }
   const source = warmup.sources.get(text)
   if (!source) {
-    const known = [...warmup.sources.keys()].join(', ') || 'none'
-    throw new CliError(`no source called ${text} warms up: egress.sources in config/sluice.yaml names ${known}`, 2)
+    const known = [...warmup.sources.keys()].join(', ')
+    const mend =
+      known === ''
+        ? `none does; write \`warmup: true\` behind one under egress.sources in config/sluice.yaml`
+        : `of egress.sources in config/sluice.yaml ${known} does`
+    throw new CliError(`no source called ${text} warms up: ${mend}`, 2)
+  }
+  // What nothing is called by would never be used, and stand there for ever.
+  if (group !== undefined && group !== OTHER && !egress.providers.has(group)) {
+    const names = [...[...egress.providers.keys()].sort(), OTHER].join(', ')
+    throw new CliError(`no provider is called ${group}: write one of ${names}`, 2)
   }
   if (group !== undefined && source.groups?.includes(group) === false) {
     throw new CliError(`${text} warms up with ${source.groups.join(', ')}, and is warm for ${group}`, 2)

@@ -4,7 +4,7 @@ import { VERDICTS } from '../../egress/warmup/course'
 import { isWarm, planFrom, stageOf } from '../../egress/warmup/ladder'
 import { modeText } from '../../policy/mode'
 import { type Common, common } from '../directory'
-import { readPolicy, withStore } from '../open'
+import { readConfig, withStore } from '../open'
 import { CliError, print, printJson, say, table } from '../terminal'
 import { LEGEND, drawCurve } from './curve'
 import { type Look, WHO_HELP, lookAt, nameOf, pastOf, planOf, readWho, warmOn } from './look'
@@ -44,11 +44,11 @@ function seeing(command: Command): Command {
 
 async function see(who: string | undefined, options: Options, show: (looks: Look[], options: Options) => void) {
   const { dir, group, json, svg } = options
-  const policy = readPolicy(dir)
-  const { warmup } = policy.egress
+  const config = readConfig(dir)
+  const { warmup } = config.policy.egress
   if (who === undefined && group !== undefined)
     throw new CliError('say which source: sluice warmup status SOURCE --group …', 2)
-  const one = who === undefined ? undefined : readWho(who, group, policy)
+  const one = who === undefined ? undefined : readWho(who, group, config)
   if (warmup.sources.size === 0 && warmup.tenants === undefined) {
     if (json) return printJson([])
     return say('Nothing warms up: name a source in config/sluice.yaml, such as b: { bind: 192.0.2.11, warmup: true }')

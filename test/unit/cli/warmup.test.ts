@@ -55,7 +55,17 @@ describe('sluice warmup', () => {
     assert.match((await run('status')).stderr, /^Nothing warms up: name a source/)
     const { code, stderr } = await run('status', 'fresh')
     assert.equal(code, 2)
-    assert.match(stderr, /no source called fresh warms up: .* names none/)
+    assert.match(stderr, /no source called fresh warms up: none does; write `warmup: true` .* egress\.sources/)
+  })
+
+  it('takes a group for none that no provider is called by: a slip would begin a warm-up that nothing ever uses', async () => {
+    for (const change of [['set', '--stage', '2'], ['pause'], ['plan'], ['status']]) {
+      const [verb, ...rest] = change as [string, ...string[]]
+      const { code, stderr } = await run(verb, 'fresh', '--group', 'gogle', ...rest)
+      assert.equal(code, 2, verb)
+      assert.match(stderr, /no provider is called gogle: write one of apple, .*, other\n/)
+    }
+    assert.equal((await run('set', 'fresh', '--group', 'other', '--stage', '2')).code, 0)
   })
 
   it('status: says where each stands, and shows the days and the curve of one', async () => {
