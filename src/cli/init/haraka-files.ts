@@ -21,8 +21,9 @@ const FILLED: Readonly<Record<string, Fill>> = {
   me: (_text, { domain }) => `mail.${domain}\n`,
   host_list: (text, { domain }) => list(text, [domain, 'localhost']),
   relay_acl_allow: (text, { trusted }) => list(text, trusted),
-  // A copy would hold its figures for ever, whatever later releases know.
+  // A copy would hold its figures and rules for ever, whatever later releases know.
   'sluice/providers.yaml': () => OWN_PROVIDERS,
+  'sluice/responses.yaml': () => OWN_RESPONSES,
   'sluice.yaml': (text, { mode, store, trusted, http }) =>
     [
       { path: ['mode'], value: mode },
@@ -42,6 +43,22 @@ const OWN_PROVIDERS = `# Your own figures for mail that goes out, laid over thos
 #domains:
 #  example.com:
 #    tls: required
+`
+
+const OWN_RESPONSES = `# Your own rules for what answers of other mail servers mean, asked before those that Sluice ships; read again when you
+# save it. One of the name of a shipped rule replaces that; \`name: false\` removes it. What each key says stands at the head of
+# node_modules/haraka-plugin-sluice/config/sluice/responses.yaml. Try it:  sluice feedback classify "421 4.7.28 Slow down"
+#
+#responses:
+#  example_slow_down:
+#    provider: google
+#    code: '4'
+#    enhanced: 4.7.28
+#    says: [slow down]
+#    and: [your ip address]
+#    class: rate
+#    scope: source
+#    is: ['421 4.7.28 Slow down, your IP address sends too much']
 `
 
 /** Secrets of this package's own checkout stay there. */

@@ -7,6 +7,7 @@ import { harakaFiles } from '../../../src/cli/init/haraka-files'
 import { setYaml } from '../../../src/cli/init/set-yaml'
 import { CliError } from '../../../src/cli/terminal'
 import { loadPolicy } from '../../../src/config/load'
+import { readResponse } from '../../../src/feedback/read-response'
 import { parseIp } from '../../../src/keys/address'
 import { sluice } from './command'
 
@@ -70,6 +71,24 @@ describe('sluice init', () => {
     const own = loadPolicy(dir)
     assert.ok('egress' in own, JSON.stringify(own))
     assert.equal(own.egress.providers.get('google')?.layer.figures.connections, 3)
+  })
+
+  it('leaves the rules for answers to the release, and room for own ones', async () => {
+    await sluice('init', dir)
+    const own = path.join(dir, 'config/sluice/responses.yaml')
+    const answer = readResponse('421 4.7.28 Slow down, your IP address sends too much', {
+      provider: 'google',
+      phase: undefined,
+    })
+    const ruleFor = () => {
+      const loaded = loadPolicy(dir)
+      assert.ok('responses' in loaded, JSON.stringify(loaded))
+      return loaded.responses.classify(answer).rule?.name
+    }
+    assert.equal(text('config/sluice/responses.yaml').replace(/^#.*$/gm, '').trim(), '')
+    assert.notEqual(ruleFor(), 'example_slow_down')
+    writeFileSync(own, text('config/sluice/responses.yaml').replace(/^#(?=\S| {2})/gm, ''))
+    assert.equal(ruleFor(), 'example_slow_down')
   })
 
   it('lets nobody relay and trusts nobody with --trusted none', async () => {
