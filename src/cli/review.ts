@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { isSenderTarget, readSenderTarget, saySender, senderTarget } from '../egress/sender-target'
 import { type Action, LONGEST_ACTION_MS, type Order, actionOf } from '../egress/steering-action'
 import { sayValues } from '../egress/say-values'
@@ -45,7 +45,7 @@ export function reviewCommand(): Command {
     changing(new Command('pause').description('take and send no mail of a sender until he is let go'))
       .argument('<who>', SENDER_HELP)
       .requiredOption('--reason <text>', 'why, for those who ask later')
-      .option('--for <time>', 'at most so long', readTime, LONGEST_ACTION_MS)
+      .addOption(new Option('--for <time>', 'at most so long').argParser(readTime).default(LONGEST_ACTION_MS, '31d'))
       .action(pause),
   )
   return command

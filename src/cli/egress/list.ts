@@ -72,7 +72,9 @@ function sayRest({ processes, loads }: Reports, paths: number, now: number): voi
   if (paths === 0) say(`Nothing waits, and nothing is under way, as ${who} said ${sayAge(at, now)} ago.`)
   else say(`As ${who} said, ${sayAge(at, now)} ago at most. sluice egress show PATH tells more.`)
   if (putOff > 0)
-    say(`Besides, ${putOff} messages are put off after an attempt: sluice egress queue lists those of this host.`)
+    say(
+      `Besides, ${putOff === 1 ? '1 message is' : `${putOff} messages are`} put off after an attempt: sluice egress queue lists those of this host.`,
+    )
   const unsaid = processes.reduce((sum, process) => sum + process.paths, 0) - loads.length
   if (unsaid > 0) say(`Each process tells of its 200 busiest paths: ${unsaid} are left out.`)
 }
