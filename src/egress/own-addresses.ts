@@ -4,7 +4,7 @@ import type { ListZone } from '../dns/list-spec'
 import type { BoardChange, BoardEntry, Clock, Store } from '../store/store'
 import { pathName } from './providers'
 import { pathKey } from './path-key'
-import type { EgressPolicy, Pool } from './sources'
+import { type EgressPolicy, type Pool, poolsInUse } from './sources'
 import type { Action, Order } from './steering-action'
 import type { SteeringDesk } from './steering-desk'
 import { readObject } from './untrusted'
@@ -216,10 +216,6 @@ export function ownAddressesOf({ sources }: EgressPolicy, { addresses }: OwnAddr
 }
 
 /** Pools that some mail goes out by. */
-function poolsInUse({ pools: { ofAccount, ofTenant, ofClass, standard } }: EgressPolicy): Pool[] {
-  return [...new Set([...ofAccount.values(), ...ofTenant.values(), ...ofClass.values(), standard])]
-}
-
 function hasStandIn(source: string, pools: readonly Pool[], listed: ReadonlySet<string>): boolean {
   const of = pools.filter(({ members }) => members.some((member) => member.source.name === source))
   return of.length > 0 && of.every(({ members }) => members.some((member) => !listed.has(member.source.name)))

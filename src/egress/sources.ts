@@ -68,10 +68,16 @@ export function choosePool({ pools }: Pick<EgressPolicy, 'pools'>, { account, te
   return ofClass ? { pool: ofClass, by: 'class' } : { pool: pools.standard, by: 'default' }
 }
 
+/** Pools that somebody's mail goes out by; the others are only written down. */
+export function poolsInUse({ pools: { ofAccount, ofTenant, ofClass, standard } }: Pick<EgressPolicy, 'pools'>): Pool[] {
+  return [...new Set([...ofAccount.values(), ...ofTenant.values(), ...ofClass.values(), standard])]
+}
+
 /** Whether mail of a source may go by another one of some pool. */
-export function sharesPool({ pools }: Pick<EgressPolicy, 'pools'>, source: string): boolean {
-  const all = [pools.standard, ...pools.ofAccount.values(), ...pools.ofTenant.values(), ...pools.ofClass.values()]
-  return all.some(({ members }) => members.length > 1 && members.some((member) => member.source.name === source))
+export function sharesPool(policy: Pick<EgressPolicy, 'pools'>, source: string): boolean {
+  return poolsInUse(policy).some(
+    ({ members }) => members.length > 1 && members.some((member) => member.source.name === source),
+  )
 }
 
 export interface SourceChoice extends Sender {

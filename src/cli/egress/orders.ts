@@ -12,6 +12,7 @@ import {
 } from '../../egress/steering-action'
 import { SteeringDesk } from '../../egress/steering-desk'
 import { OPERATOR } from '../../policy/ban'
+import type { LoadedPolicy } from '../../config/load'
 import type { Window } from '../../store/store'
 import { type Common, common } from '../directory'
 import { readConfig, withStore } from '../open'
@@ -19,7 +20,7 @@ import { CliError, print, printJson, say } from '../terminal'
 import { timeOption } from '../time-option'
 import { sayValues } from '../../egress/say-values'
 import { actionForMachines, utc } from './show'
-import { TARGET_HELP, readTarget } from './target'
+import { TARGET_HELP, otherSources, readTarget } from './target'
 
 const EXAMPLES = `
 Examples:
@@ -74,7 +75,8 @@ function steering(command: Command): Command {
 
 async function order(target: string, kind: 'suspend' | 'set', values: ActionValues, options: Ordering): Promise<void> {
   const { dir, json, dryRun, reason } = options
-  const path = await readTarget(target, readConfig(dir))
+  const config = readConfig(dir)
+  const path = await readTarget(target, config)
   await withStore(dir, async (store) => {
     const desk = new SteeringDesk(store)
     const since = Date.now()
@@ -90,6 +92,7 @@ async function order(target: string, kind: 'suspend' | 'set', values: ActionValu
     const does = dryRun ? 'would order' : `ordered ${action.id}:`
     print(`${does} ${sayValues(values)} for ${path} until ${utc(action.until)}`)
     sayRest(action, before)
+    sayOthers(target, path, config)
     if (!dryRun)
       say(`Every server that shares the store knows it within a second. To undo: sluice egress cancel ${action.id}`)
   })
@@ -100,6 +103,14 @@ function sayRest({ path, kind, values }: Action, before: readonly Action[]): voi
   const replaced = before.find((one) => one.path === path && one.kind === kind && one.origin === OPERATOR)
   if (replaced) say(`In place of ${replaced.id}: ${sayValues(replaced.values)} until ${utc(replaced.until)}.`)
   if (!values.suspended) sayStillSuspended(path, before)
+}
+
+/** Who names no source may mean all mail. */
+function sayOthers(target: string, path: string, { policy }: LoadedPolicy): void {
+  const others = target.includes('/') || target.includes('|') ? [] : otherSources(path, policy)
+  if (others.length === 0) return
+  const paths = others.map((name) => `${name}/${target}`).join(', ')
+  say(`Mail leaves from ${others.join(', ')} too: order it for ${paths} as well.`)
 }
 
 function sayStillSuspended(path: string, actions: readonly Action[]): void {

@@ -3,6 +3,7 @@ import type { LoadedPolicy } from '../../config/load'
 import { isAskable } from '../../dns/question'
 import { pathName, plainName } from '../../egress/providers'
 import { DEFAULT_SOURCE, type EgressRules, resolvePath } from '../../egress/rules'
+import { type EgressPolicy, poolsInUse } from '../../egress/sources'
 import { CliError } from '../terminal'
 import { askHosts, readDomain } from './destination'
 
@@ -23,6 +24,7 @@ export async function readTarget(text: string, { egress, policy }: LoadedPolicy)
   const destination = text.slice(slash + 1)
   if (source === '' || destination === '') throw new CliError(`"${text}" is no path: write ${TARGET_HELP}`, 2)
   checkSource(source, policy)
+  if (slash < 0 && destination !== '*') checkDefault(destination, policy)
   if (destination === '*') return slash < 0 ? 'egress|*' : `${pathName(source, '')}*`
   if (egress.providers.has(destination)) return pathName(source, destination)
   if (destination.includes('+')) return resolvePath(egress, { domain: '', mx: readSite(destination), source }).path
@@ -49,6 +51,28 @@ export function checkSource(source: string, { egress: { sources } }: Policy): vo
   if (sources.has(source)) return
   const known = [...sources.keys()].sort().join(', ')
   throw new CliError(`no source is called ${source}: egress.sources in config/sluice.yaml has ${known}`, 2)
+}
+
+/**
+ * Sources besides that of `path` that mail leaves from; their paths to the same destination are paths of their own. None for a
+ * pattern over all of them.
+ */
+export function otherSources(path: string, { egress }: Policy): string[] {
+  if (path === 'egress|*') return []
+  return sourcesInUse(egress).filter((name) => !path.startsWith(pathName(name, '')))
+}
+
+function sourcesInUse(egress: EgressPolicy): string[] {
+  const names = poolsInUse(egress).flatMap(({ members }) => members.map(({ source }) => source.name))
+  return [...new Set(names)].sort()
+}
+
+/** Who names no source means all mail; where none leaves from `default`, what is ordered for it would change nothing. */
+function checkDefault(destination: string, { egress }: Policy): void {
+  const used = sourcesInUse(egress)
+  if (used.includes(DEFAULT_SOURCE)) return
+  const each = used.map((name) => `${name}/${destination}`).join(' or ')
+  throw new CliError(`no mail leaves from the source ${DEFAULT_SOURCE}: write ${each}`, 2)
 }
 
 function readSite(text: string): string[] {

@@ -49,6 +49,23 @@ egress: {sources: {pool1: {helo: pool1.example.com}}, classes: {marketing: {pool
     ...{ evidence: '9 of 10', since: Date.now(), until: Date.now() + HOUR, ...more },
   })
 
+  it('says which paths an order without a source does not reach', async () => {
+    const { stderr } = await run('suspend', 'google')
+    assert.match(stderr, /^Mail leaves from pool1 too: order it for pool1\/google as well\.$/m)
+    assert.doesNotMatch((await run('suspend', 'pool1/google')).stderr, /leaves from/)
+    assert.doesNotMatch((await run('suspend', '*')).stderr, /leaves from/)
+    const config = 'store: lmdb:data/sluice\negress: {sources: {a: {helo: a.far.test}, b: {helo: b.far.test}}, pool: p,'
+    writeFileSync(path.join(dir, 'config/sluice.yaml'), `${config} pools: {p: {sources: [a, b]}}}\n`)
+    for (const verb of ['suspend', 'resume', 'show']) {
+      const refused = await run(verb, 'google')
+      assert.deepEqual(
+        [refused.code, refused.stderr],
+        [2, 'sluice: no mail leaves from the source default: write a/google or b/google\n'],
+      )
+    }
+    assert.equal((await run('suspend', 'default/google', '--dry-run')).code, 0)
+  })
+
   it('suspends a path, shows it and resumes it', async () => {
     const suspended = await run('suspend', 'google', '--for', '2h', '--reason', 'their\nincident')
     assert.equal(suspended.code, 0)
