@@ -87,7 +87,7 @@ function whereThingsAre(files: HarakaDirectory, { config }: Policy, version: str
   const { dir, plugins } = { dir: files.path, plugins: files.plugins() }
   const keepsMail = plugins.includes('sluice/plugins/maildrop')
   const domain = files.list('host_list')[0]
-  const shadow = config.mode.kind === 'shadow' ? ' (limits are judged and logged, nothing is refused)' : ''
+  const shadow = config.mode.kind === 'shadow' ? ' (limits are judged and logged, and refuse nobody)' : ''
   const rows = [
     ['SMTP', files.smtp().map(endpointText).join(', ')],
     ...(config.http.listen === false ? [] : [['HTTP', `http://${config.http.listen}/metrics, /healthz, /readyz`]]),

@@ -5,6 +5,7 @@ import { storeSpecOf } from '../../config/store-spec'
 import { isMeant } from '../../egress/errand'
 import { labelOf } from '../../egress/label'
 import type { PathTotal } from '../../egress/path-load'
+import { StoreError } from '../../store/store'
 import { type DeliveryRecord, readDeliveries } from '../../telemetry/delivery-log'
 import { oneLine } from '../../telemetry/escape'
 import { type Common, common } from '../directory'
@@ -169,9 +170,15 @@ async function heldBack(
   const spec = storeSpecOf(config.policy.config.store, dir)
   if (due.length === 0 || warmup.sources.size === 0 || whyNoStore(spec) !== undefined) return held
   let totals: PathTotal[] = []
-  await withStore(dir, async (store) => {
-    totals = await readTotals(store, warmup, (await readReports(store)).loads, now)
-  })
+  try {
+    await withStore(dir, async (store) => {
+      totals = await readTotals(store, warmup, (await readReports(store)).loads, now)
+    })
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    // The queue is in files of this host: who looks at it while the store is away is to see it.
+    say(`What mail waits for is not known: ${error.message}`)
+  }
   if (!totals.some(({ hold }) => hold === 'warmup')) return held
   const finder = new PathFinder(config)
   try {

@@ -156,6 +156,15 @@ describe('sluice egress list, show, queue, flush, bounce', () => {
       return name
     }
 
+    it('lists what is there while the store is away, also where sources warm up', async () => {
+      const config = 'store: redis://127.0.0.1:1/0\negress: {sources: {default: {warmup: true}}}\n'
+      writeFileSync(path.join(dir, 'config/sluice.yaml'), config)
+      queued('first1')
+      const { code, stdout, stderr } = await run('queue')
+      assert.deepEqual([code, /_first1 +now /.test(stdout)], [0, true], stdout)
+      assert.match(stderr, /^What mail waits for is not known: Redis at redis:\/\/127\.0\.0\.1:1\/0 cannot be reached/)
+    })
+
     it('lists what is there, the first to be tried first', async () => {
       queued('later1', { due: 3_600_000, attempts: 2 })
       queued('first1', { due: -5000, sender: '' })
