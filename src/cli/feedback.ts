@@ -9,7 +9,7 @@ import { type Common, common } from './directory'
 import { readConfig } from './open'
 import { readCommand } from './feedback/read'
 import { statsCommand } from './feedback/stats'
-import { CliError, humanTime, print, printJson, table } from './terminal'
+import { CliError, humanTime, print, printJson, say, table } from './terminal'
 
 const EXAMPLES = `
 Examples:
@@ -39,12 +39,16 @@ export function feedbackCommand(): Command {
   return command
 }
 
+const ANSWER_HELP = 'write it as the server did, such as "550 5.1.1 User unknown"'
+
 function classifyAnswer(answer: string, { dir, json, provider, phase }: Options): void {
+  if (answer.trim() === '') throw new CliError(`an answer is empty: ${ANSWER_HELP}`, 2)
   const classifier = readClassifier(dir, provider)
   const response = readResponse(answer, { provider, phase: readPhase(phase) })
   const classified = classifier.classify(response)
   if (json) printJson(forMachines(response, classified))
   else show(response, classified)
+  if (response.code === 0 && response.enhanced === undefined) say(`No code was found in it: ${ANSWER_HELP}`)
 }
 
 function readClassifier(dir: string, provider: string | undefined): Classifier {

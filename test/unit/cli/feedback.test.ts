@@ -57,6 +57,18 @@ describe('sluice feedback classify', () => {
     assert.equal((await classify('550 no', '--phase', 'lunch')).code, 2)
   })
 
+  it('says how an answer is written where there is none, or no code in it', async () => {
+    const none = await classify('  ')
+    assert.deepEqual(
+      [none.code, /an answer is empty: write it as the server did, such as "550/.test(none.stderr)],
+      [2, true],
+    )
+    const bare = await classify('User unknown')
+    assert.match(bare.stdout, /^class +invalid/)
+    assert.match(bare.stderr, /^No code was found in it: write it as the server did/)
+    assert.equal((await classify('5.1.1 User unknown')).stderr, '')
+  })
+
   it('names every mistake of the rules', async () => {
     writeFileSync(path.join(dir, 'config/sluice/responses.yaml'), 'responses: {a: {class: rate, is: [450 x]}}\n')
     const { code, stderr } = await classify('550 no')
