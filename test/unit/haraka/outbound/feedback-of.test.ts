@@ -74,7 +74,7 @@ describe('what was said of the recipients of a message', () => {
 
   it('says of nobody that he is not there before anybody was named', () => {
     for (const [phase, text] of [
-      ['greeting', '554 No such service here'],
+      ['greeting', '554 No such user here'],
       ['mail', '550 Requested action not taken: mailbox unavailable'],
     ] as const) {
       const attempt = new Attempt(recipients.slice(0, 1), answers.readerFor(undefined))
