@@ -38,7 +38,7 @@ export class Counting {
   private readonly deferred = new Set<number>()
 
   /** Undefined: nothing. */
-  countsOf(said: Pick<Feedback, 'kind' | 'answer' | 'origin' | 'recipient'>): Counts | undefined {
+  countsOf(said: Pick<Feedback, 'kind' | 'answer' | 'origin' | 'recipient' | 'provider'>): Counts | undefined {
     const { kind, answer } = said
     switch (kind) {
       case 'complaint':
@@ -55,12 +55,13 @@ export class Counting {
     }
   }
 
-  private bounced(said: Pick<Feedback, 'answer' | 'origin' | 'recipient'>): Counts {
-    const { answer } = said
+  private bounced(said: Pick<Feedback, 'answer' | 'origin' | 'recipient' | 'provider'>): Counts {
+    const { answer, provider } = said
     const begun = this.end(said)
     if (answer?.isHard) return { ...noCounts(), begun, ended: 1, hard: 1 }
-    // Without an answer nobody was there in all the time that it was tried.
-    const isSoft = answer === undefined || isAgainstSender(answer)
+    // Without an answer nobody was there in all the time that it was tried. A provider that is known is there: it, or our way
+    // to it, was out of order, for all senders alike.
+    const isSoft = answer === undefined ? provider === undefined : isAgainstSender(answer)
     return { ...noCounts(), begun, soft: isSoft ? begun : 0, ended: 1 }
   }
 
