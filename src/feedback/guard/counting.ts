@@ -1,5 +1,5 @@
-import { hash32 } from '../../keys/key'
 import type { Feedback, FeedbackAnswer } from '../feedback'
+import { recipientKey } from '../recipient-key'
 import type { ResponseClass, ResponseScope } from '../response-class'
 
 /** What is counted of a sender's recipients. Each pair of a share is counted together, so that no share exceeds 1. */
@@ -67,7 +67,7 @@ export class Counting {
 
   /** Whether it is the first deferral of the recipient. */
   private defer(said: Pick<Feedback, 'origin' | 'recipient'>): boolean {
-    const key = keyOf(said)
+    const key = recipientKey(said)
     if (this.deferred.has(key)) return false
     this.deferred.add(key)
     if (this.deferred.size > MOST_DEFERRED) this.deferred.delete(this.deferred.values().next().value!)
@@ -76,12 +76,6 @@ export class Counting {
 
   /** 1 for a recipient that was not counted as begun before. */
   private end(said: Pick<Feedback, 'origin' | 'recipient'>): number {
-    return this.deferred.delete(keyOf(said)) ? 0 : 1
+    return this.deferred.delete(recipientKey(said)) ? 0 : 1
   }
-}
-
-/** 53 bits: two of so many recipients are hardly ever the same. */
-function keyOf({ origin, recipient }: Pick<Feedback, 'origin' | 'recipient'>): number {
-  const text = `${origin.message} ${recipient}`
-  return hash32(text) * 2 ** 21 + (hash32(`${text} `) >>> 11)
 }
