@@ -80,7 +80,7 @@ class Host {
     const wake = (name: string) => this.dispatcher.pump(name)
     this.warmup = new Warmup({
       ...{ policy: () => policy, store: () => seenBy(number), wake, onHeld: () => undefined },
-      ...{ onFailure, timers, clock },
+      ...{ onNotice: () => undefined, onFailure, timers, clock },
     })
     this.warmup.follow(store)
     this.dispatcher = new Dispatcher((name) => ({

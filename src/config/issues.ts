@@ -80,6 +80,8 @@ function describeUnion(
   value: unknown,
   checked: Checked,
 ): Mistake[] {
+  // Where a word says which shape is meant, and is none of those.
+  if (issue.errors.length === 0) return [{ path, at: 'value', message: issue.message }]
   const meant = issue.errors.find((issues) => !issues.some((inner) => isOtherType(inner, value)))
   if (meant) return meant.flatMap((inner) => describe(inner, path, checked))
   const shapes = issue.errors.map((issues) => expectedOf(issues[0]!))

@@ -16,7 +16,7 @@ import { type ReadProviders, readProviders, strangeSources } from './providers/r
 import { type ReadResponses, readResponses } from './responses/read'
 import { mistakenRemoval, readRule } from './rules'
 import { type Config, type RuleInput, configSchema } from './schema'
-import { strangeGroups } from './sections/egress-warmup'
+import { hollowLadders, strangeGroups } from './sections/egress-warmup'
 import { storeMistakes } from './store-address'
 
 export { type ConfigProblem, formatProblem } from './problem'
@@ -124,8 +124,9 @@ function withProviders(name: string, outcome: PolicyOutcome, { outcome: read }: 
   if ('problems' in outcome) return outcome
   const strange = strangeSources(read.files, outcome.policy.egress.sources)
   if (strange.length > 0) return first(strange)
-  const groups = strangeGroups(outcome.policy.egress.warmup, [...read.rules.providers.keys()])
-  if (groups.length > 0) return first(groups.map((mistake) => placed(name, outcome.origins, mistake)))
+  const { warmup } = outcome.policy.egress
+  const mistakes = [...hollowLadders(warmup), ...strangeGroups(warmup, [...read.rules.providers.keys()])]
+  if (mistakes.length > 0) return first(mistakes.map((mistake) => placed(name, outcome.origins, mistake)))
   return { ...outcome, egress: read.rules }
 }
 

@@ -138,6 +138,7 @@ export class Runtime {
       responses: () => this.responses,
       resolver: () => this.lookups.resolver,
       store: () => this.serve().store,
+      settled: async () => this.suppressing?.settled(),
       onFailure: (hook, error) => this.reportError('feedback', hook, error),
     })
     this.leases = new Leases(this.attempt)

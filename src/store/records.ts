@@ -37,7 +37,7 @@ export interface Records {
    * key all the same. Rejects with STORE_FULL when there is no room for new keys.
    *
    * A shared store that guards against outages does not reject for one: it keeps a bounded number of changes and makes them
-   * when the store is back; beyond that it rejects.
+   * when the store is back; beyond that it rejects. A record that was put so does not take the place of one that ends later.
    */
   put(records: readonly StoredRecord[]): Promise<void>
 

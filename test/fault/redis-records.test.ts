@@ -5,7 +5,9 @@ import { OutageBench, askOf } from '../support/outage-bench'
 import { RedisServer } from '../support/redis-server'
 import { TcpProxy } from '../support/tcp-proxy'
 
-const recordOf = (key: string): StoredRecord => ({ key, text: 'why', expiresAt: Date.now() + 600_000 })
+const recordOf = (key: string, forMs = 600_000): StoredRecord => {
+  return { key, text: `why for ${forMs}`, expiresAt: Date.now() + forMs }
+}
 
 describe('the records of mail servers whose Redis is lost', () => {
   let server: RedisServer
@@ -49,6 +51,20 @@ describe('the records of mail servers whose Redis is lost', () => {
     proxy.blackHole = false
     await one.changed(2)
     assert.deepEqual((await two.store.records.get(['before', 'during'])).records, [undefined, during])
+  })
+
+  it('are not cut short by what is learned meanwhile, when nobody can see what holds already', async () => {
+    const proxy = await TcpProxy.start(server.port)
+    cleanUps.push(() => proxy.close())
+    const [one, two] = [await openBench(`redis://127.0.0.1:${proxy.port}`), await openBench()]
+    const [long, short, longer] = [recordOf('long', 900_000), recordOf('short', 300_000), recordOf('short', 900_000)]
+    await two.store.records.put([long, short])
+    proxy.blackHole = true
+    while (one.states.length === 0) assert.equal((await one.store.records.get(['long'])).degraded, true)
+    await one.store.records.put([recordOf('long', 300_000), longer])
+    proxy.blackHole = false
+    await one.changed(2)
+    assert.deepEqual((await two.store.records.get(['long', 'short'])).records, [long, longer])
   })
 
   it('are kept for a Redis that refuses to be written to', async () => {

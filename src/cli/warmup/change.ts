@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Command, InvalidArgumentError } from 'commander'
+import { daysFrom } from '../../egress/warmup/calendar'
 import { type Course, beginCourse, roll } from '../../egress/warmup/course'
 import { readCounts } from '../../egress/warmup/counters'
 import { WarmupDesk } from '../../egress/warmup/desk'
@@ -27,7 +28,7 @@ interface Options extends Common {
   readonly dryRun?: true
 }
 
-type Change = (course: Course, ladder: Ladder) => Course
+type Change = (course: Course, ladder: Ladder, today: string) => Course
 
 export function setCommand(): Command {
   return changing(new Command('set').description('put a warm-up somewhere else on its ladder, from now on'))
@@ -35,8 +36,10 @@ export function setCommand(): Command {
     .option('--stage <n>', 'counted from 1', readCount)
     .action((text: string, { quota, stage, ...options }: Options & { quota?: number; stage?: number }) => {
       if ((quota === undefined) === (stage === undefined)) throw new CliError('say --quota or --stage', 2)
-      const make: Change = (course, ladder) => ({
+      const make: Change = (course, ladder, today) => ({
         ...course,
+        // By a wrong clock it has gone ahead; the next day may have begun already where the servers are.
+        date: daysFrom(today, course.date) > 1 ? today : course.date,
         quota: Math.min(ladder.until, quota ?? quotaOf(ladder, stage!)),
         rested: 0,
         why: 'set by hand',
@@ -79,7 +82,10 @@ async function change(text: string, { dir, group, json, dryRun }: Options, make:
     for (const id of ids) {
       const ladder = ladderOf(warmup, id)
       if (ladder)
-        changed.push({ id, course: await changeOne(store, warmup, id, (course) => make(course, ladder), dryRun) })
+        changed.push({
+          id,
+          course: await changeOne(store, warmup, id, (course, today) => make(course, ladder, today), dryRun),
+        })
     }
     if (json)
       return printJson(
@@ -103,15 +109,15 @@ async function changeOne(
   store: Store,
   policy: WarmupPolicy,
   id: WarmupId,
-  make: (course: Course) => Course,
+  make: (course: Course, today: string) => Course,
   dryRun: true | undefined,
 ): Promise<Course> {
   const ladder = ladderOf(policy, id)!
   const desk = new WarmupDesk(store)
   const onto = async (known: Course | undefined): Promise<Course> => {
     const today = policy.calendar.dayAt(Date.now()).date
-    if (!known) return make(beginCourse(ladder, today))
-    return make(roll(known, ladder, policy, today, await readCounts(store, id, known.date)))
+    if (!known) return make(beginCourse(ladder, today), today)
+    return make(roll(known, ladder, policy, today, await readCounts(store, id, known.date)), today)
   }
   if (dryRun) return onto(await desk.read(id))
   const until = Date.now() + PATIENCE_MS

@@ -38,7 +38,7 @@ const factor = share.refine((part) => part >= LEAST_FACTOR, `at least ${LEAST_FA
 const sender = z.enum(SENDER_KINDS).describe('Who sent the message that was answered so')
 const timed = { when: trigger, for: forMs }
 
-const consequence = z.discriminatedUnion('do', [
+const shapes = [
   z.strictObject({ do: z.literal('suspend'), of: z.enum(['path', 'source']).default('path'), ...timed }),
   z.strictObject({ do: z.literal('rate'), to: factor.describe('Of the rate of the path'), ...timed }),
   z.strictObject({ do: z.literal('connections'), to: factor.describe('Of the connections of the path'), ...timed }),
@@ -60,7 +60,16 @@ const consequence = z.discriminatedUnion('do', [
     for: memoryMs.describe('How long'),
   }),
   z.strictObject({ do: z.literal('blame'), ...timed }),
-])
+] as const
+const doings = shapes.map(({ shape }) => shape.do.value)
+
+const consequence = z.discriminatedUnion('do', shapes, {
+  error: ({ input }) => `${sayDoing(input)} is nothing that can be done: write one of ${doings.join(', ')}`,
+})
+
+function sayDoing(input: unknown): string {
+  return JSON.stringify(typeof input === 'object' && input !== null && 'do' in input ? input.do : input)
+}
 
 export const consequences = z.array(consequence).max(MOST_THEN).describe('What it sets off')
 export type WrittenConsequence = z.output<typeof consequence>

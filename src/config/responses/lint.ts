@@ -28,7 +28,8 @@ export function mistakesIn(
   // Samples mean something only where all else is right.
   if (mistakes.length > 0) return mistakes
   const classifier = new Classifier(rules)
-  return own.flatMap(([name, one]) => falseSamples(name, one, classifier))
+  const order = rules.map(({ name }) => name)
+  return own.flatMap(([name, one]) => falseSamples(name, one, classifier, order))
 }
 
 function notShipped(name: string): Mistake {
@@ -74,16 +75,22 @@ function strangers(name: string, { provider = [] }: WrittenRule, providers: read
     })
 }
 
-function falseSamples(name: string, one: WrittenRule, classifier: Classifier): Mistake[] {
+function falseSamples(name: string, one: WrittenRule, classifier: Classifier, order: readonly string[]): Mistake[] {
   const [provider] = one.provider ?? []
   const [phase] = one.phase ?? []
   const ruleFor = (sample: string) => classifier.classify(readResponse(sample, { phase, provider })).rule?.name
   const path = ['responses', name]
+  const isBefore = (rule: string) => order.indexOf(rule) < order.indexOf(name)
   return [
     ...one.is.flatMap((sample, place): Mistake[] => {
       const rule = ruleFor(sample)
       if (rule === name) return []
-      const message = rule === undefined ? 'is not of this rule' : `is of the rule ${rule}, which is asked before`
+      const message =
+        rule === undefined
+          ? 'is not of this rule'
+          : isBefore(rule)
+            ? `is of the rule ${rule}, which is asked before`
+            : `is not of this rule, but of the rule ${rule}`
       return [{ path: [...path, 'is', place], at: 'value', message }]
     }),
     ...(one.is_not ?? []).flatMap((sample, place): Mistake[] =>

@@ -161,6 +161,19 @@ function ladderFrom(all: Section, own: Said): Ladder {
   return { start, growth: own.growth ?? all.growth, stages, until, cools: true }
 }
 
+/** Whoever may send as much on the first day as when he is warm is held to nothing, and nobody would notice. */
+export function hollowLadders({ sources, tenants }: WarmupPolicy): Mistake[] {
+  const ladders: readonly (readonly [readonly string[], Ladder])[] = [
+    ...[...sources].map(([name, { ladder }]) => [['egress', 'sources', name, 'warmup'], ladder] as const),
+    ...(tenants ? [[['egress', 'warmup', 'new_tenants'], tenants.ladder] as const] : []),
+  ]
+  return ladders.flatMap(([path, { start, until }]) =>
+    until > start
+      ? []
+      : { path, at: 'value', message: `is warm on the first day: until must be more than ${start}, where it starts` },
+  )
+}
+
 /** A slip in the name of a provider would let a new address send it all there is. */
 export function strangeGroups({ sources }: WarmupPolicy, providers: readonly string[]): Mistake[] {
   const known = [...providers, OTHER]

@@ -18,6 +18,8 @@ export interface WarmupOptions {
   readonly wake: (path: string) => void
   /** Nothing more may go for now by a warm-up of which mail waits, or may come: there may be a better way. Must not throw. */
   readonly onHeld: (id: WarmupId) => void
+  /** What a person must mend. Must not throw. */
+  readonly onNotice: (message: string) => void
   /** The store could not be asked or told. Must not throw. */
   readonly onFailure: (error: unknown) => void
   readonly timers?: Timers
@@ -204,7 +206,10 @@ export class Warmup {
     const spread = spreadOf(policy, known.id)
     const most = spread ? burstOf(spread, course.quota) : course.quota
     if (recipients > most) return { kind: 'split', most } as const
-    if (daysFrom(today.date, course.date) > MOST_BEHIND_DAYS) return this.hold(known, path, BACK_POLL_MS)
+    if (daysFrom(today.date, course.date) > MOST_BEHIND_DAYS) {
+      this.options.onNotice(sayAhead(known.id, course.date, today.date))
+      return this.hold(known, path, BACK_POLL_MS)
+    }
     if (now >= lastCall(today)) return this.hold(known, path, today.endsAt - now + 1)
     return this.takeOf(known, course, policy, dayOf(policy, course, today), path, recipients)
   }
@@ -351,6 +356,17 @@ function spreadOf({ spread }: WarmupPolicy, id: WarmupId): Spread | undefined {
 
 function usedOf({ used }: Known, date: string): Used {
   return used.date === date ? used : { date, taken: 0, back: 0, lost: 0 }
+}
+
+function sayAhead(id: WarmupId, date: string, today: string): string {
+  const [name, who] =
+    'tenant' in id
+      ? [`tenant ${id.tenant}`, `tenant:${id.tenant}`]
+      : [`${id.source}/${id.group}`, `${id.source} --group ${id.group}`]
+  return (
+    `warm-up: ${name} is at ${date}, and today is ${today}: a clock was wrong. Its mail waits. If it is right now: ` +
+    `sluice warmup set ${who} --quota N`
+  )
 }
 
 /** That of the course, where a clock has gone ahead, or this one is late: what it has left is used up evenly. */

@@ -4,6 +4,7 @@ import { countingAsk } from '../../policy/counting'
 import { MAX_ASKS, type Ask, type Store } from '../../store/store'
 import type { Feedback } from '../feedback'
 import type { ResponseClass } from '../response-class'
+import { Once } from './once'
 import type { Standing } from './suspect'
 
 /** What speaks against whoever sent it, and not only against how much all of us send. */
@@ -34,22 +35,27 @@ interface Counted {
  */
 export class Tally {
   private readonly waiting = new Map<string, Counted>()
+  private readonly once: Once
   private timer: NodeJS.Timeout | undefined
 
   constructor(
     private readonly store: () => Store,
     private readonly windowMs: () => number,
     private readonly onFailure: (error: unknown) => void,
-  ) {}
+  ) {
+    this.once = new Once(windowMs)
+  }
 
   count(said: readonly Feedback[]): void {
     for (const one of said) {
       const place = one.path ?? REPORTS
+      const adds = this.once.of(one, isBad(one))
+      if (!adds) continue
       for (const name of sendersOf(one.origin)) {
         const key = `${keyValue(place)}|${senderTarget(name)}`
         const known = this.waiting.get(key) ?? { all: 0, bad: 0 }
-        known.all++
-        if (isBad(one)) known.bad++
+        known.all += adds.all
+        known.bad += adds.bad
         this.waiting.set(key, known)
       }
     }
@@ -87,7 +93,7 @@ export class Tally {
     const asks = [...this.waiting].flatMap(([key, { all, bad }]) => {
       const [, place, target] = /^([^|]*)\|(.*)$/s.exec(key)!
       return [
-        this.ask(`${PREFIX}${place}|all|${target}`, all),
+        ...(all > 0 ? [this.ask(`${PREFIX}${place}|all|${target}`, all)] : []),
         ...(bad > 0 ? [this.ask(`${PREFIX}${place}|bad|${target}`, bad)] : []),
       ]
     })

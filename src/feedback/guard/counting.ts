@@ -1,5 +1,5 @@
-import { hash32 } from '../../keys/key'
 import type { Feedback, FeedbackAnswer } from '../feedback'
+import { recipientKey } from '../recipient-key'
 import type { ResponseClass, ResponseScope } from '../response-class'
 
 /** What is counted of a sender's recipients. Each pair of a share is counted together, so that no share exceeds 1. */
@@ -38,7 +38,7 @@ export class Counting {
   private readonly deferred = new Set<number>()
 
   /** Undefined: nothing. */
-  countsOf(said: Pick<Feedback, 'kind' | 'answer' | 'origin' | 'recipient'>): Counts | undefined {
+  countsOf(said: Pick<Feedback, 'kind' | 'answer' | 'origin' | 'recipient' | 'provider'>): Counts | undefined {
     const { kind, answer } = said
     switch (kind) {
       case 'complaint':
@@ -55,18 +55,19 @@ export class Counting {
     }
   }
 
-  private bounced(said: Pick<Feedback, 'answer' | 'origin' | 'recipient'>): Counts {
-    const { answer } = said
+  private bounced(said: Pick<Feedback, 'answer' | 'origin' | 'recipient' | 'provider'>): Counts {
+    const { answer, provider } = said
     const begun = this.end(said)
     if (answer?.isHard) return { ...noCounts(), begun, ended: 1, hard: 1 }
-    // Without an answer nobody was there in all the time that it was tried.
-    const isSoft = answer === undefined || isAgainstSender(answer)
+    // Without an answer nobody was there in all the time that it was tried. A provider that is known is there: it, or our way
+    // to it, was out of order, for all senders alike.
+    const isSoft = answer === undefined ? provider === undefined : isAgainstSender(answer)
     return { ...noCounts(), begun, soft: isSoft ? begun : 0, ended: 1 }
   }
 
   /** Whether it is the first deferral of the recipient. */
   private defer(said: Pick<Feedback, 'origin' | 'recipient'>): boolean {
-    const key = keyOf(said)
+    const key = recipientKey(said)
     if (this.deferred.has(key)) return false
     this.deferred.add(key)
     if (this.deferred.size > MOST_DEFERRED) this.deferred.delete(this.deferred.values().next().value!)
@@ -75,12 +76,6 @@ export class Counting {
 
   /** 1 for a recipient that was not counted as begun before. */
   private end(said: Pick<Feedback, 'origin' | 'recipient'>): number {
-    return this.deferred.delete(keyOf(said)) ? 0 : 1
+    return this.deferred.delete(recipientKey(said)) ? 0 : 1
   }
-}
-
-/** 53 bits: two of so many recipients are hardly ever the same. */
-function keyOf({ origin, recipient }: Pick<Feedback, 'origin' | 'recipient'>): number {
-  const text = `${origin.message} ${recipient}`
-  return hash32(text) * 2 ** 21 + (hash32(`${text} `) >>> 11)
 }

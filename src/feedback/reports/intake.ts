@@ -135,9 +135,9 @@ export class Intake {
   private bounceClaim(reported: BouncedRecipient, recipient: string, provider: string | undefined): Claim {
     const { original, final, action } = reported
     const answer = this.answerOf(reported, provider)
-    // What it was forwarded to may be gone while the address itself is there: that is no reason to write there no more.
-    const named = original ?? final
-    const isItself = named === undefined || foldAddress(named) === recipient
+    // What it was forwarded to may be gone while the address itself is there: that is no reason to write there no more. Postfix
+    // names both, the alias or list as the original.
+    const isItself = [original, final].every((named) => named === undefined || foldAddress(named) === recipient)
     const kind = action === 'failed' ? 'bounced' : 'deferred'
     return {
       kind,

@@ -126,6 +126,6 @@ const MOST_TOKENS = 5
 
 /** In the subject that our link asks for, or wherever else the person's program has put it. */
 function tokensIn({ header, text }: Mail): string[] {
-  const where = `${(fieldOf(header, 'subject') ?? '').replace(/\s+(?=[A-Za-z0-9_-]+$)/, ' ')} ${text.slice(0, 8000)}`
+  const where = `${(fieldOf(header, 'subject') ?? '').slice(0, 8000)} ${text.slice(0, 8000)}`
   return (where.match(/[A-Za-z0-9_-]{60,4000}/g) ?? []).slice(0, MOST_TOKENS)
 }

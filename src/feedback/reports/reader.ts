@@ -5,6 +5,8 @@ import type { Report } from './report'
 
 /** What this process is busy with cannot wait for a large report: it is read in a thread beside it. */
 const MOST_INLINE_BYTES = 32 * 1024
+/** The parser takes some ten microseconds for each, however short: no report of a person or a server has so many in so few bytes. */
+const MOST_INLINE_LINES = 1500
 /** Of 8 MB each at most. */
 const MOST_WAITING = 8
 const READ_MS = 4000
@@ -57,7 +59,8 @@ export class ReportReader {
 
   /** Rejects with {@link ReaderBusy}, or when the report cannot be read, or not in time. */
   read(message: Buffer, envelope: Envelope): Promise<Report> {
-    if (message.length <= (this.options.mostInlineBytes ?? MOST_INLINE_BYTES)) return readReport(message, envelope)
+    const { mostInlineBytes = MOST_INLINE_BYTES } = this.options
+    if (message.length <= mostInlineBytes && !hasManyLines(message)) return readReport(message, envelope)
     if (this.isClosed || this.waiting.length >= MOST_WAITING) return Promise.reject(new ReaderBusy())
     return new Promise((resolve, reject) => {
       const job = { message: new Uint8Array(message.subarray(0, MOST_BYTES)), envelope, resolve, reject }
@@ -140,4 +143,12 @@ export class ReportReader {
     this.worker = undefined
     void worker?.terminate()
   }
+}
+
+function hasManyLines(message: Buffer): boolean {
+  let lines = 0
+  for (let at = message.indexOf(10); at >= 0; at = message.indexOf(10, at + 1)) {
+    if (++lines > MOST_INLINE_LINES) return true
+  }
+  return false
 }

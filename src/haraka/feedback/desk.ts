@@ -27,10 +27,14 @@ export interface DeskOptions {
   readonly store: () => Store
   readonly feedback: FeedbackStream
   readonly stream: EventStream
+  /** Resolves when what was told is kept for good, such as who is suppressed. Must not reject. */
+  readonly settled: () => Promise<void>
   readonly onFailure: (hook: string, error: unknown) => void
 }
 
 const MOST_TOLD = 10
+/** A store that is slower is not waited for: hooks and those who click want their answer. */
+const MOST_SETTLING_MS = 400
 
 /** Where reports are read, what is heeded of them is told, and every one is an event. */
 export class FeedbackDesk {
@@ -46,7 +50,7 @@ export class FeedbackDesk {
   }
 
   /**
-   * Reads a report and tells what is heeded of it. Resolves with what it was taken for; `unreadable` when it could not be
+   * Reads a report and tells what is heeded of it. Resolves, when that is kept, with what it was taken for; `unreadable` when it could not be
    * read. Rejects with {@link ReaderBusy} alone: then it is to come again.
    */
   async take(message: Buffer, envelope: Envelope, ip: string): Promise<Report['kind'] | 'other' | 'unreadable'> {
@@ -61,7 +65,7 @@ export class FeedbackDesk {
     }
     const { sealer } = this
     const taken = sealer ? await this.intake(sealer).take(report) : nothing('no_keys')
-    this.options.feedback.tell(taken.said)
+    await this.tell(taken.said)
     this.emit({ report: report.kind, form: report.form, via: 'report', ip, text: textOf(report) }, taken)
     return report.kind === 'unheeded' && report.why === 'other' ? 'other' : report.kind
   }
@@ -75,13 +79,23 @@ export class FeedbackDesk {
   async use(token: string): Promise<boolean> {
     const taken = this.sealer && (await this.intake(this.sealer).unsubscribe(token))
     if (!taken) return false
-    this.options.feedback.tell(taken.said)
+    await this.tell(taken.said)
     this.emit({ report: 'unsubscribe', form: 'one-click', via: 'link', ip: undefined, text: '' }, taken)
     return true
   }
 
   close(): void {
     this.reader.close()
+  }
+
+  /** Whoever reported believes that it is done when he has his answer, and does not come again. */
+  private async tell(said: readonly Feedback[]): Promise<void> {
+    if (said.length === 0) return
+    this.options.feedback.tell(said)
+    let timer: NodeJS.Timeout | undefined
+    const isLate = new Promise<void>((resolve) => (timer = setTimeout(resolve, MOST_SETTLING_MS)))
+    await Promise.race([this.options.settled(), isLate])
+    clearTimeout(timer)
   }
 
   private readSealer(): Sealer | undefined {

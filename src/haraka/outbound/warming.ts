@@ -16,6 +16,7 @@ export interface WarmingOptions {
   readonly pump: (path: string) => void
   /** Has messages of some paths look for another way. */
   readonly reconsider: (isOf: (path: string) => boolean) => Promise<void>
+  readonly onNotice: (message: string) => void
   readonly onFailure: (error: unknown) => void
 }
 
@@ -32,12 +33,13 @@ export class Warming implements Budget {
   private timer: NodeJS.Timeout | undefined
 
   constructor(private readonly options: WarmingOptions) {
-    const { runtime, pump, onFailure } = options
+    const { runtime, pump, onNotice, onFailure } = options
     this.warmup = new Warmup({
       policy: () => runtime.policy.egress.warmup,
       store: () => runtime.serve().store,
       wake: pump,
       onHeld: (id) => this.lookElsewhere(id),
+      onNotice,
       onFailure,
     })
     runtime.feedback.read((said) => {

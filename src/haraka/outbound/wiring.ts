@@ -142,6 +142,7 @@ function makeDeliveries(
     runtime,
     pump: (path) => deliveries.pump(path),
     reconsider: (isOf) => deliveries.reconsider(isOf),
+    onNotice: told.onNotice,
     onFailure: (error) => told.onFailure('warming up', error),
   })
   const planner = makePlanner(by, runtime, { steering, warming }, book)

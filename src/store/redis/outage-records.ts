@@ -28,7 +28,8 @@ type Change = StoredRecord | undefined
 
 /**
  * Records of a shared store that may be away. Then nobody waits for it: what is not known here is not there. Changes are
- * kept, the latest of each key, stand above what the shared store says, and are sent when it is back.
+ * kept, the latest of each key, stand above what the shared store says, and are sent when it is back; but none then ends
+ * what holds for longer.
  */
 export class OutageRecords implements Records {
   private readonly waiting = new Map<string, Change>()
@@ -99,7 +100,10 @@ export class OutageRecords implements Records {
     const keys = changes.flatMap(([key, change]) => (change ? [] : key))
     if (keys.length > 0) await shared.remove(keys)
     try {
-      if (records.length > 0) await shared.put(records)
+      // Whoever put them could not see what stands there: what holds for longer stays.
+      const known = records.length > 0 ? (await shared.get(records.map(({ key }) => key))).records : []
+      const due = records.filter(({ expiresAt }, index) => (known[index]?.expiresAt ?? 0) < expiresAt)
+      if (due.length > 0) await shared.put(due)
     } catch (error) {
       if (!isFull(error)) throw error
       onNotice?.(`${records.length} records from when the shared store was away are not kept. ${error.message}`)

@@ -82,6 +82,22 @@ describe('sluice warmup', () => {
     assert.deepEqual([told!.stage, told!.warmOn, told!.plan.length], [2, addDays(TODAY, 8), 9])
   })
 
+  it('set: takes back to today what a wrong clock has put ahead, but for a day that may have begun elsewhere', async () => {
+    for (const [group, ahead, date] of [
+      ['google', 30, TODAY],
+      ['yahoo', 1, addDays(TODAY, 1)],
+    ] as const) {
+      const id = { source: 'fresh', group }
+      await atStore((store) => new WarmupDesk(store).change(id, () => beginCourse(LADDER, addDays(TODAY, ahead))))
+      const { code, stderr } = await run('set', 'fresh', '--group', group, '--quota', '150')
+      assert.equal(code, 0, stderr)
+      await atStore(async (store) => {
+        const course = await new WarmupDesk(store).read(id)
+        assert.deepEqual([course!.date, course!.quota], [date, 150])
+      })
+    }
+  })
+
   it('plan: says the days to come, also of one that has not begun, and draws them into a file', async () => {
     const file = path.join(dir, 'fresh.svg')
     const { stdout } = await run('plan', 'fresh', '--group', 'yahoo', '--svg', file)

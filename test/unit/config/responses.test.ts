@@ -64,6 +64,11 @@ describe('rules for answers', () => {
     ],
     ['a sample that is not of it', "a: {says: y, class: rate, is: ['250 zzz']}", 'is[0]: is not of this rule'],
     [
+      'a sample that is of one asked later',
+      "a: {says: y, class: rate, is: ['450 z']}",
+      'is[0]: is not of this rule, but of the rule bare_busy',
+    ],
+    [
       'a sample that is of it and should not be',
       "a: {says: y, class: rate, is: ['450 y'], is_not: ['450 y z']}",
       'is_not[0]: is of this rule',
@@ -101,7 +106,7 @@ describe('rules for answers', () => {
     [
       'something to do that there is not',
       "a: {says: y, class: rate, then: [{do: explode, for: 1h}], is: ['450 y']}",
-      'responses.a.then[0].do: ',
+      'responses.a.then[0].do: "explode" is nothing that can be done: write one of suspend, rate, connections, session,',
     ],
     [
       'an order that would last for ever',

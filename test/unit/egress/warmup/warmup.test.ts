@@ -19,6 +19,7 @@ describe('warm-up', () => {
   let timers: FakeTimers
   let store: MemoryStore
   let failures: unknown[]
+  let notices: string[]
   let held: WarmupId[]
   let woken: string[]
   let policy: WarmupPolicy
@@ -26,7 +27,7 @@ describe('warm-up', () => {
     timers = new FakeTimers(START)
     store = new MemoryStore({ clock: () => timers.now() })
     await store.open()
-    ;[failures, held, woken, policy] = [[], [], [], policyWith()]
+    ;[failures, notices, held, woken, policy] = [[], [], [], [], policyWith()]
   })
 
   function host(clock: () => number = () => timers.now(), of: Store = store): Warmup {
@@ -35,6 +36,7 @@ describe('warm-up', () => {
       store: () => of,
       wake: (path) => woken.push(path),
       onHeld: (id) => held.push(id),
+      onNotice: (message) => notices.push(message),
       onFailure: (error) => failures.push(error),
       timers,
       clock,
@@ -238,6 +240,23 @@ describe('warm-up', () => {
     })
     await take(host())
     assert.equal(await take(host(() => timers.now(), alone)), 0)
+  })
+
+  it('has mail wait that a clock far ahead was the end of the calendar for, and says how to mend it', async () => {
+    let aheadMs = 30 * DAY
+    const one = host(() => timers.now() + aheadMs)
+    assert.equal(await take(one, 10), 10)
+    aheadMs = 0
+    assert.equal(await take(one), 0)
+    assert.equal(notices.length, 1)
+    assert.match(
+      notices[0]!,
+      /fresh\/google is at 2026-04-26, and today is 2026-03-27: a clock was wrong.* sluice warmup set fresh --group google --quota N$/,
+    )
+    await timers.pass(3000)
+    // What that command does.
+    await new WarmupDesk(store, () => timers.now()).change(FRESH, (course) => ({ ...course!, date: '2026-03-27' }))
+    assert.equal(await take(one, 200), 100)
   })
 
   it('ends a day by the clock of the store, so that one that has gone ahead does not begin the next on it', async () => {

@@ -52,7 +52,10 @@ describe('the search for whom to blame', () => {
   const bad = (account: string) => said('deferred', {}, { origin: { account, tenant: account.split('@')[1]! } })
   const good = (account: string) =>
     said('delivered', undefined, { origin: { account, tenant: account.split('@')[1]! } })
-  const times = (count: number, one: Feedback) => Array.from({ length: count }, () => one)
+  let numbered = 0
+  /** To as many recipients. */
+  const times = (count: number, one: Feedback) =>
+    Array.from({ length: count }, () => ({ ...one, recipient: `r${numbered++}@far.test` }))
   async function looks(blame: Blame, answer: Feedback) {
     blame.look(answer, HOUR)
     await blame.settled()
@@ -74,6 +77,20 @@ describe('the search for whom to blame', () => {
       steering.actions()[0]!.evidence,
       /^ours at egress\|default\|google: 6 of 6 recipients of account eve@other\.test were answered badly in 1 hour, of the others 0 of 100; 421 4\.7\.28/,
     )
+  })
+
+  it('counts a recipient of a message once, however often he is put off, and anew when the window is over', async () => {
+    const blame = host()
+    const [late] = times(1, bad('ann@near.test'))
+    for (let tries = 0; tries < 10; tries++) blame.read([{ ...late!, at: AT + tries * 60_000 }])
+    await looks(blame, late!)
+    assert.deepEqual(orders(), [])
+    assert.match(notices[0]!, /no single sender is to blame/)
+    now += 2 * 60_000
+    blame.read(times(3, bad('ann@near.test')))
+    blame.read([{ ...late!, at: AT + HOUR }])
+    await looks(blame, late!)
+    assert.match(steering.actions()[0]!.evidence, / 5 of 5 recipients of account ann@near\.test /)
   })
 
   it('pauses him when it goes on, and not at once', async () => {

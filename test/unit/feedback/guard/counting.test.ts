@@ -39,6 +39,14 @@ describe('what is counted of a word about a recipient', () => {
     assert.deepEqual(counting.countsOf(said('bounced')), refused)
   })
 
+  it('is nothing against the sender when a known provider was out of reach to the end', () => {
+    const words = [said('bounced'), { ...said('bounced'), provider: 'google' }]
+    assert.deepEqual(
+      words.map((word) => counting.countsOf(word)?.soft),
+      [1, 0],
+    )
+  })
+
   it('is nothing against the sender when a server is busy, greylists or has enough', () => {
     const faults: ResponseClass[] = []
     for (const responseClass of Object.keys(RESPONSE_CLASSES) as ResponseClass[]) {

@@ -103,6 +103,21 @@ describe('what of a report is heeded', () => {
     ])
   })
 
+  it('is no hard bounce of an address that is forwarded, although the report names it as the original', async () => {
+    const reported = {
+      ...({ original: 'list@example.org', action: 'failed', status: '5.1.1', remote: undefined } as const),
+      diagnostic: 'smtp; 550 5.1.1 <eve@example.com>: Recipient address rejected: User unknown',
+    }
+    const about = (final: string) =>
+      intake.take({
+        ...({ kind: 'bounce', form: 'rfc3464', messageId: undefined, reporter: undefined } as const),
+        trace: traceFor(['list@example.org'], { ...ORIGIN, message: final }),
+        recipients: [{ ...reported, final }],
+      })
+    assert.deepEqual(told(await about('eve@example.com')), [['bounced', 'list@example.org', false]])
+    assert.deepEqual(told(await about('List@example.org')), [['bounced', 'list@example.org', true]])
+  })
+
   it('of a message to several is about those it went to alone', async () => {
     const trace = traceFor(['bob@example.net', 'ann@example.net'])
     assert.deepEqual(told(await take('postfix', trace)), [['bounced', 'bob@example.net', true]])

@@ -31,6 +31,13 @@ describe('reading large reports beside', function () {
     assert.ok(turns > 20, `${turns} turns`)
   })
 
+  it('is for small ones too that have very many lines, each of which takes time', async () => {
+    reader = new ReportReader({ readMs: 1, thread: THREAD })
+    const lines = Buffer.concat([sample('qmail'), Buffer.alloc(20_000, '\n')])
+    await assert.rejects(reader.read(lines, envelope()), /not read within 1 ms/)
+    assert.equal((await reader.read(sample('qmail'), envelope())).kind, 'bounce')
+  })
+
   it('goes on after what cannot be read, and after what takes too long', async () => {
     open()
     const header = Buffer.from(`X-Long: ${'x'.repeat(600_000)}\r\n\r\n`)
