@@ -1,9 +1,11 @@
 /** What is wrong with a file of responses although its shape is right: rules that can never hold, and samples that say so. */
 import { Classifier, type ResponseRule } from '../../feedback/classifier'
 import { plainPhrase } from '../../feedback/phrases'
+import type { ResponseClass } from '../../feedback/response-class'
 import { readResponse } from '../../feedback/read-response'
 import { didYouMean, type Mistake } from '../problem'
-import type { ResponsesFile } from './rules'
+import type { WrittenConsequence } from './consequences'
+import { type ResponsesFile, scopeOf } from './rules'
 import type { WrittenRule } from './schema'
 
 /**
@@ -18,10 +20,12 @@ export function mistakesIn(
   const all = Object.entries(written.responses ?? {})
   const own = all.filter((entry): entry is [string, WrittenRule] => entry[1] !== false)
   const mistakes = [
+    ...classesOf(written).flatMap(([about, then]) => spoilt(['classes', about], { class: about }, then)),
     ...all.flatMap(([name, one]) => (one === false && shipped?.has(name) !== true ? [notShipped(name)] : [])),
     ...own.flatMap(([name, one]) => [
       ...saysNothing(name, one),
       ...contradicts(name, one),
+      ...spoilt(['responses', name, 'then'], one, one.then),
       ...(shipped ? strangers(name, one, providers) : []),
     ]),
   ]
@@ -39,6 +43,24 @@ function notShipped(name: string): Mistake {
 function saysNothing(name: string, { provider, phase, code, enhanced, says }: WrittenRule): Mistake[] {
   if ([provider, phase, code, enhanced, says].some((part) => part !== undefined)) return []
   return [{ path: ['responses', name], at: 'key', message: 'fits every answer: it needs code, enhanced or says' }]
+}
+
+function classesOf({ classes = {} }: ResponsesFile['written']) {
+  return Object.entries(classes) as [ResponseClass, readonly WrittenConsequence[]][]
+}
+
+/** An answer that is about us, or about how much we send, would put everybody on the suppression list who is written to. */
+function spoilt(
+  path: readonly string[],
+  about: Pick<WrittenRule, 'scope' | 'class'>,
+  then: readonly WrittenConsequence[] = [],
+): Mistake[] {
+  const scope = scopeOf(about)
+  if (scope === 'recipient') return []
+  return then.flatMap((one, place): Mistake[] => {
+    const message = `suppress is for answers about a recipient; these are about the ${scope}`
+    return one.do === 'suppress' ? [{ path: [...path, place, 'do'], at: 'value', message }] : []
+  })
 }
 
 /** What can never be: words that it must have and must not, or codes that no answer has together. */

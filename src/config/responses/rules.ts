@@ -16,6 +16,11 @@ const USUAL_SCOPE: Readonly<Partial<Record<ResponseClass, ResponseScope>>> = {
   authentication: 'sender',
 }
 
+/** Whom a rule of a class is about that does not say it. */
+export function scopeOf({ scope, class: about }: Pick<WrittenRule, 'scope' | 'class'>): ResponseScope {
+  return scope ?? USUAL_SCOPE[about] ?? 'message'
+}
+
 /** All rules in the order in which they are asked: those of the last file first, as whoever writes one wants to be heeded. */
 export function rulesOf(files: readonly ResponsesFile[]): ResponseRule[] {
   const byName = new Map<string, ResponseRule>()
@@ -51,7 +56,7 @@ function ruleOf(name: string, written: WrittenRule, files: readonly ResponsesFil
     says: [says, and].filter((list) => list !== undefined),
     not,
     responseClass: written.class,
-    scope: written.scope ?? USUAL_SCOPE[written.class] ?? 'message',
+    scope: scopeOf(written),
     isPassing: passing,
     consequences: then.map(consequenceOf),
   }

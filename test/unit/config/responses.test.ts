@@ -109,6 +109,11 @@ describe('rules for answers', () => {
       'responses.a.then[0].do: "explode" is nothing that can be done: write one of suspend, rate, connections, session,',
     ],
     [
+      'a recipient suppressed for what is about us',
+      "a: {says: y, class: rate, then: [{do: suppress, for: 90d}], is: ['450 y']}",
+      'responses.a.then[0].do: suppress is for answers about a recipient; these are about the path',
+    ],
+    [
       'an order that would last for ever',
       "a: {says: y, class: rate, then: [{do: pause, of: account, for: 60d}], is: ['450 y']}",
       'responses.a.then[0].for: ',
@@ -135,6 +140,12 @@ describe('rules for answers', () => {
       for (const one of problems) assert.match(one, /^config\/sluice\/responses\.yaml:\d+:\d+ /)
     })
   }
+
+  it('are refused with a class that suppresses recipients for what is about us', () => {
+    const [problem] = problemsOf('classes:\n  listed: [{do: suppress, for: 90d}]\n')
+    assert.match(problem!, /responses\.yaml:2:\d+ classes\.listed\[0\]\.do: suppress is for .* about the source$/)
+    assert.deepEqual(problemsOf('classes:\n  mailbox_full: [{do: suppress, when: 30/31d, for: 7d}]\n'), [])
+  })
 
   it('say what answers set off: as their class does, or otherwise', () => {
     const own = `classes:
