@@ -22,10 +22,10 @@ const { recovery } = SHIPPED_CONTROLLER
 /** What somebody may write under `egress.controller`. */
 const TUNED: Readonly<Record<string, Partial<ControllerPolicy>>> = {
   shipped: {},
-  'floor: 1%': { floor: 0.01 },
+  'floor: 5%': { floor: 0.05 },
   'decrease: 70%': { decrease: 0.7 },
-  'floor: 1%, every: 2m': { floor: 0.01, recovery: { ...recovery, everyMs: 120_000 } },
-  'floor: 1%, every: 2m, decrease: 70%': { floor: 0.01, recovery: { ...recovery, everyMs: 120_000 }, decrease: 0.7 },
+  'every: 2m': { recovery: { ...recovery, everyMs: 120_000 } },
+  'every: 2m, decrease: 70%': { recovery: { ...recovery, everyMs: 120_000 }, decrease: 0.7 },
 }
 
 type Traces = Record<SenderName, Trace>

@@ -12,6 +12,7 @@ import { benchStore } from './store'
 import { benchSuppress } from './suppress'
 import { benchThroughput } from './throughput'
 import { benchTriplets } from './triplets'
+import { benchWarmup } from './warmup'
 
 const BENCHES: Record<string, () => Promise<unknown>> = {
   throughput: benchThroughput,
@@ -26,6 +27,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   answers: benchAnswers,
   suppress: benchSuppress,
   loop: benchLoop,
+  warmup: benchWarmup,
 }
 
 async function main(wanted: readonly string[]): Promise<void> {

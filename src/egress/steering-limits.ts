@@ -25,7 +25,7 @@ export function limitsUnder(
   }
 }
 
-/** At four times, the last of a burst came an hour later, and no fewer were refused; see docs/benchmarks.md, "The closed loop". */
+/** At four times the last of a burst came half an hour later, and no fewer were refused: docs/benchmarks.md, "The closed loop". */
 const MOST_STRETCH = 2
 
 /** How many times as long messages of a path wait between tries: those that come back soon are more of what it was slowed down for. */
