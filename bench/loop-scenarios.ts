@@ -35,6 +35,16 @@ const counting: HiddenLimit = { ...steady, messagesAt: () => RATE * 60, windowMs
 const changing = (elapsedMs: number) => (elapsedMs >= CHANGE.fromMs && elapsedMs < CHANGE.toMs ? 3 : RATE)
 const byRate = { bearsAt: () => RATE, right: { perSecond: RATE } }
 
+/** A five-hundredth of the shipped profile: Gmail, and an address that nobody knows yet. */
+export const TRICKLE: Scenario = {
+  name: '600 at once, 12/min',
+  limit: { ...steady, messagesAt: () => 12, windowMs: MIN },
+  bearsAt: () => 12 / 60,
+  arrival: { kind: 'at once', messages: 600 },
+  busyMs: 50 * MIN,
+  right: { perSecond: 12 / 60 },
+}
+
 export const SCENARIOS: Readonly<
   Record<'burst' | 'flow' | 'changing' | 'counting' | 'flowCounting' | 'connections', Scenario>
 > = {

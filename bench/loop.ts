@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { ControllerPolicy } from '../src/egress/controller-policy'
 import { type LoopFigures, figuresOf } from './loop-figures'
 import { type Panel, plot } from './loop-plot'
-import { SCENARIOS, SENDERS, type Scenario, type SenderName, live } from './loop-scenarios'
+import { SCENARIOS, SENDERS, type Scenario, type SenderName, TRICKLE, live } from './loop-scenarios'
 import { SHIPPED_CONTROLLER } from './loop-sluice'
 import type { Trace } from './loop-trace'
 import { printTable } from './measure'
@@ -28,6 +28,8 @@ const TUNED: Readonly<Record<string, Partial<ControllerPolicy>>> = {
   'every: 2m, decrease: 70%': { recovery: { ...recovery, everyMs: 120_000 }, decrease: 0.7 },
 }
 
+const FLOORS = { shipped: SHIPPED_CONTROLLER.floor, 'floor: 1%': 0.01, 'floor: 5%': 0.05 }
+
 type Traces = Record<SenderName, Trace>
 
 /**
@@ -45,7 +47,7 @@ export async function benchLoop(): Promise<unknown> {
   }
   writeFileSync(PLOT, plot('Messages a second over time, means of each minute', plotted))
   console.log('\nwritten: docs/closed-loop.svg')
-  return { ...results, latencies: await byLatency(), tuned: await byTuning() }
+  return { ...results, latencies: await byLatency(), tuned: await byTuning(), floors: await byFloor() }
 }
 
 async function compare(scenario: Scenario) {
@@ -84,6 +86,17 @@ async function byTuning(): Promise<Record<string, Record<string, LoopFigures>>> 
     results[key] = figures
   }
   return results
+}
+
+/** What becomes of mail for a provider who wants less than the least that the controller may come to. */
+async function byFloor(): Promise<Record<string, LoopFigures>> {
+  const figures: Record<string, LoopFigures> = {}
+  for (const [name, floor] of Object.entries(FLOORS)) {
+    const { trace } = await live(TRICKLE, 'sluice', { controller: { ...SHIPPED_CONTROLLER, floor } })
+    figures[name] = figuresOf(TRICKLE, messagesOf(TRICKLE), trace)
+  }
+  printTable(`${TRICKLE.name}: the controller, by its floor`, HEADER, rowsOf(figures))
+  return figures
 }
 
 function messagesOf({ arrival }: Scenario): number {

@@ -64,7 +64,7 @@ export type Order = Omit<Action, 'id'>
 
 /** Where actions stand on the store's board. */
 export const ACTION_PREFIX = 'egress_order|'
-export const LEAST_FACTOR = 0.01
+export const LEAST_FACTOR = 0.001
 /** No action is for ever: what nobody remembers the reason of must end by itself. */
 export const LONGEST_ACTION_MS = 31 * 86_400_000
 export const MOST_CONNECTIONS = 10_000

@@ -17,6 +17,11 @@ function burst(perSecond: number, messages: number, countsRefused = false) {
   return { limit, arrival: { kind: 'at once', messages }, right: { perSecond } } as const
 }
 
+function perMinute(count: number, messages: number) {
+  const limit = { ...SECOND, messagesAt: () => count, windowMs: 60_000 }
+  return { ...burst(count / 60, messages), limit }
+}
+
 function assertAllDelivered({ delaysMs, bounced, left }: Trace, messages: number): void {
   assert.deepEqual({ delivered: delaysMs.length, bounced, left }, { delivered: messages, bounced: 0, left: 0 })
 }
@@ -53,9 +58,17 @@ describe('the closed loop of the controller and a provider that hides its limit'
       { numRuns: 6 },
     )).timeout(60_000)
 
+  it('finds a limit that is a five-hundredth of the profile, and loses nothing', async () => {
+    const { trace, steps } = await live(perMinute(12, 600), 'sluice')
+    assertAllDelivered(trace, 600)
+    assert.ok(!steps.some(({ step }) => step.kind === 'suspend'))
+    // Four times as long as it takes at best; a day is what mail waits at most.
+    assert.ok(trace.lastDeliveryMs < 4 * 50 * 60_000, `${trace.lastDeliveryMs} ms`)
+  })
+
   it('loses nothing where even the floor is too fast', async () => {
-    const { trace, steps } = await live(burst(1, 300), 'sluice')
-    assertAllDelivered(trace, 300)
+    const { trace, steps } = await live(perMinute(3, 100), 'sluice')
+    assertAllDelivered(trace, 100)
     assert.ok(steps.some(({ step }) => step.kind === 'suspend'))
   })
 

@@ -20,7 +20,7 @@ export const CONTROLLER_DEFAULTS = {
   throttles: 3,
   soft_bounces: { share: '10%', least: 20 },
   decrease: '50%',
-  floor: '1%',
+  floor: '0.1%',
   recovery: { step: '10%', every: '5m' },
   cooldown: '1m',
   outage: { share: '90%', least: 10 },

@@ -3,8 +3,8 @@ import { NO_ORDERS } from '../../../src/egress/steering'
 import type { Store } from '../../../src/store/store'
 import { ControllerScene, MIN, PATH, POLICY } from './controller-scene'
 
-/** Halves from 100 % to 1 %. */
-const TO_FLOOR = 7
+/** Halves from 100 % to 0.1 %. */
+const TO_FLOOR = 10
 
 describe('controller', () => {
   let scene: ControllerScene
@@ -87,7 +87,7 @@ describe('controller', () => {
       await scene.note('throttled', 3)
       scene.cool()
     }
-    assert.deepEqual([scene.factor, scene.suspended], [0.01, false])
+    assert.deepEqual([scene.factor, scene.suspended], [0.001, false])
     await scene.note('throttled', 3)
     assert.deepEqual(kinds(), [...Array.from({ length: TO_FLOOR }, () => 'slower'), 'suspend'])
     assert.equal(scene.orders.suspendedUntil, scene.now + 5 * MIN)

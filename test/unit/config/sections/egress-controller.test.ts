@@ -15,7 +15,7 @@ describe('the section of the egress controller', () => {
       throttles: 3,
       softBounces: { share: 0.1, least: 20 },
       decrease: 0.5,
-      floor: 0.01,
+      floor: 0.001,
       recovery: { step: 0.1, everyMs: 300_000 },
       cooldownMs: 60_000,
       outage: { share: 0.9, least: 10 },
@@ -37,7 +37,7 @@ describe('the section of the egress controller', () => {
 
   it('refuses figures that cannot be, at the key where they stand', () => {
     for (const [more, path] of [
-      [{ floor: '0.5%' }, 'floor'],
+      [{ floor: '0.05%' }, 'floor'],
       [{ floor: '110%' }, 'floor'],
       [{ decrease: '100%' }, 'decrease'],
       [{ throttles: 0 }, 'throttles'],
