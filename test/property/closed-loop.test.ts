@@ -47,7 +47,8 @@ describe('the closed loop of the controller and a provider that hides its limit'
         fc.boolean(),
         fc.integer(),
         async (perSecond, latencyMs, countsRefused, seed) => {
-          const messages = 600 * perSecond
+          // Enough for several rounds up and down: by fewer minutes chance decides.
+          const messages = 1500 * perSecond
           const { trace, steps } = await live(burst(perSecond, messages, countsRefused), 'sluice', { latencyMs, seed })
           assertAllDelivered(trace, messages)
           assert.equal(steps[0]?.step.kind, 'slower')

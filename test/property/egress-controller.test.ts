@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { OUTCOME_KINDS, type OutcomeKind } from '../../src/egress/controller-evidence'
+import { fasterFactor } from '../../src/egress/controller-policy'
 import { NO_ORDERS } from '../../src/egress/steering'
 import { limitsUnder } from '../../src/egress/steering-limits'
 import { ControllerScene, MIN, POLICY } from '../unit/egress/controller-scene'
@@ -16,6 +17,13 @@ const anySpells = fc.array(
   { maxLength: 30 },
 )
 type Spells = typeof anySpells extends fc.Arbitrary<infer T> ? T : never
+
+/** From the floor to full speed. */
+function stepsUp(): number {
+  let steps = 0
+  for (let { floor: factor } = POLICY; factor < 1; factor = fasterFactor(factor, POLICY)) steps++
+  return steps
+}
 
 async function live(scene: ControllerScene, spells: Spells, look: () => void = () => undefined): Promise<void> {
   for (const { kind, times, apartMs, quietMs } of spells) {
@@ -57,7 +65,7 @@ describe('the controller of egress, whatever is answered', () => {
         await live(scene, spells)
         const end = scene.now
         // The longest suspension, and each step from the floor up.
-        const enoughMs = POLICY.suspend.longestMs + POLICY.windowMs + 14 * POLICY.recovery.everyMs
+        const enoughMs = POLICY.suspend.longestMs + POLICY.windowMs + (stepsUp() + 2) * POLICY.recovery.everyMs
         while (scene.now < end + enoughMs) await scene.note('delivered', 1, MIN / 2)
         assert.deepEqual(scene.orders, NO_ORDERS)
         assert.deepEqual(scene.processes[0]!.steering.actions(), [])
