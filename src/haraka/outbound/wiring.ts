@@ -28,6 +28,7 @@ import { type Holding, holdingDifferences } from './shapes'
 import { type QueueWriter, Splitter, type Splitting } from './split'
 import type { Mx } from './types'
 import { endUnreadable } from './unreadable'
+import { leaveUnwritten } from './unwritten'
 import { Warming } from './warming'
 
 /** All that plugin egress has in a process. */
@@ -46,7 +47,7 @@ const MOST_UNDER_WAY = 1000
 interface Outbound extends OutboundMail {
   readonly delivery_queue: { push(item: QueueItem): void }
   readonly HMailItem: QueueWriter['HMailItem'] & { readonly prototype: { split_to_new_recipients: Splitting } }
-  readonly build_todo: QueueWriter['build_todo']
+  build_todo: QueueWriter['build_todo']
   readonly net_utils: { readonly HarakaMx: new (written: unknown) => Mx; get_primary_host_name(): string }
 }
 interface OutboundConfig {
@@ -153,6 +154,7 @@ function makeDeliveries(
     ...told,
   })
   splitter.install(outbound.HMailItem.prototype)
+  leaveUnwritten(outbound)
   const deliveries: Deliveries = new Deliveries({
     book,
     planner,
