@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { makeConnection as makeFixture } from 'haraka-test-fixtures'
 import { loadPolicy } from '../../../../src/config/load'
 import type { Label } from '../../../../src/egress/label'
 import { Sealer } from '../../../../src/feedback/trace/seal'
@@ -9,11 +10,10 @@ import type { EnvelopeAddress, Transaction } from '../../../../src/haraka/types'
 import { TestDirectory } from '../../config/fixtures'
 import { SEALER } from '../../feedback/reports/samples'
 
-interface Fixtures {
-  makeConnection(this: void, options: object): { transaction: Transaction & { header: { lines(): string[] } } }
+interface FixtureConnection {
+  transaction: Transaction & { header: { lines(): string[] } }
 }
-// eslint-disable-next-line @typescript-eslint/no-require-imports -- it ships no types
-const { makeConnection } = require('haraka-test-fixtures') as Fixtures
+const makeConnection = (options: object) => makeFixture(options) as FixtureConnection
 
 const ADDRESSES = 'bounces: [bounces@example.com], unsubscribe: [leave@example.com]'
 const URL = 'unsubscribe_url: https://mail.example.com/unsubscribe/'

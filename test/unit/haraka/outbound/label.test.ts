@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { makeConnection as makeFixture } from 'haraka-test-fixtures'
 import { loadPolicy } from '../../../../src/config/load'
 import type { Policy } from '../../../../src/config/compile'
 import { OWN_MAIL, labelMessage, labelOf, notesOf } from '../../../../src/haraka/outbound/label'
@@ -7,7 +8,7 @@ import { Sessions } from '../../../../src/haraka/session'
 import type { Connection } from '../../../../src/haraka/types'
 import { TestDirectory } from '../../config/fixtures'
 
-/** What we use of haraka-test-fixtures, which ships no types. */
+/** What we use of a connection of haraka-test-fixtures. */
 interface FixtureTransaction {
   notes: Record<string, unknown>
   mail_from: unknown
@@ -20,11 +21,7 @@ interface FixtureConnection {
   lognotice: (line: string) => void
   logdebug: (line: string) => void
 }
-interface Fixtures {
-  makeConnection(this: void, options: object): FixtureConnection
-}
-// eslint-disable-next-line @typescript-eslint/no-require-imports -- it ships no types
-const { makeConnection } = require('haraka-test-fixtures') as Fixtures
+const makeConnection = (options: object) => makeFixture(options) as FixtureConnection
 
 const CONFIG = `trusted: [192.0.2.200]
 tenants: { example.com: acme }
